@@ -1,0 +1,234 @@
+/* base/base_test.c - the small modules of base: one table or property each. */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/crc32c.h"
+#include "base/fields.h"
+#include "base/id.h"
+#include "base/map.h"
+#include "base/wire.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_slice(void **state)
+{
+    (void)state;
+    struct slice s = SLICE("abc");
+    assert_true(slice_eq(slice_sub(s, 1, 9), SLICE("bc")));
+    assert_true(slice_eq(slice_sub(s, 9, 9), SLICE("")));
+    assert_true(slice_ieq(SLICE("AbC"), s));
+    assert_false(slice_ieq(SLICE("abd"), s));
+    assert_true(slice_istarts(SLICE("MAIL FROM:"), SLICE("mail")));
+    assert_false(slice_starts(SLICE("ma"), SLICE("mail")));
+    assert_int_equal(slice_find(s, 'c'), 2);
+    assert_int_equal(slice_find(s, 'x'), 3);
+    assert_int_equal(slice_rfind(SLICE("a.b.c"), '.'), 3);
+    assert_true(slice_eq(slice_trim(SLICE(" \tx y\t ")), SLICE("x y")));
+    assert_true(slice_eq(slice_trim(SLICE(" \t ")), SLICE("")));
+    assert_true(slice_cmp(SLICE("ab"), SLICE("abc")) < 0);
+
+    char c[4];
+    assert_true(slice_cstr(s, c, sizeof c));
+    assert_string_equal(c, "abc");
+    assert_false(slice_cstr(SLICE("abcd"), c, sizeof c));
+    assert_string_equal(c, "");
+    assert_false(slice_cstr(SLICE("a\0b"), c, sizeof c));
+}
+
+static void test_number(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice in;
+        bool ok;
+        uint64_t value;
+    } cases[] = {
+        {SLICE_INIT("0"), true, 0},
+        {SLICE_INIT("18446744073709551615"), true, UINT64_MAX},
+        {SLICE_INIT("18446744073709551616"), false, 0},
+        {SLICE_INIT("184467440737095516150"), false, 0},
+        {SLICE_INIT(""), false, 0},
+        {SLICE_INIT("-1"), false, 0},
+        {SLICE_INIT("1 "), false, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t value = 0;
+        assert_int_equal(slice_u64(cases[i].in, &value), cases[i].ok);
+        assert_int_equal(value, cases[i].value);
+    }
+}
+
+static void test_buf(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 10);
+    assert_true(buf_add_str(&b, "12345"));
+    assert_true(buf_add_fmt(&b, "%d", 67));
+    assert_true(slice_eq(buf_slice(&b), SLICE("1234567")));
+    assert_false(buf_add_str(&b, "89ab"));
+    assert_true(b.failed);
+    assert_false(buf_add_str(&b, "8")); /* sticky */
+    buf_reset(&b);
+    assert_true(buf_add_escaped(&b, SLICE("a\n\xff")));
+    assert_true(slice_eq(buf_slice(&b), SLICE("a\\x0a\\xff")));
+    buf_consume(&b, 1);
+    assert_int_equal(b.len, 8);
+    buf_clear(&b);
+}
+
+static void test_arena(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 4096);
+    struct slice copy = {0};
+    assert_true(arena_dup(&a, SLICE("hello"), &copy));
+    assert_true(slice_eq(copy, SLICE("hello")));
+    size_t n = 0;
+    while (arena_alloc(&a, 100) != NULL) {
+        n++;
+        assert_true(n < 100);
+    }
+    assert_true(n > 20);
+    assert_true(a.used <= a.max);
+    arena_reset(&a);
+    assert_non_null(arena_alloc(&a, 100));
+    assert_null(arena_alloc(&a, SIZE_MAX));
+    arena_clear(&a);
+    assert_int_equal(a.used, 0);
+}
+
+static void test_crc32c(void **state)
+{
+    (void)state;
+    /* RFC 3720 B.4 */
+    unsigned char buf[32] = {0};
+    assert_int_equal(crc32c(0, (struct slice){buf, 32}), 0x8a9136aaU);
+    memset(buf, 0xff, sizeof buf);
+    assert_int_equal(crc32c(0, (struct slice){buf, 32}), 0x62a8ab43U);
+    for (unsigned char i = 0; i < 32; i++) {
+        buf[i] = i;
+    }
+    assert_int_equal(crc32c(0, (struct slice){buf, 32}), 0x46dd794eU);
+    for (size_t cut = 0; cut <= 32; cut++) {
+        uint32_t part = crc32c(0, (struct slice){buf, cut});
+        assert_int_equal(crc32c(part, (struct slice){buf + cut, 32 - cut}), 0x46dd794eU);
+    }
+}
+
+static void test_wire(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1024);
+    wire_put_u8(&b, 0xfe);
+    wire_put_u16(&b, 0xfedc);
+    wire_put_u32(&b, 0xfedcba98U);
+    wire_put_u64(&b, 0xfedcba9876543210U);
+    wire_put_text(&b, SLICE("text"));
+    wire_put_blob(&b, SLICE("blob"));
+    for (size_t cut = 0; cut <= b.len; cut++) {
+        struct wire_reader r = wire_reader_of(slice_sub(buf_slice(&b), 0, cut));
+        uint8_t a = wire_u8(&r);
+        uint16_t c = wire_u16(&r);
+        uint32_t d = wire_u32(&r);
+        uint64_t e = wire_u64(&r);
+        struct slice t = wire_text(&r);
+        struct slice o = wire_blob(&r);
+        assert_int_equal(wire_done(&r), cut == b.len);
+        if (cut == b.len) {
+            assert_int_equal(a, 0xfe);
+            assert_int_equal(c, 0xfedc);
+            assert_int_equal(d, 0xfedcba98U);
+            assert_true(e == 0xfedcba9876543210U);
+            assert_true(slice_eq(t, SLICE("text")));
+            assert_true(slice_eq(o, SLICE("blob")));
+        }
+    }
+    buf_clear(&b);
+}
+
+static void count(void *arg, struct slice key, void *value)
+{
+    (void)key;
+    assert_non_null(value);
+    ++*(size_t *)arg;
+}
+
+static void test_map(void **state)
+{
+    (void)state;
+    struct map m;
+    static int values[1000];
+    map_init(&m, 1000);
+    for (uint64_t i = 0; i < 1000; i++) {
+        assert_true(map_put(&m, map_key_u64(&i), &values[i]));
+    }
+    uint64_t over = 1000;
+    assert_false(map_put(&m, map_key_u64(&over), &values[0]));
+    for (uint64_t i = 0; i < 1000; i += 2) {
+        assert_ptr_equal(map_take(&m, map_key_u64(&i)), &values[i]);
+        assert_null(map_take(&m, map_key_u64(&i)));
+    }
+    for (uint64_t i = 0; i < 1000; i++) {
+        assert_ptr_equal(map_get(&m, map_key_u64(&i)), i % 2 == 0 ? NULL : &values[i]);
+    }
+    size_t n = 0;
+    map_each(&m, count, &n);
+    assert_int_equal(n, 500);
+    assert_true(map_put(&m, SLICE(""), &values[1]));
+    assert_ptr_equal(map_get(&m, SLICE("")), &values[1]);
+    map_clear(&m);
+    assert_null(map_get(&m, SLICE("")));
+}
+
+static void test_id(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        struct message_id id = {id_new_session(), (uint32_t)i};
+        struct message_id back = {0};
+        char text[ID_TEXT_MAX];
+        assert_true(id_parse(id_text(id, text), &back));
+        assert_true(back.session == id.session && back.n == id.n);
+    }
+    struct message_id id = {0};
+    assert_false(id_parse(SLICE("k3v9x2mq7tz"), &id));
+    assert_false(id_parse(SLICE("K3V9X2MQ7TZA"), &id));
+    assert_false(id_parse(SLICE("k3v9x2mq7tza."), &id));
+    assert_false(id_parse(SLICE("k3v9x2mq7tza.0"), &id));
+    assert_false(id_parse(SLICE("k3v9x2mq7tza.01"), &id));
+    assert_false(id_parse(SLICE("k3v9x2mq7tza.4294967296"), &id));
+    assert_false(id_parse(SLICE("000000000000"), &id));
+    assert_true(id_parse(SLICE("k3v9x2mq7tza.4294967295"), &id));
+}
+
+static void test_fields(void **state)
+{
+    (void)state;
+    static struct fields f;
+    for (uint64_t i = 0; i < FIELDS_MAX + 2; i++) {
+        fields_add_u64(&f, i == 3 ? "three" : "other", i);
+    }
+    struct slice value = {0};
+    assert_int_equal(f.dropped, 2);
+    assert_true(fields_get(&f, SLICE("three"), &value));
+    assert_true(slice_eq(value, SLICE("3")));
+    assert_false(fields_get(&f, SLICE("four"), &value));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slice), cmocka_unit_test(test_number),
+        cmocka_unit_test(test_buf),   cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_map),   cmocka_unit_test(test_id),
+        cmocka_unit_test(test_fields),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,108 @@
+/* base/slice.c - see slice.h */
+#include "base/slice.h"
+
+#include <string.h>
+
+struct slice slice_of(const char *str)
+{
+    return (struct slice){(const unsigned char *)str, str == NULL ? 0 : strlen(str)};
+}
+
+bool slice_eq(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool slice_starts(struct slice s, struct slice prefix)
+{
+    return slice_eq(slice_sub(s, 0, prefix.len), prefix);
+}
+
+bool slice_ieq(struct slice a, struct slice b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool slice_istarts(struct slice s, struct slice prefix)
+{
+    return slice_ieq(slice_sub(s, 0, prefix.len), prefix);
+}
+
+int slice_cmp(struct slice a, struct slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
+    if (order != 0) {
+        return order;
+    }
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+size_t slice_find(struct slice s, unsigned char c)
+{
+    const unsigned char *at = s.len == 0 ? NULL : memchr(s.ptr, c, s.len);
+    return at == NULL ? s.len : (size_t)(at - s.ptr);
+}
+
+size_t slice_rfind(struct slice s, unsigned char c)
+{
+    const unsigned char *at = s.len == 0 ? NULL : memrchr(s.ptr, c, s.len);
+    return at == NULL ? s.len : (size_t)(at - s.ptr);
+}
+
+static bool is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice s)
+{
+    size_t start = 0;
+    while (start < s.len && is_blank(s.ptr[start])) {
+        start++;
+    }
+    while (s.len > start && is_blank(s.ptr[s.len - 1])) {
+        s.len--;
+    }
+    return slice_from(s, start);
+}
+
+bool slice_u64(struct slice s, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (s.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        if (!ascii_is_digit(s.ptr[i]) || __builtin_mul_overflow(value, 10U, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(s.ptr[i] - '0'), &value)) {
+            return false;
+        }
+    }
+    *out = value;
+    return true;
+}
+
+bool slice_cstr(struct slice s, char *dst, size_t cap)
+{
+    if (cap == 0) {
+        return false;
+    }
+    dst[0] = '\0';
+    if (s.len >= cap || slice_find(s, '\0') != s.len) {
+        return false;
+    }
+    if (s.len > 0) {
+        memcpy(dst, s.ptr, s.len);
+    }
+    dst[s.len] = '\0';
+    return true;
+}

@@ -1,0 +1,31 @@
+/* cmd/cmd.h - subcommands of postern. One file a subcommand, one row each in main.c.
+ *
+ * Exit    0 done, 1 the answer is no (refused, not found), 2 usage, 3 configuration, 4 system. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+#include "config/config.h"
+
+enum { EXIT_OK = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_SYSTEM = 4 };
+
+/* argv[0] is the subcommand; -c FILE was taken off before (config_path). */
+struct cmd_ctx {
+    const char *config_path;
+};
+
+int cmd_run(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv); /* domain, user, alias */
+int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
+
+/* Loads the configuration or says on standard error what is wrong; NULL then. */
+MUST_USE struct config *cmd_config(const struct cmd_ctx *ctx);
+
+/* "postern user: no such thing 'x'; say: postern user add|set|list|show|remove". Exit 2. */
+MUST_USE int cmd_usage(const char *command, const char *wrong, const char *say);
+
+/* One request line of JSON to a role's control socket (<state-dir>/control/NAME.sock), the
+ * answer's lines to each(); -1: nobody listens there. The caller frees nothing. */
+MUST_USE int cmd_ask(const struct config *cfg, const char *socket_name, const char *request,
+                     void (*each)(void *arg, const char *line), void *arg);
+#endif

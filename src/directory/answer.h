@@ -1,0 +1,40 @@
+/* directory/answer.h - what the directory says of a recipient (pure).
+ *
+ * Layout of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain (A-label
+ * form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64 generation; u16 target
+ * count; per target: u8 enum spool_target, text address. Targets only with DIR_OK. */
+#ifndef DIRECTORY_ANSWER_H
+#define DIRECTORY_ANSWER_H
+#include "base/wire.h"
+
+enum { DIR_TARGETS_MAX = 200 };
+
+enum dir_status {
+    DIR_OK = 0,
+    DIR_NO_DOMAIN,     /* not hosted here */
+    DIR_NO_MAILBOX,    /* hosted, but nobody of that name */
+    DIR_DISABLED,      /* user disabled */
+    DIR_OVER_QUOTA,    /* full, mailbox in use */
+    DIR_FULL_INACTIVE, /* full, and unused for longer than directory.inactive-after */
+    DIR_FAULT,         /* database fault: 4yz */
+};
+
+struct dir_answer {
+    uint64_t cookie, used, quota, last_use_ms, generation;
+    enum dir_status status;
+    struct slice domain;
+    uint16_t target_n;
+    struct slice targets; /* undecoded; dir_answer_target() walks it */
+};
+
+void dir_answer_write(struct buf *b, const struct dir_answer *a);
+MUST_USE bool dir_answer_read(struct slice payload, struct dir_answer *out);
+
+struct dir_target {
+    uint8_t kind; /* enum spool_target */
+    struct slice address;
+};
+/* Takes the first target off a->targets (for writing: appends one). */
+MUST_USE bool dir_answer_target(struct dir_answer *a, struct dir_target *out);
+void dir_target_write(struct buf *targets, const struct dir_target *t);
+#endif

@@ -1,0 +1,38 @@
+/* proc/channel.h - one end of a socket pair between two roles, on the event loop.
+ *
+ * Own     channel_new() takes the descriptor; channel_free() closes it.
+ * Limits  at most CHANNEL_QUEUE_MAX octets wait to be sent; beyond that channel_send() is
+ *         false and nothing of the message is sent. Received payloads: MSG_PAYLOAD_MAX.
+ * Order   messages arrive in the order sent, whole, once.
+ * BUGS    the handlers may free the channel they are called for; nothing touches it after. */
+#ifndef PROC_CHANNEL_H
+#define PROC_CHANNEL_H
+#include "proc/msg.h"
+
+enum { CHANNEL_QUEUE_MAX = 8 * 1024 * 1024 };
+
+struct event_base;
+struct channel;
+
+struct channel_ops {
+    /* A message that passed msg_check(). False: its payload is not what its row says, and
+     * the peer is accused (or, where we may accuse nobody, dropped). */
+    bool (*message)(void *arg, struct channel *ch, const struct msg *m);
+    /* The peer is gone; a new channel will come with MSG_PEER. Free ch here or later. */
+    void (*gone)(void *arg, struct channel *ch);
+};
+
+MUST_USE struct channel *channel_new(struct event_base *base, int fd, enum role self,
+                                     enum role peer, unsigned peer_index,
+                                     const struct channel_ops *ops, void *arg);
+void channel_free(struct channel **ch);
+
+enum role channel_peer(const struct channel *ch);
+unsigned channel_peer_index(const struct channel *ch);
+
+/* Sends now or queues. fd -1: none; otherwise it is duplicated as far as needed and stays
+ * the caller's. False: the queue is full or the peer is gone; the caller decides. */
+MUST_USE bool channel_send(struct channel *ch, enum msg_type type, struct slice payload,
+                           int fd);
+size_t channel_waiting(const struct channel *ch); /* octets not sent yet */
+#endif

@@ -1,0 +1,46 @@
+/* queue/job.h - a delivery ordered, and what became of it (pure).
+ *
+ * JOB: u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message length;
+ * u32 envelope length; u32 head length; u64 arrival ms; text sender; u8 service; u8 flags;
+ * u16 target count; per target: u16 number in the envelope, text given, text address.
+ * All targets of one job go the same way (local). The segment was opened by SEGMENT_OPEN.
+ *
+ * JOB_DONE: u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16 reply
+ * code (0: none), text transport ("maildir", "lmtp"), text where, text reply. */
+#ifndef QUEUE_JOB_H
+#define QUEUE_JOB_H
+#include "base/id.h"
+#include "base/wire.h"
+
+enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
+
+struct job {
+    uint64_t job, segment, offset, message_len, arrival_ms;
+    uint32_t envelope_len, head_len;
+    struct message_id id;
+    struct slice sender;
+    uint8_t service, flags;
+    uint16_t target_n;
+    struct wire_reader targets; /* not read yet */
+};
+struct job_target {
+    uint16_t number;
+    struct slice given, address;
+};
+struct job_outcome {
+    uint16_t number, code;
+    enum job_result result;
+    struct slice transport, where, reply;
+};
+
+void job_write(struct buf *b, const struct job *j);
+void job_write_target(struct buf *b, const struct job_target *t);
+MUST_USE bool job_read(struct slice payload, struct job *out);
+MUST_USE bool job_next_target(struct job *j, struct job_target *out);
+
+void job_done_write(struct buf *b, uint64_t job, uint16_t target_n);
+void job_done_write_outcome(struct buf *b, const struct job_outcome *o);
+MUST_USE bool job_done_read(struct slice payload, uint64_t *job, uint16_t *target_n,
+                            struct wire_reader *rest);
+MUST_USE bool job_done_next(struct wire_reader *rest, struct job_outcome *out);
+#endif
