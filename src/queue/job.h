@@ -1,21 +1,29 @@
 /* queue/job.h - a delivery ordered, and what became of it (pure).
  *
- * JOB: u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message length;
- * u32 envelope length; u32 head length; u64 arrival ms; text sender; u8 service; u8 flags;
- * u16 target count; per target: u16 number in the envelope, text given, text address.
- * All targets of one job go the same way (local). The segment was opened by SEGMENT_OPEN.
- * flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its targets may have
- * been handed to a delivery before (attempts > 0, found by replay at start, delivery died):
- * then the Maildir is searched for the file of the earlier attempt.
+ * JOB: u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
+ * length; u32 envelope length; u32 head length; u64 arrival ms; text sender; u8 service;
+ * u8 flags; u16 target count; per target: u16 number in the envelope, text given, text
+ * address. All targets of one job go the same way (local). The segment was opened by
+ * SEGMENT_OPEN. flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its
+ * targets may have been handed to a delivery before (attempts > 0, found by replay at
+ * start, delivery died): then the Maildir is searched for the file of the earlier
+ * attempt.
  *
- * JOB_DONE: u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16 reply
- * code (0: none), text transport ("maildir", "lmtp"), text where, text reply: one line with
- * its code, "550 5.1.1 no such user"; what the other server said, or what went wrong here.
- * There is one outcome for each target of the job, always. */
+ * JOB_DONE: u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16
+ * reply code (0: none), text transport ("maildir", "lmtp"), text where, text reply: one
+ * line with its code, "550 5.1.1 no such user"; what the other server said, or what went
+ * wrong here. There is one outcome for each target of the job, always.
+ *
+ * Pure    octets in, values out; slices borrow from the payload.
+ * Errors  the readers walk the whole payload first: after true every target or outcome
+ *         decodes, and the counts are what is there. False: nothing was set.
+ * Limits  1 to JOB_TARGETS_MAX targets; whole payload at most a message's. */
 #ifndef QUEUE_JOB_H
 #define QUEUE_JOB_H
 #include "base/id.h"
 #include "base/wire.h"
+
+enum { JOB_TARGETS_MAX = 64, JOB_PAYLOAD_MAX = 65536 }; /* as in proc/msg.h */
 
 enum job_flags {
     JOB_8BITMIME = 1, /* as in enum spool_envelope_flags */
@@ -43,14 +51,17 @@ struct job_outcome {
     struct slice transport, where, reply;
 };
 
+/* The head of a JOB; j->target_n calls of job_write_target() follow. */
 void job_write(struct buf *b, const struct job *j);
 void job_write_target(struct buf *b, const struct job_target *t);
 MUST_USE bool job_read(struct slice payload, struct job *out);
+/* False at the end. */
 MUST_USE bool job_next_target(struct job *j, struct job_target *out);
 
 void job_done_write(struct buf *b, uint64_t job, uint16_t target_n);
 void job_done_write_outcome(struct buf *b, const struct job_outcome *o);
 MUST_USE bool job_done_read(struct slice payload, uint64_t *job, uint16_t *target_n,
                             struct wire_reader *rest);
+/* False at the end. */
 MUST_USE bool job_done_next(struct wire_reader *rest, struct job_outcome *out);
 #endif
