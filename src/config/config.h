@@ -1,19 +1,31 @@
 /* config/config.h - the configuration file, as a value.
  *
- * Source  docs: postern.conf(5), generated from the table below.
- * Own     config_load() allocates; config_free() frees; a loaded config never changes. Roles
- *         inherit it by fork and never read the file.
- * Errors  config_load() prints nothing: it returns false and fills `error` with
- *         "file:line: what is wrong, what was expected". */
+ * Source  docs: postern.conf(5), generated from the tables below.
+ * Own     config_load() allocates; config_free() frees; a loaded config never changes.
+ * Roles inherit it by fork and never read the file. Errors  config_load() prints nothing:
+ * it returns false and fills `error` with "file:line: what is wrong; what was expected".
+ * BUGS    libconfuse hands its callbacks no argument: one load at a time in a thread. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
+#include "base/netset.h"
 #include "base/slice.h"
+
+#include <sys/socket.h>
 
 enum config_service { SERVICE_MX = 0, SERVICE_SUBMISSION, SERVICE_RELAY, SERVICE_PUSH };
 enum config_tls { TLS_NONE = 0, TLS_STARTTLS, TLS_REQUIRED, TLS_IMPLICIT };
 const char *config_service_name(enum config_service service);
+const char *config_tls_name(enum config_tls tls);
 
 enum { CONFIG_LISTENERS_MAX = 16, CONFIG_ADDRESSES_MAX = 16, CONFIG_LIST_MAX = 64 };
+
+/* What must stand in a listener "name" { ... } section: name, words or form, help. */
+/* clang-format off */
+#define CONFIG_LISTENER_SETTINGS(X) \
+    X("address", "list of address:port", "where it listens") \
+    X("service", "mx|submission|relay|push", "mx: mail for our domains; submission: from our users, after AUTH; relay: from known machines; push: bulk mail") \
+    X("tls", "none|starttls|required|implicit", "none: not offered; starttls: offered; required: nothing goes without it; implicit: from the first octet")
+/* clang-format on */
 
 struct config_listener {
     char *name;
@@ -23,69 +35,92 @@ struct config_listener {
     enum config_tls tls;
 };
 
-/* One row a setting: section ("" for top level), name in the file, field, type, default (as it
- * would stand in the file), least, most, one line of help. Types:
- *   STR  char *          TEXT as is            PATH char *     made absolute against state-dir
- *   INT  uint64_t        plain number          SIZE uint64_t   octets: "35 MiB", "64 KiB", "512"
- *   TIME uint64_t        ms: "300 s", "5 min", "2 h", "14 d"   BOOL bool
- *   ENUM int             words in the help, separated by |     LIST struct config_list
- * Fields: struct config has a member of that type and name for each row. */
-/* clang-format off */
-#define CONFIG_SETTINGS(X) \
-    X("", "hostname", hostname, STR, "", 0, 255, "name of this server in greeting and Received (default: the machine's)") \
-    X("", "state-dir", state_dir, STR, "/var/lib/postern", 1, 4000, "directory of spool, databases and mail") \
-    X("", "user", user, STR, "postern", 1, 64, "user that the roles run as when started by root") \
-    X("", "reply-profile", reply_profile, ENUM, "gmail", 0, 0, "gmail|iana") \
-    X("", "smtpd-processes", smtpd_processes, INT, "0", 0, 64, "smtpd processes (0: one per core)") \
-    X("", "delivery-processes", delivery_processes, INT, "0", 0, 64, "delivery processes (0: one per core)") \
-    X("", "drain-time", drain_time, TIME, "30 s", 0, 3600000, "how long SIGTERM waits for running sessions") \
-    X("tls", "certificate", tls_certificate, PATH, "", 0, 4000, "PEM file with the certificate chain") \
-    X("tls", "key", tls_key, PATH, "", 0, 4000, "PEM file with the private key") \
-    X("dns", "forward", dns_forward, LIST, "", 0, 0, "resolvers to ask, address@port (default: /etc/resolv.conf)") \
-    X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "largest message") \
-    X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "recipients of one transaction") \
-    X("limits", "hops", limits_hops, INT, "50", 1, 1000, "Received fields before a message counts as looping") \
-    X("limits", "session-time", limits_session_time, TIME, "30 min", 1000, 86400000, "life of a connection") \
-    X("limits", "command-time", limits_command_time, TIME, "5 min", 100, 3600000, "wait for the next command (RFC 5321 4.5.3.2.7)") \
-    X("limits", "data-time", limits_data_time, TIME, "3 min", 100, 3600000, "wait for the next octets of a message") \
-    X("limits", "unknown-commands", limits_unknown_commands, INT, "10", 1, 1000, "unknown commands before the connection is closed") \
-    X("limits", "syntax-errors", limits_syntax_errors, INT, "10", 1, 1000, "commands with syntax errors before the connection is closed") \
-    X("limits", "bad-sequence", limits_bad_sequence, INT, "20", 1, 1000, "commands out of sequence before the connection is closed") \
-    X("limits", "unauthenticated-commands", limits_unauthenticated_commands, INT, "20", 1, 1000, "commands before AUTH on submission") \
-    X("limits", "sessions", limits_sessions, INT, "20000", 1, 1000000, "connections in all") \
-    X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "connections of one client address, per smtpd process") \
-    X("limits", "bare-newline-networks", limits_bare_newline_networks, LIST, "", 0, 0, "networks whose bare LF is taken as CRLF") \
-    X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "size at which a segment is sealed") \
-    X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "below this much free disk mail is refused for now") \
-    X("queue", "expire", queue_expire, TIME, "5 d", 60000, 2592000000, "age at which a message is given up") \
-    X("queue", "retry", queue_retry, LIST, "1 min, 5 min, 15 min, 30 min, 1 h, 2 h, 4 h", 0, 0, "waits between attempts; the last one repeats") \
-    X("directory", "inactive-after", directory_inactive_after, TIME, "90 d", 60000, 31536000000, "a full mailbox unused for so long counts as abandoned") \
-    X("directory", "cache-entries", directory_cache_entries, INT, "20000", 0, 1000000, "answers kept by each smtpd") \
-    X("delivery", "maildir", delivery_maildir, PATH, "mail/%d/%u/Maildir", 0, 4000, "Maildir of a user: %d domain, %u local part") \
-    X("delivery", "lmtp", delivery_lmtp, STR, "", 0, 4000, "deliver by LMTP instead: unix:/path or address:port") \
-    X("delivery", "workers", delivery_workers, INT, "16", 1, 256, "deliveries at once, per process") \
-    X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "sign that starts a sub-address (user+tag); empty: none") \
-    X("trace", "keep", trace_keep, TIME, "14 d", 60000, 31536000000, "how long sessions can be asked about") \
-    X("log", "level", log_level, ENUM, "info", 0, 0, "error|warning|info|debug") \
-    X("log", "format", log_format, ENUM, "text", 0, 0, "text|json")
-/* clang-format on */
-
 struct config_list {
     char *item[CONFIG_LIST_MAX];
     unsigned n;
 };
 
-#define CONFIG_TYPE_STR  char *
-#define CONFIG_TYPE_PATH char *
-#define CONFIG_TYPE_INT  uint64_t
-#define CONFIG_TYPE_SIZE uint64_t
-#define CONFIG_TYPE_TIME uint64_t
-#define CONFIG_TYPE_BOOL bool
-#define CONFIG_TYPE_ENUM int
-#define CONFIG_TYPE_LIST struct config_list
+struct config_times {
+    uint64_t ms[CONFIG_LIST_MAX];
+    unsigned n;
+};
+
+/* One row a setting: section ("" for top level), name in the file, field, type, default
+ * (as it would stand in the file, items of a list with a comma between), least, most,
+ * words (ENUM: its words in the order of its values, with | between; else ""), one line
+ * of help. Fields: struct config has a member of that name and of the type's C type for
+ * each row.
+ *
+ *   type      field                least and most     in the file
+ *   STR       char *               characters         as is
+ *   DOMAIN    char *               characters         a domain name in A-label form, or
+ * empty PATH      char *               characters         a path; relative: below
+ * state-dir DIR       char *               characters         a path; relative: beside
+ * the file ENDPOINT  char *               characters         "unix:/path",
+ * "address:port", or empty INT       uint64_t             value              "100" SIZE
+ * uint64_t             octets             "35 MiB", "64 KiB", "512" TIME      uint64_t ms
+ * "500 ms", "300 s", "5 min", "2 h", "14 d" BOOL      bool                 - yes, no ENUM
+ * int                  -                  a word TIMES     struct config_times  ms of
+ * each         list, at least one NETWORKS  struct netset        networks           list
+ * of "192.0.2.0/24", "2001:db8::1" RESOLVERS struct config_list   items              list
+ * of "address" or "address@port" */
+#define CONFIG_TYPE_STR       char *
+#define CONFIG_TYPE_DOMAIN    char *
+#define CONFIG_TYPE_PATH      char *
+#define CONFIG_TYPE_DIR       char *
+#define CONFIG_TYPE_ENDPOINT  char *
+#define CONFIG_TYPE_INT       uint64_t
+#define CONFIG_TYPE_SIZE      uint64_t
+#define CONFIG_TYPE_TIME      uint64_t
+#define CONFIG_TYPE_BOOL      bool
+#define CONFIG_TYPE_ENUM      int
+#define CONFIG_TYPE_TIMES     struct config_times
+#define CONFIG_TYPE_NETWORKS  struct netset
+#define CONFIG_TYPE_RESOLVERS struct config_list
+
+/* clang-format off */
+#define CONFIG_SETTINGS(X) \
+    X("", "hostname", hostname, DOMAIN, "", 0, 255, "", "name of this server in greeting and Received (default: the machine's)") \
+    X("", "state-dir", state_dir, DIR, "/var/lib/postern", 1, 4000, "", "directory of spool, databases and mail") \
+    X("", "user", user, STR, "postern", 1, 64, "", "user that the roles run as when started by root") \
+    X("", "reply-profile", reply_profile, ENUM, "gmail", 0, 0, "gmail|iana", "codes that refusals carry: those of the documents, or those that IANA registered") \
+    X("", "smtpd-processes", smtpd_processes, INT, "0", 0, 64, "", "smtpd processes (0: one per core)") \
+    X("", "delivery-processes", delivery_processes, INT, "0", 0, 64, "", "delivery processes (0: one per core)") \
+    X("", "drain-time", drain_time, TIME, "30 s", 0, 3600000, "", "how long SIGTERM waits for running sessions") \
+    X("tls", "certificate", tls_certificate, PATH, "", 0, 4000, "", "PEM file with the certificate chain") \
+    X("tls", "key", tls_key, PATH, "", 0, 4000, "", "PEM file with the private key") \
+    X("dns", "forward", dns_forward, RESOLVERS, "", 0, 16, "", "resolvers to ask, address@port (default: /etc/resolv.conf)") \
+    X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "", "largest message") \
+    X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "", "recipients of one transaction") \
+    X("limits", "hops", limits_hops, INT, "50", 1, 1000, "", "Received fields before a message counts as looping") \
+    X("limits", "session-time", limits_session_time, TIME, "30 min", 1000, 86400000, "", "life of a connection") \
+    X("limits", "command-time", limits_command_time, TIME, "5 min", 100, 3600000, "", "wait for the next command (RFC 5321 4.5.3.2.7)") \
+    X("limits", "data-time", limits_data_time, TIME, "3 min", 100, 3600000, "", "wait for the next octets of a message") \
+    X("limits", "unknown-commands", limits_unknown_commands, INT, "10", 1, 1000, "", "unknown commands before the connection is closed") \
+    X("limits", "syntax-errors", limits_syntax_errors, INT, "10", 1, 1000, "", "commands with syntax errors before the connection is closed") \
+    X("limits", "bad-sequence", limits_bad_sequence, INT, "20", 1, 1000, "", "commands out of sequence before the connection is closed") \
+    X("limits", "unauthenticated-commands", limits_unauthenticated_commands, INT, "20", 1, 1000, "", "commands before AUTH on submission") \
+    X("limits", "sessions", limits_sessions, INT, "20000", 1, 1000000, "", "connections in all") \
+    X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "", "connections of one client address, per smtpd process") \
+    X("limits", "bare-newline-networks", limits_bare_newline_networks, NETWORKS, "", 0, 64, "", "networks whose bare LF is taken as CRLF") \
+    X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
+    X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \
+    X("queue", "expire", queue_expire, TIME, "5 d", 60000, 2592000000, "", "age at which a message is given up") \
+    X("queue", "retry", queue_retry, TIMES, "1 min, 5 min, 15 min, 30 min, 1 h, 2 h, 4 h", 1000, 2592000000, "", "waits between attempts; the last one repeats") \
+    X("directory", "inactive-after", directory_inactive_after, TIME, "90 d", 60000, 31536000000, "", "a full mailbox unused for so long counts as abandoned") \
+    X("directory", "cache-entries", directory_cache_entries, INT, "20000", 0, 1000000, "", "answers kept by each smtpd") \
+    X("delivery", "maildir", delivery_maildir, PATH, "mail/%d/%u/Maildir", 1, 4000, "", "Maildir of a user: %d domain, %u local part") \
+    X("delivery", "lmtp", delivery_lmtp, ENDPOINT, "", 0, 4000, "", "deliver by LMTP instead: unix:/path or address:port") \
+    X("delivery", "workers", delivery_workers, INT, "16", 1, 256, "", "deliveries at once, per process") \
+    X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \
+    X("trace", "keep", trace_keep, TIME, "14 d", 60000, 31536000000, "", "how long sessions can be asked about") \
+    X("log", "level", log_level, ENUM, "info", 0, 0, "error|warning|info|debug", "the least important event that is logged") \
+    X("log", "format", log_format, ENUM, "text", 0, 0, "text|json", "a line of key=value, or an object of JSON")
+/* clang-format on */
 
 struct config {
-#define X(section, name, field, type, def, min, max, help) CONFIG_TYPE_##type field;
+#define X(section, name, field, type, def, min, max, words, help)                        \
+    CONFIG_TYPE_##type field;
     CONFIG_SETTINGS(X)
 #undef X
     struct config_listener listener[CONFIG_LISTENERS_MAX];
@@ -94,6 +129,12 @@ struct config {
 
 enum { CONFIG_ERROR_MAX = 512 };
 
-MUST_USE bool config_load(const char *path, struct config **out, char error[CONFIG_ERROR_MAX]);
+MUST_USE bool config_load(const char *path, struct config **out,
+                          char error[CONFIG_ERROR_MAX]);
 void config_free(struct config **config);
+
+/* "127.0.0.1:2525", "[::1]:2525": numeric only, port 1 to 65535. A config's listener
+ * addresses, and delivery.lmtp unless it starts with "unix:", have passed it. */
+MUST_USE bool config_address_parse(const char *text, struct sockaddr_storage *out,
+                                   socklen_t *len);
 #endif
