@@ -113,8 +113,8 @@ void log_event(enum log_level level, uint64_t session, const char *event,
     buf_clear(&line);
 }
 
-static void log_vtext(enum log_level level, const char *event, const char *fmt,
-                      va_list args)
+__attribute__((format(printf, 3, 0))) static void
+log_vtext(enum log_level level, const char *event, const char *fmt, va_list args)
 {
     char text[LOG_LINE_MAX / 2];
     struct fields f = {0};
