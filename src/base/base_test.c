@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/crc32c.h"
 #include "base/fields.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/map.h"
 #include "base/wire.h"
@@ -152,6 +153,18 @@ static void test_wire(void **state)
     buf_clear(&b);
 }
 
+static void test_hash(void **state)
+{
+    (void)state;
+    /* Appendix A of the paper: key 00 01 .. 0f, input 00 01 .. 0e. */
+    static const uint64_t key[2] = {0x0706050403020100U, 0x0f0e0d0c0b0a0908U};
+    unsigned char in[15];
+    for (unsigned char i = 0; i < sizeof in; i++) {
+        in[i] = i;
+    }
+    assert_true(hash_octets(key, (struct slice){in, 15}) == 0xa129ca6149be45e5U);
+}
+
 static void count(void *arg, struct slice key, void *value)
 {
     (void)key;
@@ -227,7 +240,7 @@ int main(void)
         cmocka_unit_test(test_slice), cmocka_unit_test(test_number),
         cmocka_unit_test(test_buf),   cmocka_unit_test(test_arena),
         cmocka_unit_test(test_crc32c), cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_map),   cmocka_unit_test(test_id),
+        cmocka_unit_test(test_hash), cmocka_unit_test(test_map),   cmocka_unit_test(test_id),
         cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
