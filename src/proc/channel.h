@@ -4,7 +4,10 @@
  * Limits  at most CHANNEL_QUEUE_MAX octets wait to be sent; beyond that channel_send() is
  *         false and nothing of the message is sent. Received payloads: MSG_PAYLOAD_MAX.
  * Order   messages arrive in the order sent, whole, once.
- * BUGS    the handlers may free the channel they are called for; nothing touches it after. */
+ *         The descriptors of a process must not run out: one that came with a message and
+ *         found no room looks like a malformed message.
+ * BUGS    the handlers may free the channel they are called for; nothing touches it
+ * after. One thread only: the loop's. */
 #ifndef PROC_CHANNEL_H
 #define PROC_CHANNEL_H
 #include "proc/msg.h"
@@ -15,11 +18,14 @@ struct event_base;
 struct channel;
 
 struct channel_ops {
-    /* A message that passed msg_check(). False: its payload is not what its row says, and
-     * the peer is accused (or, where we may accuse nobody, dropped). */
+    /* A message that passed msg_check(). False: its payload is not what its row says. */
     bool (*message)(void *arg, struct channel *ch, const struct msg *m);
-    /* The peer is gone; a new channel will come with MSG_PEER. Free ch here or later. */
+    /* The peer is gone: nothing more comes, nothing more can be sent. Free ch here or
+     * later. */
     void (*gone)(void *arg, struct channel *ch);
+    /* The peer sent what it may not; nothing more is read. Free ch here or later. NULL:
+     * gone() is called. (In a role: the peer is accused, proc/role.h.) */
+    void (*malformed)(void *arg, struct channel *ch);
 };
 
 MUST_USE struct channel *channel_new(struct event_base *base, int fd, enum role self,
@@ -29,6 +35,13 @@ void channel_free(struct channel **ch);
 
 enum role channel_peer(const struct channel *ch);
 unsigned channel_peer_index(const struct channel *ch);
+
+/* Reads all that came, until nothing waits or a handler freed ch. For the last words of a
+ * peer whose successor is already here. */
+void channel_read(struct channel *ch);
+
+/* Sends what waits, blocking for at most ms. */
+void channel_flush(struct channel *ch, int ms);
 
 /* Sends now or queues. fd -1: none; otherwise it is duplicated as far as needed and stays
  * the caller's. False: the queue is full or the peer is gone; the caller decides. */

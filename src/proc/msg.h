@@ -5,7 +5,7 @@
  *         descriptor travels with a message, only where the row says so.
  * Errors  a message whose type is unknown, whose sender or receiver the row does not name,
  *         whose size is out of bounds, or whose payload does not decode, ends the role that
- *         sent it: the receiver calls channel_accuse() (proc/channel.h), the supervisor
+ *         sent it: the receiver's role loop (proc/role.h) sends MSG_ACCUSE, the supervisor
  *         kills and restarts the accused.
  * Trust   smtpd and delivery touch hostile bytes. They may accuse nobody; what they say is
  *         checked by whoever hears it. */
@@ -14,24 +14,25 @@
 #include "base/wire.h"
 
 #define ROLES(X) X(supervisor) X(smtpd) X(directory) X(queue) X(delivery) X(trace)
-#define X(r) ROLE_##r,
+#define X(r)     ROLE_##r,
 enum role { ROLES(X) ROLE_COUNT };
 #undef X
 const char *role_name(enum role role);
 
 enum {
     MSG_HEAD_LEN = 8,
-    MSG_PAYLOAD_MAX = 65536,  /* octets */
-    MSG_JOB_TARGETS_MAX = 64, /* recipients of one message handed to one delivery at once */
+    MSG_PAYLOAD_MAX = 65536, /* octets */
+    MSG_JOB_TARGETS_MAX =
+        64, /* recipients of one message handed to one delivery at once */
 };
 
-#define SUP (1U << ROLE_supervisor)
-#define SMT (1U << ROLE_smtpd)
-#define DIR (1U << ROLE_directory)
-#define QUE (1U << ROLE_queue)
-#define DEL (1U << ROLE_delivery)
-#define TRC (1U << ROLE_trace)
-#define ALL (SMT | DIR | QUE | DEL | TRC)
+#define R_SUP (1U << ROLE_supervisor)
+#define R_SMT (1U << ROLE_smtpd)
+#define R_DIR (1U << ROLE_directory)
+#define R_QUE (1U << ROLE_queue)
+#define R_DEL (1U << ROLE_delivery)
+#define R_TRC (1U << ROLE_trace)
+#define R_ALL (R_SMT | R_DIR | R_QUE | R_DEL | R_TRC)
 
 /* name, from, to, least and most octets of payload, carries a descriptor?
  *
@@ -54,25 +55,25 @@ enum {
  * JOB_DONE       see queue/job.h
  * TRACE          see trace/record.h */
 /* clang-format off */
-#define MSGS(X)                                                       \
-    X(READY,         ALL,             SUP,             0,     0, false) \
-    X(PEER,          SUP,             ALL,             2,     2, true)  \
-    X(DRAIN,         SUP,             ALL,             4,     4, false) \
-    X(ACCUSE,        DIR | QUE | TRC, SUP,             2,     2, false) \
-    X(DIR_RCPT,      SMT,             DIR,            13,   600, false) \
-    X(DIR_RCPT_IS,   DIR,             SMT,            10, 65536, false) \
-    X(DIR_CHANGED,   DIR,             SMT,             8,     8, false) \
-    X(SEGMENT_ASK,   SMT,             QUE,            16,    16, false) \
-    X(SEGMENT_GIVE,  QUE,             SMT,            24,    24, true)  \
-    X(SEGMENT_NONE,  QUE,             SMT,             9,     9, false) \
-    X(SPOOLED,       SMT,             QUE,            16, 65536, false) \
-    X(SEGMENT_SEAL,  SMT,             QUE,            16,    16, false) \
-    X(SPOOL_STATE,   QUE,             SMT,             1,     1, false) \
-    X(SEGMENT_OPEN,  QUE,             DEL,             8,     8, true)  \
-    X(SEGMENT_CLOSE, QUE,             DEL,             8,     8, false) \
-    X(JOB,           QUE,             DEL,            16, 65536, false) \
-    X(JOB_DONE,      DEL,             QUE,            10, 65536, false) \
-    X(TRACE,         SMT | DIR | QUE | DEL, TRC,       1, 65536, false)
+#define MSGS(X)                                                               \
+    X(READY,         R_ALL,                         R_SUP,   0,     0, false) \
+    X(PEER,          R_SUP,                         R_ALL,   2,     2, true)  \
+    X(DRAIN,         R_SUP,                         R_ALL,   4,     4, false) \
+    X(ACCUSE,        R_DIR | R_QUE | R_TRC,         R_SUP,   2,     2, false) \
+    X(DIR_RCPT,      R_SMT,                         R_DIR,  13,   600, false) \
+    X(DIR_RCPT_IS,   R_DIR,                         R_SMT,  10, 65536, false) \
+    X(DIR_CHANGED,   R_DIR,                         R_SMT,   8,     8, false) \
+    X(SEGMENT_ASK,   R_SMT,                         R_QUE,  16,    16, false) \
+    X(SEGMENT_GIVE,  R_QUE,                         R_SMT,  24,    24, true)  \
+    X(SEGMENT_NONE,  R_QUE,                         R_SMT,   9,     9, false) \
+    X(SPOOLED,       R_SMT,                         R_QUE,  16, 65536, false) \
+    X(SEGMENT_SEAL,  R_SMT,                         R_QUE,  16,    16, false) \
+    X(SPOOL_STATE,   R_QUE,                         R_SMT,   1,     1, false) \
+    X(SEGMENT_OPEN,  R_QUE,                         R_DEL,   8,     8, true)  \
+    X(SEGMENT_CLOSE, R_QUE,                         R_DEL,   8,     8, false) \
+    X(JOB,           R_QUE,                         R_DEL,  16, 65536, false) \
+    X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
+    X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,
@@ -90,6 +91,16 @@ struct msg {
  * with it. On true *out is set, all but fd. Pure. */
 MUST_USE bool msg_check(struct slice datagram, size_t fd_n, enum role from, enum role to,
                         struct msg *out);
+
+/* Do the table's columns allow that type between these roles? Pure. */
+MUST_USE bool msg_may(enum msg_type type, enum role from, enum role to);
+
+/* The payload of PEER and ACCUSE. */
+struct msg_peer {
+    enum role role; /* never the supervisor */
+    unsigned index;
+};
+MUST_USE bool msg_read_peer(struct slice payload, struct msg_peer *out);
 
 /* The head for a payload of that many octets. */
 void msg_head(enum msg_type type, size_t payload_len, unsigned char head[MSG_HEAD_LEN]);

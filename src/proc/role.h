@@ -2,30 +2,50 @@
  *
  * Each file in src/daemon defines one `const struct role_ops` and nothing else public.
  * role_main() does the same visible steps for all of them, in this order: channel to the
- * supervisor; ops->open() (files, databases, keys: still privileged, no peer heard yet);
- * rlimits, chroot, user, no_new_privs, Landlock, seccomp (proc/sandbox.h, one row a role);
- * ops->start() (event handlers, threads); MSG_READY; the loop. */
+ * supervisor; ops->open() (files, databases, keys: no peer heard yet); rlimits, chroot,
+ * user, no_new_privs, Landlock, seccomp (proc/sandbox.h, one row a role); ops->start()
+ * (event handlers, threads); MSG_READY; the loop.
+ *
+ * Rights  smtpd's open() runs with the supervisor's rights (it reads the TLS key), and after
+ *         it smtpd opens no path any more. For the other roles chroot and user switching
+ *         come before open(), so that what they make belongs to them.
+ * Paths   ctx->config holds them as the role sees them: where it is chrooted, the new root
+ *         is cut off. Always take paths from ctx->config, never from elsewhere.
+ * Signals roles ignore SIGHUP, SIGINT, SIGTERM (they are for the supervisor) and SIGPIPE.
+ * Own     channels to peers belong to the role loop: roles send on them, and free none.
+ * Errors  message() false (a payload that does not decode): a role that may say MSG_ACCUSE
+ *         does so; one that may not (smtpd, delivery) exits, unless it can do without that
+ *         peer (trace), for its successor gets new channels. peer_gone() is called first.
+ * Threads ctx->base has no locks: other threads wake the loop through an eventfd. */
 #ifndef PROC_ROLE_H
 #define PROC_ROLE_H
 #include "config/config.h"
 #include "proc/channel.h"
 
-enum { ROLE_LISTENERS_MAX = 64, ROLE_INSTANCES_MAX = 64 };
+enum {
+    ROLE_LISTENERS_MAX = 64,
+    /* Indices of living processes of one role are below this; the highest that is free is no
+     * count: after a reload the old smtpds drain beside the new ones, under other indices. */
+    ROLE_INSTANCES_MAX = 256,
+};
+
+struct role_loop; /* proc/role.c */
 
 struct role_listener {
-    int fd;                               /* bound and listening, non-blocking, inherited */
+    int fd; /* bound and listening, non-blocking, inherited */
     const struct config_listener *config; /* name, service, tls */
 };
 
 struct role_ctx {
     enum role role;
-    unsigned index;              /* of this instance, from 0 */
+    unsigned index;              /* of this process among the living ones of its role */
     const struct config *config; /* as parsed by the supervisor; never changes */
     struct event_base *base;
     struct role_listener listener[ROLE_LISTENERS_MAX]; /* smtpd only */
     unsigned listener_n;
     int control_fd; /* queue and directory: listening unix socket for the command line */
     void *state;    /* the role's own, set by open() */
+    struct role_loop *loop; /* NULL in a test that made the context by hand */
 };
 
 struct role_ops {
@@ -43,7 +63,18 @@ struct role_ops {
     void (*drain)(struct role_ctx *ctx, uint32_t ms);
 };
 
-void role_finish(struct role_ctx *ctx); /* leave the loop, exit 0 */
+/* Leave the loop, send what waits in the channels, exit 0. */
+void role_finish(struct role_ctx *ctx);
+
+/* What the supervisor starts a process with. */
+struct role_start {
+    const struct role_ops *ops;
+    struct role_ctx *ctx; /* all filled in but base, state, loop */
+    int supervisor_fd;    /* our end of the channel to the supervisor; taken */
+    const struct sandbox_user *user;
+};
+struct sandbox_user;
+__attribute__((noreturn)) void role_main(const struct role_start *start);
 
 extern const struct role_ops smtpd_ops, directory_ops, queue_ops, delivery_ops, trace_ops;
 #endif

@@ -1,0 +1,18 @@
+/* config/paths.h - where things lie below state-dir: the one list.
+ *
+ * Each role may touch only its own directory (proc/sandbox.c), so what one role writes
+ * shares no directory with what another writes. The supervisor makes the directories;
+ * the roles make the files. Put "<state-dir>/" in front. */
+#ifndef CONFIG_PATHS_H
+#define CONFIG_PATHS_H
+
+#define STATE_LOCK         "lock"                   /* held while a server runs here */
+#define STATE_EMPTY        "empty"                  /* root directory of smtpd; stays empty */
+#define STATE_SPOOL        "spool"                  /* queue */
+#define STATE_MAIL         "mail"                   /* delivery, unless delivery.maildir */
+#define STATE_DIRECTORY    "directory"              /* directory */
+#define STATE_DIRECTORY_DB "directory/directory.db" /* domains, users, aliases */
+#define STATE_TRACE        "trace"                  /* trace */
+#define STATE_TRACE_DB     "trace/trace.db"         /* sessions and deliveries */
+#define STATE_CONTROL      "control"                /* NAME.sock, for the command line */
+#endif
