@@ -1,6 +1,8 @@
 /* base/hash.c - see hash.h */
 #include "base/hash.h"
 
+#include <string.h>
+
 static uint64_t rotl(uint64_t x, unsigned b)
 {
     return x << b | x >> (64 - b);
