@@ -1,0 +1,134 @@
+/* smtp/session.h - the server's side of an SMTP session: octets in, events out.
+ *
+ * Source  RFC 5321 3, 4.1, 4.3; RFC 1870, 2034, 2920, 3030 (BDAT), 3207 (STARTTLS), 6152, 6531.
+ * Pure    no I/O, clock or globals; allocates from its own bounded arenas only. What it decides it
+ *         says through struct smtp_session_ops; what it must ask, it asks there and waits.
+ * Split   the calls made to ops do not depend on how the input is cut - but for the one thing
+ *         that is about timing: octets that arrive with DATA or STARTTLS, before its reply.
+ * Own     slices handed to ops live until the call returns; those in struct smtp_envelope until
+ *         the transaction ends.
+ * Limits  struct smtp_limits; SMTP_LINE_OCTETS a command line; arenas SMTP_SESSION_ARENA_MAX and
+ *         SMTP_TRANSACTION_ARENA_MAX (a full one is system-temporary-problem for that peer).
+ * Errors  after smtp_session_feed() returned SMTP_FEED_CLOSED nothing more may be fed.
+ * BUGS    ops may not free the session from inside a call. */
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+#include "base/arena.h"
+#include "base/fields.h"
+#include "reply/reply.h"
+#include "smtp/address.h"
+#include "smtp/dot_decode.h"
+#include "smtp/line.h"
+#include "smtp/params.h"
+
+enum {
+    SMTP_LINE_OCTETS = 2048, /* RFC 5321 4.5.3.1.4 asks 512, extensions add to it */
+    SMTP_SESSION_ARENA_MAX = 4 * 1024,
+    SMTP_TRANSACTION_ARENA_MAX = 1024 * 1024,
+};
+
+enum smtp_service { SMTP_MX = 0, SMTP_SUBMISSION, SMTP_RELAY, SMTP_PUSH };
+
+struct smtp_limits {
+    uint64_t message_size; /* octets */
+    uint64_t recipients, unknown_commands, syntax_errors, errors_in_a_row;
+    uint64_t unauthenticated_commands;
+};
+
+struct smtp_offer {
+    enum smtp_service service;
+    bool starttls;     /* offered */
+    bool tls_required; /* MAIL only after TLS */
+    bool auth_required;
+    bool bare_lf_ok; /* this client's bare LF counts as CRLF */
+    bool deferred;   /* this client is held off: the first command gets its row */
+};
+
+/* A recipient that was accepted; targets are whatever the ops stored in `cookie`. */
+struct smtp_recipient {
+    struct smtp_recipient *next;
+    struct smtp_path path;
+    void *data; /* of the ops, in the transaction's arena */
+};
+
+struct smtp_envelope {
+    struct smtp_path sender;
+    struct smtp_params params;
+    struct smtp_recipient *first, *last;
+    unsigned recipient_n;
+    bool bdat; /* came in chunks */
+};
+
+/* An answer to something asked: REPLY_NONE lets it pass, anything else is the refusal. */
+struct smtp_verdict {
+    enum reply_id reply;
+    const struct fields *evidence; /* NULL: none; borrowed during the call */
+};
+
+struct smtp_session;
+
+struct smtp_session_ops {
+    /* One reply, in order. lines: keyword lines after the first (EHLO), else NULL. */
+    void (*reply)(void *arg, enum reply_id id, const struct fields *evidence,
+                  const char *const *lines, size_t line_n);
+    /* A command line was taken (for the trace). Never called for AUTH data. */
+    void (*command)(void *arg, enum smtp_verb verb, struct slice line);
+    void (*hello)(void *arg, struct slice name, bool extended);
+    /* May this MAIL begin a transaction? At once. */
+    struct smtp_verdict (*mail)(void *arg, const struct smtp_envelope *e);
+    /* May this recipient be added? The answer comes by smtp_session_rcpt(), perhaps from
+     * inside the call. */
+    void (*rcpt)(void *arg, const struct smtp_recipient *r);
+    /* The message begins: room for it? At once. */
+    struct smtp_verdict (*data_begin)(void *arg, const struct smtp_envelope *e);
+    /* Message octets. False: none taken, wait for smtp_session_resume(). After data_failed
+     * was set they are counted, not handed on. */
+    bool (*data)(void *arg, struct slice s);
+    /* The message is complete (octets as received, dots undone): keep it, then call
+     * smtp_session_done(). */
+    void (*data_end)(void *arg, const struct smtp_envelope *e);
+    /* The transaction is over, one way or another (also RSET, STARTTLS, the end). */
+    void (*reset)(void *arg);
+    /* The reply 220 was given: start TLS, then smtp_session_tls(). */
+    void (*starttls)(void *arg);
+};
+
+enum smtp_feed {
+    SMTP_FEED_MORE = 0, /* everything usable was used: feed more */
+    SMTP_FEED_WAIT,     /* waits for an answer or resume: keep the rest, feed it again then */
+    SMTP_FEED_CLOSED,   /* the session is over: flush and close */
+};
+
+MUST_USE struct smtp_session *smtp_session_new(const struct smtp_offer *offer,
+                                               const struct smtp_limits *limits,
+                                               const struct smtp_session_ops *ops, void *arg);
+void smtp_session_free(struct smtp_session **s);
+
+/* Greets (220), or refuses with the row given and closes. */
+void smtp_session_greet(struct smtp_session *s, struct smtp_verdict verdict);
+
+/* Octets from the client. *used: how many were taken; the rest is fed again later. */
+MUST_USE enum smtp_feed smtp_session_feed(struct smtp_session *s, struct slice in, size_t *used);
+
+/* Answers. After each, feed again (also with nothing new). */
+void smtp_session_rcpt(struct smtp_session *s, struct smtp_verdict verdict, void *data);
+void smtp_session_resume(struct smtp_session *s);
+/* The message cannot be kept: its reply comes when its end is seen. */
+void smtp_session_data_failed(struct smtp_session *s, struct smtp_verdict verdict);
+/* The kept message's answer: REPLY_NONE means accepted, evidence {id} for the text. */
+void smtp_session_done(struct smtp_session *s, struct smtp_verdict verdict);
+void smtp_session_tls(struct smtp_session *s);
+
+/* Something outside ends the session with this row (timeouts, shutdown): replies and closes.
+ * In the middle of a message too. */
+void smtp_session_end(struct smtp_session *s, struct smtp_verdict verdict);
+
+/* What is going on; for timeouts and the trace. */
+MUST_USE bool smtp_session_in_data(const struct smtp_session *s);
+MUST_USE bool smtp_session_waits(const struct smtp_session *s);
+MUST_USE bool smtp_session_idle(const struct smtp_session *s); /* between transactions */
+MUST_USE struct slice smtp_session_helo(const struct smtp_session *s);
+MUST_USE bool smtp_session_extended(const struct smtp_session *s);
+MUST_USE uint64_t smtp_session_data_len(const struct smtp_session *s);
+MUST_USE struct arena *smtp_session_arena(struct smtp_session *s); /* of the transaction */
+#endif
