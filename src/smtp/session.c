@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum phase {
@@ -68,7 +70,7 @@ static void close_session(struct smtp_session *s)
 }
 
 static void say_lines(struct smtp_session *s, enum reply_id id, const struct fields *evidence,
-                      const char *const *lines, size_t line_n)
+                      const struct slice *lines, size_t line_n)
 {
     s->ops->reply(s->arg, id, evidence, lines, line_n);
     if (reply_row(id)->closes) {
@@ -98,7 +100,7 @@ static struct slice command_name(const struct smtp_line *line)
 static void say_error(struct smtp_session *s, enum reply_id id, struct fields *f)
 {
     if (++s->row_n >= s->limits->errors_in_a_row && !reply_row(id)->closes) {
-        fields_add_str(f, "reason", "too many errors in a row");
+        fields_add_str(f, "what", "too many errors in a row");
         id = REPLY_command_deferred_closing;
     }
     say(s, id, f);
@@ -110,6 +112,16 @@ static void say_sequence(struct smtp_session *s, enum reply_id id, const struct 
     fields_reset(&f);
     fields_add(&f, "command", command_name(line));
     say_error(s, id, &f);
+}
+
+static void say_out_of_order(struct smtp_session *s, const struct smtp_line *line,
+                             const char *expected)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "command", command_name(line));
+    fields_add_str(&f, "expected", expected);
+    say_error(s, REPLY_sequence_bad, &f);
 }
 
 static void say_syntax(struct smtp_session *s, const struct smtp_line *line, const char *what,
@@ -164,7 +176,7 @@ static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
     arena_reset(&s->arena);
     s->hello = HELLO_NONE;
     if (!arena_dup(&s->arena, line->args, &s->helo)) {
-        fields_add_str(&f, "reason", "out of memory");
+        fields_add_str(&f, "what", "out of memory");
         say(s, REPLY_system_temporary_problem, &f);
         return;
     }
@@ -175,18 +187,14 @@ static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
         say(s, REPLY_ok_helo, &f);
         return;
     }
-    char size[32] = "SIZE ";
-    struct slice digits = {0};
-    fields_add_u64(&f, "size", s->limits->message_size);
-    if (!fields_get(&f, SLICE("size"), &digits) ||
-        !slice_cstr(digits, size + 5, sizeof size - 5)) {
-        size[4] = '\0';
-    }
-    const char *lines[8] = {"PIPELINING", size,       "8BITMIME", "ENHANCEDSTATUSCODES",
-                            "CHUNKING",   "SMTPUTF8", "HELP"};
-    size_t n = 7;
-    if (s->offer.starttls && !s->tls) {
-        lines[n++] = "STARTTLS";
+    char size[32];
+    (void)snprintf(size, sizeof size, "SIZE %" PRIu64, s->limits->message_size);
+    struct slice lines[] = {SLICE("PIPELINING"), slice_of(size),       SLICE("8BITMIME"),
+                            SLICE("CHUNKING"),   SLICE("SMTPUTF8"),    SLICE("HELP"),
+                            SLICE("STARTTLS"),   SLICE("ENHANCEDSTATUSCODES")};
+    size_t n = sizeof lines / sizeof lines[0];
+    if (!s->offer.starttls || s->tls) {
+        lines[6] = lines[--n];
     }
     say_lines(s, REPLY_ok_ehlo, &f, lines, n);
 }
@@ -231,7 +239,7 @@ static void say_memory(struct smtp_session *s)
 {
     struct fields f;
     fields_reset(&f);
-    fields_add_str(&f, "reason", "out of memory for this session");
+    fields_add_str(&f, "what", "out of memory for this session");
     say(s, REPLY_system_temporary_problem, &f);
 }
 
@@ -242,7 +250,7 @@ static void cmd_mail(struct smtp_session *s, const struct smtp_line *line)
     struct slice rest = line->args;
 
     if (s->in_mail) {
-        say_sequence(s, REPLY_sequence_bad, line); /* RFC 5321 4.1.4: nested MAIL, 503 */
+        say_out_of_order(s, line, "RCPT, DATA or RSET"); /* RFC 5321 4.1.4: nested MAIL */
         return;
     }
     if (!take_keyword(&rest, SLICE("FROM:"))) {
@@ -286,7 +294,7 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
     struct slice rest = line->args;
 
     if (s->envelope.bdat) {
-        say_sequence(s, REPLY_sequence_bad, line);
+        say_out_of_order(s, line, "BDAT or RSET");
         return;
     }
     if (!take_keyword(&rest, SLICE("TO:"))) {
@@ -565,7 +573,7 @@ static void run_command(struct smtp_session *s, const struct smtp_line *line)
     fields_add(&f, "command", command_name(line));
 
     if (s->offer.deferred && line->verb != SMTP_QUIT) {
-        fields_add_str(&f, "reason", "too many connections from this address");
+        fields_add_str(&f, "what", "too many connections from this address");
         say(s, REPLY_command_deferred_closing, &f);
         return;
     }

@@ -70,7 +70,7 @@ struct smtp_session;
 struct smtp_session_ops {
     /* One reply, in order. lines: keyword lines after the first (EHLO), else NULL. */
     void (*reply)(void *arg, enum reply_id id, const struct fields *evidence,
-                  const char *const *lines, size_t line_n);
+                  const struct slice *lines, size_t line_n);
     /* A command line was taken (for the trace). Never called for AUTH data. */
     void (*command)(void *arg, enum smtp_verb verb, struct slice line);
     void (*hello)(void *arg, struct slice name, bool extended);
