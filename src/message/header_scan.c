@@ -20,7 +20,7 @@ static void start_line(struct header_scan *h, unsigned char c)
     h->line_start = false;
     h->in_name = false;
     if (c == '\r') {
-        h->done = true;
+        h->blank = true;
     } else if (c != ' ' && c != '\t') {
         h->in_name = true;
         h->name_len = 0;
@@ -47,9 +47,8 @@ void header_scan_feed(struct header_scan *h, struct slice in)
         if (h->in_name && c != '\n') {
             name_octet(h, c);
         } else if (c == '\n') {
-            if (h->in_name) {
-                h->done = true; /* a line without a colon: not a field, the body began */
-            }
+            /* a line without a colon is no field either: the body began */
+            h->done = h->blank || h->in_name;
             h->line_start = true;
         } else if (!h->in_name) {
             /* in a value nothing matters up to the line's end */

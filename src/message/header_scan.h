@@ -14,6 +14,7 @@ enum { HEADER_NAME_MAX = 64 };
 struct header_scan {
     bool done;           /* the blank line (or a line that is no field) was seen */
     bool in_name;        /* before the colon of a field's first line */
+    bool blank;          /* in the blank line */
     bool line_start;     /* the next octet is the first of a line */
     unsigned field_n;    /* fields so far */
     unsigned received_n; /* Received fields so far */

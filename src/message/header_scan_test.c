@@ -15,9 +15,9 @@ static const struct {
     bool done;
 } cases[] = {
     {"empty", SLICE_INIT(""), 0, 0, 0, false},
-    {"one field", SLICE_INIT("Subject: x\r\n\r\nbody"), 1, 0, 13, true},
+    {"one field", SLICE_INIT("Subject: x\r\n\r\nbody"), 1, 0, 14, true},
     {"no body", SLICE_INIT("Subject: x\r\n"), 1, 0, 12, false},
-    {"received", SLICE_INIT("Received: a\r\nRECEIVED:b\r\nX: Received: c\r\n\r\n"), 3, 2, 42,
+    {"received", SLICE_INIT("Received: a\r\nRECEIVED:b\r\nX: Received: c\r\n\r\n"), 3, 2, 43,
      true},
     {"folded", SLICE_INIT("Received: a\r\n Received: b\r\n\tReceived: c\r\n\r\n"), 1, 1, 43,
      true},
