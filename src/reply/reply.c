@@ -161,8 +161,7 @@ static struct slice take_line(struct slice *text, size_t room)
     if (line.len > room) {
         /* One octet more: a blank there may become the break. */
         size_t blank = slice_rfind(slice_sub(*text, 0, room + 1), ' ');
-        bool found = blank <= room && blank > 0;
-        line = slice_sub(*text, 0, found ? blank : room);
+        line = slice_sub(*text, 0, blank <= room ? blank : room);
     }
     *text = slice_from(*text, line.len);
     while (text->len > 0 && text->ptr[0] == ' ') {

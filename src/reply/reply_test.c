@@ -276,6 +276,14 @@ static void test_examples(void **state)
         "452 4.2.2 The mailbox unknown is over its storage quota; try again later, its "
         "owner may free space; see https://mx.test/s/28t5cy4tqkff - 28t5cy4tqkff "
         "postern\r\n");
+    fields_add_str(&f, "rcpt", "");
+    fields_add_str(&f, "used", "");
+    fields_add_str(&f, "quota", "");
+    expect(
+        REPLY_rcpt_mailbox_over_quota, REPLY_GMAIL, &f, SLICE(""),
+        "452 4.2.2 The mailbox unknown is over its storage quota; try again later, its "
+        "owner may free space - 28t5cy4tqkff postern\r\n");
+    fields_reset(&f);
     fields_add_str(&f, "rcpt", "\"b\x01\"@example.test");
     fields_add_u64(&f, "used", 7);
     expect(
@@ -334,6 +342,17 @@ static void test_long(void **state)
     (void)snprintf(reply, sizeof reply, format, "-", PLAIN, (const char *)value, RULE + 2,
                    (const char *)value, "\r\n550 5.7.1 ");
     expect(REPLY_policy_custom_rule, REPLY_GMAIL, &f, SLICE(""), reply);
+    f.item[2].value.len = RULE + 9; /* the first line is full to the last octet */
+    (void)snprintf(reply, sizeof reply, format, "-", PLAIN, (const char *)value, RULE + 9,
+                   (const char *)value, "\r\n550 5.7.1 ");
+    assert_int_equal(strcspn(reply, "\n") + 1, REPLY_LINE_MAX);
+    expect(REPLY_policy_custom_rule, REPLY_GMAIL, &f, SLICE(""), reply);
+    f.item[1].value = SLICE("several   blanks");
+    f.item[2].value.len = 1;
+    expect(
+        REPLY_policy_custom_rule, REPLY_GMAIL, &f, SLICE(""),
+        "550 5.7.1 A mail rule of example.test refuses this message: several   blanks - "
+        "rule v 28t5cy4tqkff postern\r\n");
 
     fields_reset(&f);
     /* A value of exactly the maximum stays whole. */
@@ -364,7 +383,11 @@ static void test_challenge(void **state)
     f.item[0].value.len++;
     assert_false(
         reply_render(&out, REPLY_ok_auth_challenge, REPLY_GMAIL, &f, session, SLICE("")));
+    f.item[0].value = SLICE("VXNl\r\n");
+    assert_false(
+        reply_render(&out, REPLY_ok_auth_challenge, REPLY_GMAIL, &f, session, SLICE("")));
     assert_int_equal(out.len, 12288);
+    assert_false(out.failed);
     buf_clear(&out);
 }
 
