@@ -237,11 +237,11 @@ static void test_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slice), cmocka_unit_test(test_number),
-        cmocka_unit_test(test_buf),   cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_slice),  cmocka_unit_test(test_number),
+        cmocka_unit_test(test_buf),    cmocka_unit_test(test_arena),
         cmocka_unit_test(test_crc32c), cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_hash), cmocka_unit_test(test_map),   cmocka_unit_test(test_id),
-        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_hash),   cmocka_unit_test(test_map),
+        cmocka_unit_test(test_id),     cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
