@@ -1,0 +1,679 @@
+/* queue/index.c - see index.h. Messages and the states of their targets; jobs are in
+ * index_job.c, the readers in index_view.c. */
+#include "base/hash.h"
+#include "base/log.h"
+#include "queue/index_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DOMAIN_MAX = QUEUE_TEXT_MAX };
+#define TEXT_NO_ROUTE "no way to deliver to other domains from here"
+#define TEXT_HELD     "held by command"
+
+struct queue_key queue_key_of(struct message_id id)
+{
+    struct queue_key key;
+    memcpy(key.octets, &id.session, 8);
+    memcpy(key.octets + 8, &id.n, 4);
+    return key;
+}
+
+static struct slice key_slice(const struct queue_key *key)
+{
+    return (struct slice){key->octets, sizeof key->octets};
+}
+
+struct queue_index *queue_new(const struct queue_rules *rules,
+                              const struct queue_ops *ops, void *arg)
+{
+    BUG_ON(rules->retry_n == 0 || rules->retry_n > QUEUE_RETRIES_MAX);
+    struct queue_index *ix = calloc(1, sizeof *ix);
+    if (ix == NULL) {
+        return NULL;
+    }
+    ix->rules = *rules;
+    ix->ops = ops;
+    ix->arg = arg;
+    list_init(&ix->messages);
+    list_init(&ix->cursors);
+    map_init(&ix->by_id, QUEUE_MESSAGES_MAX);
+    map_init(&ix->by_domain, QUEUE_MESSAGES_MAX);
+    map_init(&ix->by_job, QUEUE_MESSAGES_MAX);
+    memcpy(ix->lane_key, ix->by_domain.key, sizeof ix->lane_key);
+    sched_init(&ix->schedule);
+    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++) {
+        list_init(&ix->worker[i].runs);
+    }
+    return ix;
+}
+
+/* --- notes --- */
+
+static void note_unref(struct queue_note **note)
+{
+    struct queue_note *n = *note;
+    *note = NULL;
+    if (n != NULL && --n->refs == 0) {
+        free(n);
+    }
+}
+
+static bool note_is(const struct queue_note *n, struct slice prefix, struct slice text)
+{
+    struct slice have = {n->text, n->len};
+    return n->len == prefix.len + text.len && slice_starts(have, prefix) &&
+           slice_eq(slice_from(have, prefix.len), text);
+}
+
+/* Without memory the target goes without a note: it is for people only. */
+static void note_set(struct queue_index *ix, struct queue_target *t, struct slice prefix,
+                     struct slice text)
+{
+    text = slice_sub(text, 0, QUEUE_REPLY_MAX - prefix.len);
+    struct queue_note *n = ix->last_note;
+    if (n == NULL || n->refs == UINT32_MAX || !note_is(n, prefix, text)) {
+        n = malloc(sizeof *n + prefix.len + text.len);
+        if (n == NULL) {
+            note_unref(&t->note);
+            return;
+        }
+        n->refs = 1; /* ours, as the newest */
+        n->len = (uint16_t)(prefix.len + text.len);
+        memcpy(n->text, prefix.ptr, prefix.len);
+        if (text.len > 0) {
+            memcpy(n->text + prefix.len, text.ptr, text.len);
+        }
+        note_unref(&ix->last_note);
+        ix->last_note = n;
+    }
+    n->refs++;
+    note_unref(&t->note);
+    t->note = n;
+}
+
+/* --- domains --- */
+
+static void domain_unref(struct queue_index *ix, struct queue_domain *d)
+{
+    if (--d->refs == 0) {
+        (void)map_take(&ix->by_domain, (struct slice){d->name, d->name_len});
+        free(d);
+    }
+}
+
+static struct queue_domain *domain_ref(struct queue_index *ix, struct slice address)
+{
+    unsigned char lower[DOMAIN_MAX];
+    struct slice name = slice_from(address, slice_rfind(address, '@') + 1);
+    for (size_t i = 0; i < name.len; i++) {
+        lower[i] = ascii_lower(name.ptr[i]);
+    }
+    name.ptr = lower;
+    struct queue_domain *d = map_get(&ix->by_domain, name);
+    if (d == NULL) {
+        d = calloc(1, sizeof *d + name.len);
+        if (d == NULL) {
+            return NULL;
+        }
+        d->name_len = (uint16_t)name.len;
+        memcpy(d->name, lower, name.len);
+        if (!map_put(&ix->by_domain, name, d)) {
+            free(d);
+            return NULL;
+        }
+    }
+    d->refs++;
+    return d;
+}
+
+static uint16_t lane_of(const struct queue_index *ix, const struct queue_message *m,
+                        const struct queue_domain *d)
+{
+    unsigned char both[QUEUE_TEXT_MAX + DOMAIN_MAX];
+    struct slice sender = queue_sender(m);
+    memcpy(both, sender.ptr, sender.len);
+    memcpy(both + sender.len, d->name, d->name_len);
+    struct slice key = {both, sender.len + d->name_len};
+    return (uint16_t)(hash_octets(ix->lane_key, key) % SCHED_LANES);
+}
+
+/* --- states --- */
+
+void queue_set_state(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                     enum queue_state to)
+{
+    struct queue_target *t = &m->target[number];
+    struct queue_domain *d = m->part[t->part].domain;
+    d->target_n[t->state]--;
+    ix->target_n[t->state]--;
+    t->state = (uint8_t)to & 3U;
+    t->asked = ASKED_NOTHING;
+    if (to == QUEUE_done) {
+        m->open_n--;
+        note_unref(&t->note);
+        return;
+    }
+    d->target_n[to]++;
+    ix->target_n[to]++;
+}
+
+void queue_tell(struct queue_index *ix, const struct queue_message *m, uint16_t number,
+                enum queue_what what)
+{
+    ix->ops->changed(ix->arg, m, number, what);
+}
+
+void queue_reschedule(struct queue_index *ix, struct queue_part *part, uint64_t now_ms)
+{
+    const struct queue_message *m = part->message;
+    uint64_t due = UINT64_MAX;
+    if (!ix->started) {
+        return;
+    }
+    for (uint16_t i = 0; i < m->target_n; i++) {
+        const struct queue_target *t = &m->target[i];
+        if (t->state == QUEUE_pending && t->next_ms < due && &m->part[t->part] == part) {
+            due = t->next_ms;
+        }
+    }
+    if (due == UINT64_MAX) {
+        sched_drop(&ix->schedule, &part->unit);
+    } else {
+        sched_put(&ix->schedule, &part->unit, due, now_ms);
+    }
+}
+
+static void release_parts(struct queue_index *ix, struct queue_message *m)
+{
+    for (uint16_t i = 0; i < m->part_n; i++) {
+        sched_drop(&ix->schedule, &m->part[i].unit);
+        domain_unref(ix, m->part[i].domain);
+    }
+    sched_release(&ix->schedule, m->part_n);
+    m->part_n = 0;
+}
+
+static void message_free(struct queue_index *ix, struct queue_message *m)
+{
+    release_parts(ix, m);
+    for (uint16_t i = 0; i < m->target_n; i++) {
+        note_unref(&m->target[i].note);
+    }
+    free(m->part);
+    free(m);
+}
+
+static void move_cursors(struct queue_index *ix, const struct queue_message *gone)
+{
+    for (struct list *at = ix->cursors.next; at != &ix->cursors; at = at->next) {
+        struct queue_cursor *c = LIST_ITEM(at, struct queue_cursor, node);
+        if (c->at == &gone->node) {
+            c->at = gone->node.next;
+        }
+    }
+}
+
+bool queue_finish(struct queue_index *ix, struct queue_message *m)
+{
+    if (m->open_n > 0) {
+        return false;
+    }
+    struct queue_key key = queue_key_of(m->id);
+    ix->ops->finished(ix->arg, m);
+    (void)map_take(&ix->by_id, key_slice(&key));
+    move_cursors(ix, m);
+    list_remove(&m->node);
+    ix->message_n--;
+    ix->octets -= m->message_len;
+    message_free(ix, m);
+    return true;
+}
+
+void queue_free(struct queue_index **pix)
+{
+    struct queue_index *ix = *pix;
+    *pix = NULL;
+    if (ix == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++) {
+        while (!list_empty(&ix->worker[i].runs)) {
+            struct queue_run *run =
+                LIST_ITEM(ix->worker[i].runs.next, struct queue_run, node);
+            list_remove(&run->node);
+            free(run);
+        }
+    }
+    while (!list_empty(&ix->messages)) {
+        struct queue_message *m =
+            LIST_ITEM(ix->messages.next, struct queue_message, node);
+        list_remove(&m->node);
+        message_free(ix, m);
+    }
+    note_unref(&ix->last_note);
+    map_clear(&ix->by_id);
+    map_clear(&ix->by_domain);
+    map_clear(&ix->by_job);
+    sched_clear(&ix->schedule);
+    free(ix);
+}
+
+/* --- a message comes --- */
+
+struct sizes {
+    uint16_t target_n;
+    size_t text_len;
+};
+
+static bool text_fits(struct slice s)
+{
+    return s.len <= QUEUE_TEXT_MAX;
+}
+
+/* The first walk over the envelope: is it sound, and how much room does it want? */
+static bool measure(struct slice envelope, struct sizes *out)
+{
+    struct spool_envelope e = {0};
+    struct spool_recipient r = {0};
+    if (!spool_envelope_open(envelope, &e) || !text_fits(e.sender) ||
+        e.recipient_n == 0 || e.recipient_n > SPOOL_RECIPIENTS_MAX) {
+        return false;
+    }
+    struct sizes sizes = {0, e.sender.len};
+    while (spool_envelope_next(&e, &r)) {
+        if (!text_fits(r.given) || !text_fits(r.target)) {
+            return false;
+        }
+        sizes.target_n++;
+        sizes.text_len += r.given.len;
+        sizes.text_len += slice_eq(r.given, r.target) ? 0 : r.target.len;
+    }
+    if (e.at.failed || sizes.target_n != e.recipient_n) {
+        return false;
+    }
+    *out = sizes;
+    return true;
+}
+
+static void put_text(struct queue_message *m, size_t *at, struct slice s)
+{
+    if (s.len > 0) {
+        memcpy(m->text + *at, s.ptr, s.len);
+        *at += s.len;
+    }
+}
+
+/* The part of that target: the one with its domain, or a new one. */
+static bool find_part(struct queue_index *ix, struct queue_message *m,
+                      struct queue_target *t, struct slice address)
+{
+    struct queue_domain *d = domain_ref(ix, address);
+    if (d == NULL) {
+        return false;
+    }
+    for (uint16_t i = 0; i < m->part_n; i++) {
+        if (m->part[i].domain == d) {
+            d->refs--;
+            t->part = i;
+            return true;
+        }
+    }
+    struct queue_part *part = &m->part[m->part_n];
+    *part = (struct queue_part){.message = m, .domain = d};
+    sched_unit_init(&part->unit, lane_of(ix, m, d));
+    t->part = m->part_n++;
+    return true;
+}
+
+/* The second walk: targets, parts and text. False: no memory; parts so far stand. */
+static bool fill(struct queue_index *ix, struct queue_message *m, struct slice envelope)
+{
+    struct spool_envelope e = {0};
+    struct spool_recipient r = {0};
+    size_t at = 0;
+    if (!spool_envelope_open(envelope, &e)) {
+        return false;
+    }
+    m->service = e.service;
+    m->flags = e.flags;
+    m->sender_len = (uint16_t)e.sender.len;
+    put_text(m, &at, e.sender);
+    for (uint16_t i = 0; i < m->target_n && spool_envelope_next(&e, &r); i++) {
+        struct queue_target *t = &m->target[i];
+        t->next_ms = m->arrival_ms;
+        t->tried = m->replayed;
+        t->same = slice_eq(r.given, r.target);
+        t->no_route = r.kind != SPOOL_LOCAL;
+        t->text = (uint32_t)at;
+        t->given_len = (uint16_t)r.given.len;
+        t->address_len = (uint16_t)r.target.len;
+        put_text(m, &at, r.given);
+        if (!t->same) {
+            put_text(m, &at, r.target);
+        }
+        if (!find_part(ix, m, t, r.target)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Parts were made for the worst case, a domain each. Nothing points at them yet. */
+static void shrink_parts(struct queue_message *m)
+{
+    if (m->part_n == m->target_n) {
+        return;
+    }
+    struct queue_part *parts = realloc(m->part, m->part_n * sizeof *parts);
+    if (parts == NULL) {
+        return; /* larger than needed will do */
+    }
+    m->part = parts;
+    for (uint16_t i = 0; i < m->part_n; i++) {
+        list_init(&parts[i].unit.node);
+    }
+}
+
+static struct queue_message *build(struct queue_index *ix, const struct spool_entry *e,
+                                   const struct sizes *sizes)
+{
+    size_t head =
+        sizeof(struct queue_message) + sizes->target_n * sizeof(struct queue_target);
+    struct queue_part *parts = calloc(sizes->target_n, sizeof *parts);
+    struct queue_message *m = calloc(1, head + sizes->text_len);
+    if (parts == NULL || m == NULL) {
+        goto fail;
+    }
+    m->id = e->header.id;
+    m->segment = e->segment;
+    m->offset = e->offset;
+    m->message_len = e->header.message_len;
+    m->envelope_len = e->header.envelope_len;
+    m->head_len = e->header.head_len;
+    m->arrival_ms = e->header.arrival_ms;
+    m->replayed = !ix->started;
+    m->target_n = m->open_n = sizes->target_n;
+    m->part = parts;
+    m->text = (unsigned char *)m + head;
+    list_init(&m->node);
+    bool ok = fill(ix, m, e->envelope);
+    if (!ok || !sched_reserve(&ix->schedule, m->part_n)) {
+        for (uint16_t i = 0; i < m->part_n; i++) {
+            domain_unref(ix, m->part[i].domain);
+        }
+        goto fail;
+    }
+    shrink_parts(m);
+    return m;
+fail:
+    free(parts);
+    free(m);
+    return NULL;
+}
+
+static void count_in(struct queue_index *ix, struct queue_message *m)
+{
+    for (uint16_t i = 0; i < m->target_n; i++) {
+        struct queue_target *t = &m->target[i];
+        ix->target_n[QUEUE_pending]++;
+        m->part[t->part].domain->target_n[QUEUE_pending]++;
+        if (t->no_route) {
+            queue_set_state(ix, m, i, QUEUE_held);
+            note_set(ix, t, SLICE(""), SLICE(TEXT_NO_ROUTE));
+            queue_tell(ix, m, i, QUEUE_NO_ROUTE);
+        }
+    }
+}
+
+enum queue_add queue_add(struct queue_index *ix, const struct spool_entry *e,
+                         uint64_t now_ms)
+{
+    struct queue_key key = queue_key_of(e->header.id);
+    struct sizes sizes = {0};
+    if (map_get(&ix->by_id, key_slice(&key)) != NULL) {
+        return QUEUE_KNOWN;
+    }
+    if (!measure(e->envelope, &sizes)) {
+        return QUEUE_MALFORMED;
+    }
+    struct queue_message *m = build(ix, e, &sizes);
+    if (m == NULL) {
+        return QUEUE_NO_MEMORY;
+    }
+    if (!map_put(&ix->by_id, key_slice(&key), m)) {
+        message_free(ix, m);
+        return QUEUE_NO_MEMORY;
+    }
+    list_append(&ix->messages, &m->node);
+    ix->message_n++;
+    ix->octets += m->message_len;
+    count_in(ix, m);
+    for (uint16_t i = 0; i < m->part_n; i++) {
+        queue_reschedule(ix, &m->part[i], now_ms);
+    }
+    return QUEUE_ADDED;
+}
+
+/* --- replay --- */
+
+static void replay_one(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                       const struct spool_settle *s)
+{
+    struct queue_target *t = &m->target[number];
+    if (t->state == QUEUE_done) {
+        return;
+    }
+    t->attempts = s->attempts > UINT16_MAX ? UINT16_MAX : (uint16_t)s->attempts;
+    switch (s->outcome) {
+    case SPOOL_DONE:
+        queue_set_state(ix, m, number, QUEUE_done);
+        return;
+    case SPOOL_PENDING:
+        if (t->no_route) {
+            return;
+        }
+        t->next_ms = s->next_ms;
+        queue_set_state(ix, m, number, QUEUE_pending);
+        break;
+    case SPOOL_HELD:
+        queue_set_state(ix, m, number, QUEUE_held);
+        break;
+    }
+    note_set(ix, t, SLICE(""), s->reply);
+}
+
+void queue_replay(struct queue_index *ix, const struct spool_settle *s)
+{
+    struct queue_message *m = queue_find(ix, s->id);
+    if (m == NULL) {
+        return;
+    }
+    for (uint16_t i = 0; i < m->target_n; i++) {
+        if (s->target == i || s->target == SPOOL_ALL_TARGETS) {
+            replay_one(ix, m, i, s);
+        }
+    }
+}
+
+void queue_started(struct queue_index *ix, uint64_t now_ms)
+{
+    struct list *next = NULL;
+    ix->started = true;
+    for (struct list *at = ix->messages.next; at != &ix->messages; at = next) {
+        struct queue_message *m = LIST_ITEM(at, struct queue_message, node);
+        next = at->next;
+        for (uint16_t i = 0; i < m->part_n; i++) {
+            queue_reschedule(ix, &m->part[i], now_ms);
+        }
+        (void)queue_finish(ix, m);
+    }
+}
+
+void queue_moved(struct queue_index *ix, struct message_id id, uint64_t segment,
+                 uint64_t offset)
+{
+    struct queue_message *m = queue_find(ix, id);
+    if (m != NULL) {
+        m->segment = segment;
+        m->offset = offset;
+    }
+}
+
+/* --- what deliveries and commands do to a target --- */
+
+static void hold(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                 enum queue_what what, struct slice prefix, struct slice reply)
+{
+    queue_set_state(ix, m, number, QUEUE_held);
+    note_set(ix, &m->target[number], prefix, reply);
+    queue_tell(ix, m, number, what);
+}
+
+/* With the last reply, so that it is not lost with the hold. */
+static void hold_by_command(struct queue_index *ix, struct queue_message *m,
+                            uint16_t number, struct slice last)
+{
+    unsigned char copy[QUEUE_REPLY_MAX]; /* last may be the note that goes away */
+    last = slice_sub(last, 0, sizeof copy);
+    if (last.len == 0) {
+        hold(ix, m, number, QUEUE_HOLD, SLICE(TEXT_HELD), last);
+        return;
+    }
+    memcpy(copy, last.ptr, last.len);
+    hold(ix, m, number, QUEUE_HOLD, SLICE(TEXT_HELD ", last reply: "),
+         (struct slice){copy, last.len});
+}
+
+static void remove_target(struct queue_index *ix, struct queue_message *m,
+                          uint16_t number)
+{
+    queue_set_state(ix, m, number, QUEUE_done);
+    queue_tell(ix, m, number, QUEUE_REMOVE);
+}
+
+static void defer(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                  struct slice reply, uint64_t now_ms)
+{
+    struct queue_target *t = &m->target[number];
+    const struct queue_rules *rules = &ix->rules;
+    uint64_t last_ms = m->arrival_ms + rules->expire_ms;
+    if (now_ms >= last_ms) {
+        hold(ix, m, number, QUEUE_EXPIRED, SLICE("expired: "), reply);
+        return;
+    }
+    unsigned wait = t->attempts == 0 ? 0 : t->attempts - 1U;
+    wait = wait < rules->retry_n ? wait : rules->retry_n - 1;
+    uint64_t next = now_ms + rules->retry_ms[wait];
+    t->next_ms = next < last_ms ? next : last_ms; /* one last attempt when time is up */
+    queue_set_state(ix, m, number, QUEUE_pending);
+    note_set(ix, t, SLICE(""), reply);
+    queue_tell(ix, m, number, QUEUE_DEFERRED);
+}
+
+void queue_apply_outcome(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                         enum job_result result, struct slice reply, uint64_t now_ms)
+{
+    struct queue_target *t = &m->target[number];
+    enum queue_asked asked = (enum queue_asked)t->asked;
+    t->attempts = t->attempts == UINT16_MAX ? UINT16_MAX : (uint16_t)(t->attempts + 1);
+    t->crashed = 0;
+    if (result == JOB_DELIVERED) {
+        queue_set_state(ix, m, number, QUEUE_done);
+        queue_tell(ix, m, number, QUEUE_DELIVERED);
+    } else if (asked == ASKED_REMOVE) {
+        remove_target(ix, m, number);
+    } else if (result == JOB_FAILED) {
+        hold(ix, m, number, QUEUE_FAILED, SLICE("failed: "), reply);
+    } else if (asked == ASKED_HOLD) {
+        hold_by_command(ix, m, number, reply);
+    } else {
+        defer(ix, m, number, reply, now_ms);
+    }
+}
+
+void queue_apply_return(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                        bool crashed, uint64_t now_ms)
+{
+    struct queue_target *t = &m->target[number];
+    enum queue_asked asked = (enum queue_asked)t->asked;
+    if (asked == ASKED_REMOVE) {
+        remove_target(ix, m, number);
+        return;
+    }
+    if (asked == ASKED_HOLD) {
+        hold_by_command(ix, m, number, queue_reply(m, number));
+        return;
+    }
+    if (crashed && t->crashed < QUEUE_CRASHES_MAX) {
+        t->crashed = (uint8_t)(t->crashed + 1U) & 3U;
+    }
+    queue_set_state(ix, m, number, QUEUE_pending);
+    if (crashed && t->crashed == QUEUE_CRASHES_MAX) {
+        t->next_ms = now_ms + ix->rules.retry_ms[0];
+        t->crashed = 0;
+    }
+}
+
+static void do_one(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                   enum queue_command what, uint64_t now_ms, struct queue_did *did)
+{
+    struct queue_target *t = &m->target[number];
+    bool running = t->state == QUEUE_running, held = t->state == QUEUE_held;
+    switch (what) {
+    case QUEUE_DO_RETRY:
+        did->held += held;
+        did->running += running;
+        if (t->state == QUEUE_pending) {
+            t->next_ms = now_ms < t->next_ms ? now_ms : t->next_ms;
+            did->changed++;
+        }
+        return;
+    case QUEUE_DO_RELEASE:
+        if (running && t->asked == ASKED_HOLD) {
+            t->asked = ASKED_NOTHING;
+            did->changed++;
+        } else if (held && t->no_route) {
+            did->held++;
+        } else if (held) {
+            t->next_ms = now_ms;
+            queue_set_state(ix, m, number, QUEUE_pending);
+            queue_tell(ix, m, number, QUEUE_RELEASE);
+            did->changed++;
+        }
+        return;
+    case QUEUE_DO_HOLD:
+        if (running && t->asked == ASKED_NOTHING) {
+            t->asked = ASKED_HOLD;
+        } else if (t->state == QUEUE_pending) {
+            hold_by_command(ix, m, number, queue_reply(m, number));
+            did->changed++;
+        }
+        did->running += running;
+        return;
+    case QUEUE_DO_REMOVE:
+        if (running) {
+            t->asked = ASKED_REMOVE;
+            did->running++;
+        } else {
+            remove_target(ix, m, number);
+            did->changed++;
+        }
+        return;
+    }
+}
+
+void queue_do(struct queue_index *ix, struct queue_message *m, enum queue_command what,
+              struct slice domain, uint64_t now_ms, struct queue_did *did)
+{
+    for (uint16_t i = 0; i < m->target_n; i++) {
+        if (m->target[i].state != QUEUE_done &&
+            (domain.len == 0 || slice_ieq(domain, queue_domain(m, i)))) {
+            do_one(ix, m, i, what, now_ms, did);
+        }
+    }
+    for (uint16_t i = 0; i < m->part_n; i++) {
+        queue_reschedule(ix, &m->part[i], now_ms);
+    }
+    (void)queue_finish(ix, m);
+}

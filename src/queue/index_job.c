@@ -1,0 +1,204 @@
+/* queue/index_job.c - see index.h: who delivers what. */
+#include "base/log.h"
+#include "queue/index_impl.h"
+
+#include <stdlib.h>
+
+#define TEXT_SILENT "451 4.3.0 the delivery said nothing of this recipient"
+
+void queue_worker_up(struct queue_index *ix, unsigned worker)
+{
+    BUG_ON(worker >= QUEUE_WORKERS_MAX);
+    ix->worker[worker].up = true;
+    ix->worker_n = worker < ix->worker_n ? ix->worker_n : worker + 1;
+}
+
+static struct queue_run *run_find(const struct queue_index *ix, uint64_t job)
+{
+    return map_get(&ix->by_job, map_key_u64(&job));
+}
+
+/* The job is no more; what it left running comes back. */
+static void run_end(struct queue_index *ix, struct queue_run *run, uint64_t now_ms,
+                    void (*left)(struct queue_index *ix, struct queue_message *m,
+                                 uint16_t number, uint64_t now_ms))
+{
+    struct queue_message *m = run->message;
+    for (uint16_t i = 0; i < run->n; i++) {
+        if (run->number[i] != NUMBER_TOLD) {
+            left(ix, m, run->number[i], now_ms);
+        }
+    }
+    (void)map_take(&ix->by_job, map_key_u64(&run->id));
+    list_remove(&run->node);
+    ix->worker[run->worker].targets -= run->n;
+    queue_reschedule(ix, &m->part[run->part], now_ms);
+    free(run);
+    (void)queue_finish(ix, m);
+}
+
+static void left_silent(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                        uint64_t now_ms)
+{
+    queue_apply_outcome(ix, m, number, JOB_DEFERRED, SLICE(TEXT_SILENT), now_ms);
+}
+
+static void left_by_crash(struct queue_index *ix, struct queue_message *m,
+                          uint16_t number, uint64_t now_ms)
+{
+    queue_apply_return(ix, m, number, true, now_ms);
+}
+
+static void left_unsent(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                        uint64_t now_ms)
+{
+    queue_apply_return(ix, m, number, false, now_ms);
+}
+
+void queue_worker_down(struct queue_index *ix, unsigned worker, uint64_t now_ms)
+{
+    BUG_ON(worker >= QUEUE_WORKERS_MAX);
+    struct queue_worker *w = &ix->worker[worker];
+    w->up = false;
+    while (!list_empty(&w->runs)) {
+        run_end(ix, LIST_ITEM(w->runs.next, struct queue_run, node), now_ms,
+                left_by_crash);
+    }
+    BUG_ON(w->targets != 0);
+}
+
+static struct queue_worker *least_busy(struct queue_index *ix)
+{
+    struct queue_worker *best = NULL;
+    for (unsigned i = 0; i < ix->worker_n; i++) {
+        struct queue_worker *w = &ix->worker[i];
+        if (w->up && w->targets < ix->rules.in_flight_max &&
+            (best == NULL || w->targets < best->targets)) {
+            best = w;
+        }
+    }
+    return best;
+}
+
+/* The part's targets that are due, as many as one job may have. */
+static uint16_t collect(const struct queue_part *part, uint64_t now_ms,
+                        uint16_t number[JOB_TARGETS_MAX])
+{
+    const struct queue_message *m = part->message;
+    size_t text = m->sender_len;
+    uint16_t n = 0;
+    for (uint16_t i = 0; i < m->target_n && n < JOB_TARGETS_MAX; i++) {
+        const struct queue_target *t = &m->target[i];
+        if (t->state != QUEUE_pending || t->next_ms > now_ms ||
+            &m->part[t->part] != part) {
+            continue;
+        }
+        text += (size_t)t->given_len + t->address_len;
+        if (text > QUEUE_JOB_TEXT_MAX) {
+            break;
+        }
+        number[n++] = i;
+    }
+    return n;
+}
+
+static struct queue_run *run_new(struct queue_index *ix, struct queue_part *part,
+                                 const uint16_t *number, uint16_t n)
+{
+    struct queue_run *run = malloc(sizeof *run + n * sizeof run->number[0]);
+    if (run == NULL) {
+        return NULL;
+    }
+    *run = (struct queue_run){.id = ix->next_job, .message = part->message, .n = n};
+    run->part = (uint16_t)(part - part->message->part);
+    for (uint16_t i = 0; i < n; i++) {
+        run->number[i] = number[i];
+    }
+    if (!map_put(&ix->by_job, map_key_u64(&run->id), run)) {
+        free(run);
+        return NULL;
+    }
+    ix->next_job++;
+    return run;
+}
+
+bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
+{
+    uint16_t number[JOB_TARGETS_MAX];
+    struct queue_worker *w = least_busy(ix);
+    struct sched_unit *unit = w == NULL ? NULL : sched_next(&ix->schedule, now_ms);
+    if (unit == NULL) {
+        return false;
+    }
+    struct queue_part *part = LIST_ITEM(unit, struct queue_part, unit);
+    struct queue_message *m = part->message;
+    uint16_t n = collect(part, now_ms, number);
+    if (n == 0) {
+        /* The wall clock was set back: what was due is not any more. */
+        queue_reschedule(ix, part, now_ms);
+        return false;
+    }
+    struct queue_run *run = run_new(ix, part, number, n);
+    if (run == NULL) {
+        return false;
+    }
+    *out =
+        (struct queue_pick){.job = run->id, .message = m, .number = run->number, .n = n};
+    for (uint16_t i = 0; i < n; i++) {
+        struct queue_target *t = &m->target[number[i]];
+        out->repeated = out->repeated || t->tried;
+        t->tried = true;
+        queue_set_state(ix, m, number[i], QUEUE_running);
+    }
+    run->worker = out->worker = (unsigned)(w - ix->worker);
+    list_append(&w->runs, &run->node);
+    w->targets += n;
+    sched_charge(&ix->schedule, unit, n);
+    queue_reschedule(ix, part, now_ms);
+    return true;
+}
+
+bool queue_outcome(struct queue_index *ix, uint64_t job, unsigned worker,
+                   const struct job_outcome *o, uint64_t now_ms)
+{
+    struct queue_run *run = run_find(ix, job);
+    if (run == NULL || run->worker != worker || o->number == NUMBER_TOLD) {
+        return false;
+    }
+    for (uint16_t i = 0; i < run->n; i++) {
+        if (run->number[i] == o->number) {
+            run->number[i] = NUMBER_TOLD;
+            queue_apply_outcome(ix, run->message, o->number, o->result, o->reply, now_ms);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool queue_job_end(struct queue_index *ix, uint64_t job, unsigned worker, uint64_t now_ms)
+{
+    struct queue_run *run = run_find(ix, job);
+    if (run == NULL || run->worker != worker) {
+        return false;
+    }
+    run_end(ix, run, now_ms, left_silent);
+    return true;
+}
+
+void queue_give_back(struct queue_index *ix, uint64_t job, uint64_t now_ms)
+{
+    struct queue_run *run = run_find(ix, job);
+    if (run != NULL) {
+        run_end(ix, run, now_ms, left_unsent);
+    }
+}
+
+uint64_t queue_when(const struct queue_index *ix)
+{
+    return sched_when(&ix->schedule);
+}
+
+uint64_t queue_in_flight(const struct queue_index *ix)
+{
+    return ix->by_job.n;
+}
