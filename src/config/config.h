@@ -114,6 +114,7 @@ struct config_times {
     X("delivery", "workers", delivery_workers, INT, "16", 1, 256, "", "deliveries at once, per process") \
     X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \
     X("trace", "keep", trace_keep, TIME, "14 d", 60000, 31536000000, "", "how long sessions can be asked about") \
+    X("trace", "size", trace_size, SIZE, "4 GiB", 16777216, 1099511627776, "", "size of trace.db at which the oldest sessions go before their time") \
     X("log", "level", log_level, ENUM, "info", 0, 0, "error|warning|info|debug", "the least important event that is logged") \
     X("log", "format", log_format, ENUM, "text", 0, 0, "text|json", "a line of key=value, or an object of JSON")
 /* clang-format on */

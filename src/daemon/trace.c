@@ -1,0 +1,188 @@
+/* daemon/trace.c - the trace role: what the others tell of their sessions goes to trace.db.
+ *
+ * A batch is committed COMMIT_MS after its first record or at COMMIT_RECORDS, so a session
+ * can be asked about some 0.1 s after its end. Nothing is queued here: what we cannot take
+ * in time waits in the senders' channels, which are bounded and count what they drop.
+ * Drain   serves on until all peers are gone, so that the last sessions are told too. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/paths.h"
+#include "proc/role.h"
+#include "trace/record.h"
+#include "trace/store.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+enum {
+    COMMIT_MS = 100,
+    COMMIT_RECORDS = 500,
+    TIDY_IDLE_MS = 10 * 1000, /* nothing had expired last time */
+    TIDY_BUSY_MS = 100,
+    TIDY_RECORDS = 256,
+    NICENESS = 10,
+};
+
+struct trace_role {
+    struct trace_store *store;
+    struct event *commit_timer, *tidy_timer, *end_timer;
+    unsigned peers;
+    bool draining;
+};
+
+static void after(struct event *timer, uint32_t ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    (void)evtimer_add(timer, &tv);
+}
+
+/* Expiry goes along with the batch, twice as fast as it grows, so it never falls behind. */
+static void commit(struct role_ctx *ctx)
+{
+    struct trace_role *t = ctx->state;
+    uint64_t now_ms = clock_wall_ms();
+    (void)evtimer_del(t->commit_timer);
+    (void)trace_store_tidy(t->store, 2 * trace_store_waiting(t->store), now_ms);
+    (void)trace_store_commit(t->store, now_ms);
+}
+
+static void on_commit(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    commit(arg);
+}
+
+static void on_tidy(evutil_socket_t fd, short what, void *arg)
+{
+    struct role_ctx *ctx = arg;
+    struct trace_role *t = ctx->state;
+    (void)fd;
+    (void)what;
+    bool more = trace_store_tidy(t->store, TIDY_RECORDS, clock_wall_ms());
+    after(t->tidy_timer, more ? TIDY_BUSY_MS : TIDY_IDLE_MS);
+}
+
+static void finish(struct role_ctx *ctx)
+{
+    struct trace_role *t = ctx->state;
+    trace_store_close(&t->store);
+    event_free(t->commit_timer);
+    event_free(t->tidy_timer);
+    event_free(t->end_timer);
+    free(t);
+    ctx->state = NULL;
+    role_finish(ctx);
+}
+
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    finish(arg);
+}
+
+static const char *trace_role_open(struct role_ctx *ctx)
+{
+    char path[4096];
+    struct trace_role *t = calloc(1, sizeof *t);
+    int n = snprintf(path, sizeof path, "%s/" STATE_TRACE_DB, ctx->config->state_dir);
+    if (t == NULL) {
+        return "no memory";
+    }
+    ctx->state = t;
+    if (n < 0 || (size_t)n >= sizeof path) {
+        return "state-dir is too long";
+    }
+    /* Who wrote to whom is nobody else's business; and sessions come first. */
+    (void)umask(077);
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+    t->store = trace_store_open(path, ctx->config->trace_keep, ctx->config->trace_size);
+    return t->store == NULL ? "no memory" : NULL;
+}
+
+static void trace_role_start(struct role_ctx *ctx)
+{
+    struct trace_role *t = ctx->state;
+    t->commit_timer = evtimer_new(ctx->base, on_commit, ctx);
+    t->tidy_timer = evtimer_new(ctx->base, on_tidy, ctx);
+    t->end_timer = evtimer_new(ctx->base, on_end, ctx);
+    if (t->commit_timer == NULL || t->tidy_timer == NULL || t->end_timer == NULL) {
+        fatal("trace: no memory");
+    }
+    after(t->tidy_timer, TIDY_BUSY_MS);
+}
+
+static void trace_role_peer(struct role_ctx *ctx, struct channel *ch)
+{
+    struct trace_role *t = ctx->state;
+    (void)ch;
+    t->peers++;
+}
+
+static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,
+                               const struct msg *m)
+{
+    struct trace_role *t = ctx->state;
+    (void)ch;
+    if (t == NULL) {
+        return true; /* finished within this round of the loop */
+    }
+    if (m->type != MSG_TRACE || !trace_valid(m->payload)) {
+        return false;
+    }
+    if (trace_store_add(t->store, m->payload, clock_wall_ms()) &&
+        trace_store_waiting(t->store) == 1) {
+        after(t->commit_timer, COMMIT_MS);
+    }
+    if (trace_store_waiting(t->store) >= COMMIT_RECORDS) {
+        commit(ctx);
+    }
+    return true;
+}
+
+static void trace_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
+{
+    struct trace_role *t = ctx->state;
+    (void)ch;
+    if (t == NULL) {
+        return;
+    }
+    BUG_ON(t->peers == 0);
+    t->peers--;
+    if (t->draining && t->peers == 0) {
+        finish(ctx);
+    }
+}
+
+static void trace_role_drain(struct role_ctx *ctx, uint32_t ms)
+{
+    struct trace_role *t = ctx->state;
+    if (t == NULL) {
+        return;
+    }
+    t->draining = true;
+    commit(ctx);
+    if (t->peers == 0) {
+        finish(ctx);
+        return;
+    }
+    /* In time to close the database: the supervisor kills who is late. */
+    after(t->end_timer, ms > 1000 ? ms - 500 : ms / 2);
+}
+
+const struct role_ops trace_ops = {
+    .role = ROLE_trace,
+    .peers = "smtpd, directory, queue and delivery tell it; it tells nobody",
+    .open = trace_role_open,
+    .start = trace_role_start,
+    .peer = trace_role_peer,
+    .message = trace_role_message,
+    .peer_gone = trace_role_peer_gone,
+    .drain = trace_role_drain,
+};
