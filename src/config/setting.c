@@ -1,0 +1,451 @@
+/* config/setting.c - see setting.h */
+#include "config/setting.h"
+
+#include "config/address.h"
+#include "config/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define X(section, name, field, type, def, min, max, words, help)                        \
+    {section, name, SETTING_##type, offsetof(struct config, field), def, min, max,       \
+     words,   help},
+const struct setting settings[SETTING_N] = {CONFIG_SETTINGS(X)};
+#undef X
+
+/* What a type does with a field. `item`: of a list, the number of the item to print. */
+struct type {
+    bool list, quoted;
+    size_t n_offset; /* of a list's count of items, an unsigned */
+    const char *expected;
+    const char *(*take)(const struct setting *s, struct slice text, void *field);
+    void (*print)(const struct setting *s, const void *field, unsigned item,
+                  struct buf *out);
+    void (*clear)(void *field);
+};
+static const struct type types[SETTING_TYPES];
+
+static const char no_memory[] = "memory is short";
+static const char too_many[] = "the list is full";
+
+/* The n-th word of "a|b|c"; empty and false behind the last. */
+static bool word_at(const char *words, unsigned n, struct slice *out)
+{
+    struct slice rest = slice_of(words);
+    for (;; n--) {
+        *out = slice_sub(rest, 0, slice_find(rest, '|'));
+        if (n == 0 || out->len == rest.len) {
+            return n == 0 && out->len > 0;
+        }
+        rest = slice_from(rest, out->len + 1);
+    }
+}
+
+static const char *take_text(const struct setting *s, struct slice text, void *field)
+{
+    if (text.len < s->least || text.len > s->most) {
+        return text.len < s->least ? "it is too short" : "it is too long";
+    }
+    char *copy = strndup((const char *)text.ptr, text.len);
+    if (copy == NULL) {
+        return no_memory;
+    }
+    free(*(char **)field);
+    *(char **)field = copy;
+    return NULL;
+}
+
+static const char *take_domain(const struct setting *s, struct slice text, void *field)
+{
+    bool ok = text.len == 0 || address_is_domain(text);
+    return ok ? take_text(s, text, field) : "it is no domain name";
+}
+
+static const char *take_endpoint(const struct setting *s, struct slice text, void *field)
+{
+    bool ok = text.len == 0 || address_is_endpoint(text);
+    return ok ? take_text(s, text, field) : "it is no address";
+}
+
+static const char *in_range(const struct setting *s, uint64_t value)
+{
+    return value < s->least  ? "it is too small"
+           : value > s->most ? "it is too large"
+                             : NULL;
+}
+
+static const char *take_number(const struct setting *s, uint64_t value, const char *wrong,
+                               void *field)
+{
+    wrong = wrong != NULL ? wrong : in_range(s, value);
+    if (wrong == NULL) {
+        *(uint64_t *)field = value;
+    }
+    return wrong;
+}
+
+static const char *take_int(const struct setting *s, struct slice text, void *field)
+{
+    uint64_t value = 0;
+    const char *wrong = slice_u64(text, &value) ? NULL : "it is no whole number";
+    return take_number(s, value, wrong, field);
+}
+
+static const char *take_size(const struct setting *s, struct slice text, void *field)
+{
+    uint64_t value = 0;
+    const char *wrong = units_size(text, &value);
+    return take_number(s, value, wrong, field);
+}
+
+static const char *take_time(const struct setting *s, struct slice text, void *field)
+{
+    uint64_t value = 0;
+    const char *wrong = units_time(text, &value);
+    return take_number(s, value, wrong, field);
+}
+
+static const char *take_bool(const struct setting *s, struct slice text, void *field)
+{
+    (void)s;
+    bool yes = slice_eq(text, SLICE("yes"));
+    if (!yes && !slice_eq(text, SLICE("no"))) {
+        return "it is neither of the two words";
+    }
+    *(bool *)field = yes;
+    return NULL;
+}
+
+static const char *take_enum(const struct setting *s, struct slice text, void *field)
+{
+    struct slice word;
+    for (unsigned i = 0; word_at(s->words, i, &word); i++) {
+        if (slice_eq(word, text)) {
+            *(int *)field = (int)i;
+            return NULL;
+        }
+    }
+    return "it is none of the words";
+}
+
+static const char *take_times(const struct setting *s, struct slice text, void *field)
+{
+    struct config_times *times = field;
+    if (times->n == CONFIG_LIST_MAX) {
+        return too_many;
+    }
+    const char *wrong = take_time(s, text, &times->ms[times->n]);
+    times->n += wrong == NULL;
+    return wrong;
+}
+
+static const char *take_network(const struct setting *s, struct slice text, void *field)
+{
+    struct netset *set = field;
+    struct net net;
+    set->max = (unsigned)s->most;
+    switch (net_parse(text, &net)) {
+    case NET_OK:
+        break;
+    case NET_BAD_ADDRESS:
+        return "it is no IPv4 or IPv6 address";
+    case NET_BAD_PREFIX:
+        return "what follows the slash is no prefix length";
+    case NET_HOST_BITS:
+        return "it has bits set beyond its prefix";
+    }
+    if (set->n == set->max) {
+        return too_many;
+    }
+    return netset_add(set, &net) ? NULL : no_memory;
+}
+
+static const char *take_resolver(const struct setting *s, struct slice text, void *field)
+{
+    struct config_list *list = field;
+    if (!address_is_resolver(text)) {
+        return "it is no address";
+    }
+    if (list->n == s->most || list->n == CONFIG_LIST_MAX) {
+        return too_many;
+    }
+    list->item[list->n] = strndup((const char *)text.ptr, text.len);
+    if (list->item[list->n] == NULL) {
+        return no_memory;
+    }
+    list->n++;
+    return NULL;
+}
+
+static void print_text(const struct setting *s, const void *field, unsigned item,
+                       struct buf *out)
+{
+    (void)s;
+    (void)item;
+    buf_add_str(out, *(char *const *)field);
+}
+
+static void print_int(const struct setting *s, const void *field, unsigned item,
+                      struct buf *out)
+{
+    (void)s;
+    (void)item;
+    buf_add_fmt(out, "%llu", (unsigned long long)*(const uint64_t *)field);
+}
+
+static void print_size(const struct setting *s, const void *field, unsigned item,
+                       struct buf *out)
+{
+    char text[UNITS_TEXT_MAX];
+    (void)s;
+    (void)item;
+    buf_add(out, units_size_text(*(const uint64_t *)field, text));
+}
+
+static void print_time(const struct setting *s, const void *field, unsigned item,
+                       struct buf *out)
+{
+    char text[UNITS_TEXT_MAX];
+    (void)s;
+    (void)item;
+    buf_add(out, units_time_text(*(const uint64_t *)field, text));
+}
+
+static void print_bool(const struct setting *s, const void *field, unsigned item,
+                       struct buf *out)
+{
+    (void)s;
+    (void)item;
+    buf_add_str(out, *(const bool *)field ? "yes" : "no");
+}
+
+static void print_enum(const struct setting *s, const void *field, unsigned item,
+                       struct buf *out)
+{
+    struct slice word;
+    (void)item;
+    if (word_at(s->words, (unsigned)*(const int *)field, &word)) {
+        buf_add(out, word);
+    }
+}
+
+static void print_times(const struct setting *s, const void *field, unsigned item,
+                        struct buf *out)
+{
+    print_time(s, &((const struct config_times *)field)->ms[item], 0, out);
+}
+
+static void print_network(const struct setting *s, const void *field, unsigned item,
+                          struct buf *out)
+{
+    char text[NET_TEXT_MAX];
+    (void)s;
+    buf_add(out, net_text(&((const struct netset *)field)->net[item], text));
+}
+
+static void print_resolver(const struct setting *s, const void *field, unsigned item,
+                           struct buf *out)
+{
+    (void)s;
+    buf_add_str(out, ((const struct config_list *)field)->item[item]);
+}
+
+static void clear_text(void *field)
+{
+    free(*(char **)field);
+    *(char **)field = NULL;
+}
+
+static void clear_nothing(void *field)
+{
+    (void)field;
+}
+
+static void clear_times(void *field)
+{
+    ((struct config_times *)field)->n = 0;
+}
+
+static void clear_networks(void *field)
+{
+    netset_clear(field);
+}
+
+static void clear_list(void *field)
+{
+    struct config_list *list = field;
+    while (list->n > 0) {
+        free(list->item[--list->n]);
+    }
+}
+
+/* clang-format off */
+static const struct type types[SETTING_TYPES] = {
+    [SETTING_STR]       = {false, true,  0, "text", take_text, print_text, clear_text},
+    [SETTING_DOMAIN]    = {false, true,  0, "a domain name such as \"mx.example.org\"", take_domain, print_text, clear_text},
+    [SETTING_PATH]      = {false, true,  0, "a path; a relative one starts at state-dir", take_text, print_text, clear_text},
+    [SETTING_DIR]       = {false, true,  0, "a path; a relative one starts beside this file", take_text, print_text, clear_text},
+    [SETTING_ENDPOINT]  = {false, true,  0, "\"unix:/path\", \"192.0.2.1:24\" or \"[2001:db8::1]:24\"", take_endpoint, print_text, clear_text},
+    [SETTING_INT]       = {false, false, 0, "a whole number", take_int, print_int, clear_nothing},
+    [SETTING_SIZE]      = {false, true,  0, "a size", take_size, print_size, clear_nothing},
+    [SETTING_TIME]      = {false, true,  0, "a time", take_time, print_time, clear_nothing},
+    [SETTING_BOOL]      = {false, false, 0, "yes or no", take_bool, print_bool, clear_nothing},
+    [SETTING_ENUM]      = {false, false, 0, "", take_enum, print_enum, clear_nothing},
+    [SETTING_TIMES]     = {true,  true,  offsetof(struct config_times, n), "a list of times, each", take_times, print_times, clear_times},
+    [SETTING_NETWORKS]  = {true,  true,  offsetof(struct netset, n), "a list of networks such as \"192.0.2.0/24\", \"2001:db8::/32\"", take_network, print_network, clear_networks},
+    [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_resolver, clear_list},
+};
+/* clang-format on */
+
+static void *field_of(const struct setting *s, struct config *cfg)
+{
+    return (char *)cfg + s->offset;
+}
+
+const struct setting *setting_find(struct slice section, struct slice name)
+{
+    for (unsigned i = 0; i < SETTING_N; i++) {
+        if (slice_eq(slice_of(settings[i].section), section) &&
+            slice_eq(slice_of(settings[i].name), name)) {
+            return &settings[i];
+        }
+    }
+    return NULL;
+}
+
+bool setting_is_section(struct slice name)
+{
+    for (unsigned i = 0; i < SETTING_N; i++) {
+        if (name.len > 0 && slice_eq(slice_of(settings[i].section), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool setting_is_list(const struct setting *s)
+{
+    return types[s->type].list;
+}
+
+const char *setting_take(const struct setting *s, struct slice text, struct config *cfg)
+{
+    return types[s->type].take(s, text, field_of(s, cfg));
+}
+
+bool setting_default(const struct setting *s, struct config *cfg)
+{
+    struct slice rest = slice_of(s->def);
+    if (!setting_is_list(s)) {
+        return setting_take(s, rest, cfg) == NULL;
+    }
+    while (rest.len > 0) {
+        struct slice item = slice_sub(rest, 0, slice_find(rest, ','));
+        if (setting_take(s, slice_trim(item), cfg) != NULL) {
+            return false;
+        }
+        rest = slice_from(rest, item.len + 1);
+    }
+    return true;
+}
+
+void setting_clear(const struct setting *s, struct config *cfg)
+{
+    types[s->type].clear(field_of(s, cfg));
+}
+
+void setting_path(const struct setting *s, struct buf *out)
+{
+    buf_add_fmt(out, "%s%s%s", s->section, s->section[0] == '\0' ? "" : ".", s->name);
+}
+
+/* "a, b or c" */
+static void add_words(const char *words, struct buf *out)
+{
+    struct slice word, next;
+    for (unsigned i = 0; word_at(words, i, &word); i++) {
+        bool last = !word_at(words, i + 1, &next);
+        buf_add_str(out, i == 0 ? "" : last ? " or " : ", ");
+        buf_add(out, word);
+    }
+}
+
+void setting_expected(const struct setting *s, struct buf *out)
+{
+    typedef void printer(const struct setting *, const void *, unsigned, struct buf *);
+    printer *print = s->type == SETTING_SIZE  ? print_size
+                     : s->type == SETTING_INT ? print_int
+                                              : print_time;
+    buf_add_str(out, types[s->type].expected);
+    switch (s->type) {
+    case SETTING_ENUM:
+        add_words(s->words, out);
+        break;
+    case SETTING_STR:
+        buf_add_fmt(out, " of %llu to %llu characters", (unsigned long long)s->least,
+                    (unsigned long long)s->most);
+        break;
+    case SETTING_INT:
+    case SETTING_SIZE:
+    case SETTING_TIME:
+    case SETTING_TIMES:
+        buf_add_str(out, " from ");
+        print(s, &s->least, 0, out);
+        buf_add_str(out, " to ");
+        print(s, &s->most, 0, out);
+        if (s->type != SETTING_INT) {
+            buf_add_str(out, ", such as \"");
+            buf_add(out,
+                    slice_sub(slice_of(s->def), 0, slice_find(slice_of(s->def), ',')));
+            buf_add_str(out, "\"");
+        }
+        break;
+    case SETTING_DOMAIN:
+    case SETTING_PATH:
+    case SETTING_DIR:
+    case SETTING_ENDPOINT:
+    case SETTING_BOOL:
+    case SETTING_NETWORKS:
+    case SETTING_RESOLVERS:
+    case SETTING_TYPES:
+        break;
+    }
+}
+
+void setting_quote(struct slice text, struct buf *out)
+{
+    buf_add_byte(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\') {
+            buf_add_byte(out, '\\');
+        }
+        buf_add_byte(out, text.ptr[i]);
+    }
+    buf_add_byte(out, '"');
+}
+
+static unsigned item_count(const struct type *type, const void *field)
+{
+    return type->list ? *(const unsigned *)((const char *)field + type->n_offset) : 1;
+}
+
+void setting_print(const struct setting *s, const struct config *cfg, struct buf *out)
+{
+    const struct type *type = &types[s->type];
+    const void *field = (const char *)cfg + s->offset;
+    struct buf item;
+    buf_init(&item, out->max);
+    buf_add_str(out, type->list ? "{" : "");
+    for (unsigned i = 0; i < item_count(type, field); i++) {
+        buf_add_str(out, i == 0 ? "" : ", ");
+        buf_reset(&item);
+        type->print(s, field, i, &item);
+        if (type->quoted) {
+            setting_quote(buf_slice(&item), out);
+        } else {
+            buf_add(out, buf_slice(&item));
+        }
+    }
+    buf_add_str(out, type->list ? "}" : "");
+    buf_clear(&item);
+}

@@ -1,0 +1,29 @@
+/* delivery/outcome.h - what became of one target, collected (pure).
+ *
+ * Limits  `where` is cut at OUTCOME_WHERE_MAX octets, the reply at OUTCOME_REPLY_MAX, so that the
+ *         outcomes of MSG_JOB_TARGETS_MAX targets fit into one JOB_DONE. */
+#ifndef DELIVERY_OUTCOME_H
+#define DELIVERY_OUTCOME_H
+#include "queue/job.h"
+
+enum { OUTCOME_WHERE_MAX = 400, OUTCOME_REPLY_MAX = 500 };
+
+struct outcome {
+    enum job_result result;
+    uint16_t code;
+    bool set;
+    size_t where_len, reply_len;
+    unsigned char where[OUTCOME_WHERE_MAX], reply[OUTCOME_REPLY_MAX];
+};
+
+/* text begins with the three digits of its code: "452 4.3.1 mail store full". The first
+ * call counts: what is known of a target is not unlearned. */
+void outcome_set(struct outcome *o, enum job_result result, struct slice text);
+void outcome_set_fmt(struct outcome *o, enum job_result result, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void outcome_where(struct outcome *o, struct slice where);
+
+/* Appends it to a JOB_DONE. One that was never set counts as deferred. */
+void outcome_write(const struct outcome *o, uint16_t number, const char *transport,
+                   struct buf *done);
+#endif
