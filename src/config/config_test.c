@@ -98,7 +98,7 @@ static void test_bad(void **state)
         {"tls {\n hostname = a }", ":2: unknown setting \"hostname\" in section tls; "
                                    "expected it outside of any section"},
         {"trace {\n frobnication = a }",
-         ":2: unknown setting \"frobnication\" in section trace; expected one of keep"},
+         ":2: unknown setting \"frobnication\" in section trace; expected one of keep size"},
         {"listener x {\n adress = a }",
          ":2: unknown setting \"adress\" in section listener; did you mean \"address\"?"},
         {"trace = x",
