@@ -443,6 +443,23 @@ static void test_addresses(void **state)
     assert_false(address_is_domain(slice_of(longest)));
 }
 
+/* The words of the table are the names of the enums. */
+static void test_words(void **state)
+{
+    (void)state;
+    const char *services = listener_settings[LISTENER_SERVICE].form;
+    const char *tls = listener_settings[LISTENER_TLS].form;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(
+            setting_word(services, slice_of(config_service_name((enum config_service)i))),
+            i);
+        assert_int_equal(setting_word(tls, slice_of(config_tls_name((enum config_tls)i))),
+                         i);
+    }
+    assert_int_equal(setting_word(tls, SLICE("")), -1);
+    assert_int_equal(setting_word(tls, SLICE("none|starttls")), -1);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -466,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_bad),           cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_good),          cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_setting), cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
