@@ -22,6 +22,8 @@
 #include "config/config.h"
 #include "proc/channel.h"
 
+#include <sys/types.h>
+
 enum {
     ROLE_LISTENERS_MAX = 64,
     /* Indices of living processes of one role are below this; the highest that is free is no
@@ -66,11 +68,14 @@ struct role_ops {
 /* Leave the loop, send what waits in the channels, exit 0. */
 void role_finish(struct role_ctx *ctx);
 
-/* What the supervisor starts a process with. */
+/* What the supervisor starts a process with, just after fork(). role_main() closes every
+ * descriptor that is not named here, standard output and error aside. */
 struct role_start {
     const struct role_ops *ops;
     struct role_ctx *ctx; /* all filled in but base, state, loop */
     int supervisor_fd;    /* our end of the channel to the supervisor; taken */
+    int lock_fd; /* kept open, so that state-dir stays locked as long as we live; -1 */
+    pid_t supervisor; /* its process id: when it dies, so do we */
     const struct sandbox_user *user;
 };
 struct sandbox_user;

@@ -1,0 +1,302 @@
+/* proc/sandbox.c - see sandbox.h. The table `rows` is what there is to review. */
+#include "proc/sandbox.h"
+
+#include "base/log.h"
+#include "config/paths.h"
+#include "proc/calls.h"
+#include "proc/landlock.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { PATH_ROOM = 4096, SPARE_FDS = 1024, MANY_FDS = 131072 };
+
+/* The directory that becomes "/" for a role, when there are the rights to do so. */
+enum root {
+    ROOT_STATE =
+        0,      /* state-dir: SQLite wants paths; Landlock leaves the role its own part */
+    ROOT_EMPTY, /* state-dir/empty: nothing to open */
+    ROOT_MAIL,  /* above all Maildirs; with LMTP where its socket is, or nothing */
+};
+
+struct row {
+    enum root root;
+    bool root_early; /* before open(), so that files it makes belong to the role's user */
+    bool fd_a_session;
+    const char *own; /* directory below state-dir that it may use; NULL: none */
+    bool mail;       /* it may use the mail root, and connect for LMTP */
+    uint64_t access; /* to that directory */
+    unsigned calls;  /* sets of system calls, proc/calls.h */
+};
+
+/* clang-format off */
+static const struct row rows[ROLE_COUNT] = {
+    /* Parses what strangers send: sockets that it accepts from, descriptors that the queue
+     * hands it. It opens nothing, connects to nothing, starts no program. */
+    [ROLE_smtpd] = {
+        .root = ROOT_EMPTY, .root_early = false, .fd_a_session = true,
+        .own = NULL, .mail = false, .access = 0,
+        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD,
+    },
+    /* Parses what smtpd asks and what the command line says; one SQLite file. */
+    [ROLE_directory] = {
+        .root = ROOT_STATE, .root_early = true, .fd_a_session = false,
+        .own = STATE_DIRECTORY, .mail = false, .access = LANDLOCK_FILES,
+        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
+    },
+    /* Reads envelopes that smtpd wrote; spool directory, renames into spool/bad. */
+    [ROLE_queue] = {
+        .root = ROOT_STATE, .root_early = true, .fd_a_session = false,
+        .own = STATE_SPOOL, .mail = false, .access = LANDLOCK_FILES | LANDLOCK_TREES,
+        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
+    },
+    /* Copies messages into Maildirs (made on demand) or speaks LMTP to one server. */
+    [ROLE_delivery] = {
+        .root = ROOT_MAIL, .root_early = true, .fd_a_session = false,
+        .own = NULL, .mail = true, .access = LANDLOCK_FILES | LANDLOCK_TREES,
+        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT,
+    },
+    /* Decodes records of all others; one SQLite file. */
+    [ROLE_trace] = {
+        .root = ROOT_STATE, .root_early = true, .fd_a_session = false,
+        .own = STATE_TRACE, .mail = false, .access = LANDLOCK_FILES,
+        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES,
+    },
+};
+/* clang-format on */
+
+static const struct row *row_of(enum role role)
+{
+    BUG_ON((unsigned)role >= ROLE_COUNT || role == ROLE_supervisor);
+    return &rows[role];
+}
+
+enum mode { MODE_ON = 0, MODE_LOG, MODE_OFF };
+
+static enum mode mode(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return MODE_OFF;
+#endif
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||               \
+    __has_feature(memory_sanitizer)
+    return MODE_OFF;
+#endif
+#endif
+    const char *said = getenv("POSTERN_SANDBOX");
+    if (said != NULL && strcmp(said, "off") == 0) {
+        return MODE_OFF;
+    }
+    return said != NULL && strcmp(said, "log") == 0 ? MODE_LOG : MODE_ON;
+}
+
+/* -- limits -- */
+
+static void limit(enum role role, int what, const char *name, rlim_t wanted)
+{
+    struct rlimit r;
+    if (getrlimit((__rlimit_resource_t)what, &r) != 0) {
+        fatal("getrlimit(%s): %s", name, strerror(errno));
+    }
+    rlim_t most = r.rlim_max < wanted ? r.rlim_max : wanted;
+    struct rlimit set = {most, most};
+    if (r.rlim_max < wanted) {
+        /* root may raise it; otherwise the role does with what there is, and says so */
+        struct rlimit raise = {wanted, wanted};
+        if (setrlimit((__rlimit_resource_t)what, &raise) == 0) {
+            return;
+        }
+        log_text(LOG_WARN, "limit", "%s wants %s %llu, has %llu", role_name(role), name,
+                 (unsigned long long)wanted, (unsigned long long)most);
+    }
+    if (setrlimit((__rlimit_resource_t)what, &set) != 0) {
+        fatal("setrlimit(%s): %s", name, strerror(errno));
+    }
+}
+
+void sandbox_limits(enum role role, const struct config *config)
+{
+    /* A descriptor a session, and some that no session can take from the channels. */
+    rlim_t fds =
+        row_of(role)->fd_a_session ? config->limits_sessions + SPARE_FDS : MANY_FDS;
+    limit(role, RLIMIT_NOFILE, "descriptors", fds);
+    if (mode() == MODE_ON) {
+        limit(role, RLIMIT_CORE, "core", 0); /* keys, passwords and mail are in there */
+    }
+}
+
+/* -- root directory and user -- */
+
+static void cut_to_directory(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        fatal("'%s' is no absolute path", path);
+    }
+    slash[slash == path ? 1 : 0] = '\0';
+}
+
+static void format_path(char out[PATH_ROOM], const char *dir, const char *name)
+{
+    int n = snprintf(out, PATH_ROOM, "%s/%s", dir, name);
+    if (n < 0 || n >= PATH_ROOM) {
+        fatal("the path '%s/%s' is too long", dir, name);
+    }
+}
+
+void sandbox_mail_root(const char *maildir, char *out, size_t cap)
+{
+    int n = snprintf(out, cap, "%.*s", (int)strcspn(maildir, "%"), maildir);
+    if (n < 0 || (size_t)n >= cap) {
+        fatal("the path '%s' is too long", maildir);
+    }
+    cut_to_directory(out);
+}
+
+static const char *lmtp_socket(const struct config *config)
+{
+    static const char prefix[] = "unix:";
+    return strncmp(config->delivery_lmtp, prefix, sizeof prefix - 1) == 0
+               ? config->delivery_lmtp + sizeof prefix - 1
+               : NULL;
+}
+
+static void root_of(enum root root, const struct config *config, char out[PATH_ROOM])
+{
+    const char *unix_path = lmtp_socket(config);
+    if (root == ROOT_STATE) {
+        format_path(out, config->state_dir, ".");
+        cut_to_directory(out);
+    } else if (root == ROOT_EMPTY ||
+               (config->delivery_lmtp[0] != '\0' && unix_path == NULL)) {
+        format_path(out, config->state_dir, STATE_EMPTY);
+    } else if (unix_path != NULL) {
+        sandbox_mail_root(unix_path, out, PATH_ROOM);
+    } else {
+        sandbox_mail_root(config->delivery_maildir, out, PATH_ROOM);
+    }
+}
+
+/* path as it is called under the new root; a path not below it stays, and will not be found. */
+static char *below(const char *root, char *path)
+{
+    size_t n = strlen(root);
+    if (path == NULL) {
+        return NULL;
+    }
+    if (strcmp(root, path) == 0) {
+        path = strdup("/");
+        BUG_ON(path == NULL);
+        return path;
+    }
+    return strncmp(path, root, n) == 0 && path[n] == '/' ? path + n : path;
+}
+
+static void reroot(struct config *seen, const char *root)
+{
+    const char *unix_path = lmtp_socket(seen);
+    if (unix_path != NULL) {
+        char *was = strdup(unix_path);
+        char *is = NULL;
+        BUG_ON(was == NULL || asprintf(&is, "unix:%s", below(root, was)) < 0);
+        seen->delivery_lmtp = is;
+    }
+#define REROOT_PATH(field) seen->field = below(root, seen->field);
+#define REROOT_DIR(field)  seen->field = below(root, seen->field);
+#define REROOT_STR(field)
+#define REROOT_DOMAIN(field)
+#define REROOT_ENDPOINT(field)
+#define REROOT_INT(field)
+#define REROOT_SIZE(field)
+#define REROOT_TIME(field)
+#define REROOT_BOOL(field)
+#define REROOT_ENUM(field)
+#define REROOT_TIMES(field)
+#define REROOT_NETWORKS(field)
+#define REROOT_RESOLVERS(field)
+#define X(section, name, field, type, def, min, max, words, help) REROOT_##type(field)
+    CONFIG_SETTINGS(X)
+#undef X
+}
+
+bool sandbox_root_early(enum role role)
+{
+    return row_of(role)->root_early;
+}
+
+void sandbox_root(enum role role, const struct sandbox_user *user, struct config *seen)
+{
+    char root[PATH_ROOM];
+    if (!user->change) {
+        return;
+    }
+    root_of(row_of(role)->root, seen, root);
+    if (chdir(root) != 0 || chroot(".") != 0) {
+        fatal("chroot to %s: %s", root, strerror(errno));
+    }
+    if (setgroups(1, &user->gid) != 0 ||
+        setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0) {
+        fatal("cannot become user %u: %s", (unsigned)user->uid, strerror(errno));
+    }
+    if (user->uid == 0 || setresuid(0, 0, 0) == 0) {
+        fatal("still root after giving root up");
+    }
+    if (strcmp(root, "/") != 0) {
+        reroot(seen, root);
+    }
+}
+
+/* -- the lock -- */
+
+static void lock_paths(const struct row *row, enum role role, const struct config *seen)
+{
+    char path[PATH_ROOM];
+    struct landlock_rules rules = {.role = role_name(role)};
+    bool lmtp = row->mail && seen->delivery_lmtp[0] != '\0';
+
+    if (row->own != NULL) {
+        format_path(path, seen->state_dir, row->own);
+        rules.path = path;
+    } else if (row->mail && !lmtp) {
+        sandbox_mail_root(seen->delivery_maildir, path, sizeof path);
+        rules.path = path;
+    }
+    rules.access = rules.path == NULL ? 0 : row->access;
+    if (lmtp && lmtp_socket(seen) == NULL) {
+        struct sockaddr_storage address;
+        socklen_t len = 0;
+        if (!config_address_parse(seen->delivery_lmtp, &address, &len)) {
+            fatal("delivery.lmtp: '%s' is no address", seen->delivery_lmtp);
+        }
+        rules.connect_port = landlock_port(&address);
+    }
+    landlock_enter(&rules);
+}
+
+void sandbox_lock(enum role role, const struct config *seen)
+{
+    const struct row *row = row_of(role);
+    enum mode m = mode();
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        fatal("no_new_privs: %s", strerror(errno));
+    }
+    if (m == MODE_OFF) {
+        log_text(LOG_WARN, "sandbox", "off: no Landlock, no seccomp");
+        return;
+    }
+    /* Another role of the same user may not look into this one, nor write a core of it. */
+    if (m == MODE_ON && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        fatal("not dumpable: %s", strerror(errno));
+    }
+    lock_paths(row, role, seen);
+    calls_enter(row->calls, m == MODE_LOG);
+}

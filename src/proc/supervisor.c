@@ -1,0 +1,422 @@
+/* proc/supervisor.c - see supervisor.h */
+#include "proc/supervisor.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proc/family.h"
+#include "proc/state.h"
+#include "proc/title.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { PROCESSES_MAX = 64, RELOAD_STAGE_MS = 5000, EXIT_STATUS_SYSTEM = 4 };
+
+/* STARTING: all forked, waiting for READY. RELOAD_SMTPD: new smtpds beside the old, which
+ * serve until the new ones are ready. RELOAD_STAGES: the others are drained one role after
+ * the other, then all come anew. STOPPING: the same, smtpd first, and nobody comes. */
+enum phase { STARTING = 0, SERVING, RELOAD_SMTPD, RELOAD_STAGES, STOPPING };
+
+struct stage {
+    enum role role;
+    unsigned share; /* of drain-time that is over when it must be done, in percent */
+};
+/* In this order nobody is left without those that it needs to finish: smtpd hands over its
+ * last messages to the queue, deliveries report to it, all tell trace. */
+static const struct stage stages[] = {
+    {ROLE_smtpd, 70},     {ROLE_delivery, 90}, {ROLE_queue, 96},
+    {ROLE_directory, 98}, {ROLE_trace, 100},
+};
+enum { STAGE_N = sizeof stages / sizeof stages[0], STAGE_AFTER_SMTPD = 1 };
+
+struct supervisor {
+    const struct supervisor_options *options;
+    struct config *config;
+    struct config *next; /* RELOAD_*: the new configuration */
+    struct event_base *base;
+    struct event *signals;
+    int signal_fd;
+    struct family family;
+    enum phase phase;
+    unsigned stage; /* in stages[], waiting for it to end */
+    bool reload_wanted;
+    uint64_t begun_ms; /* of the phase */
+    int status;
+};
+
+/* -- how many, and which -- */
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > PROCESSES_MAX ? PROCESSES_MAX : (unsigned)n;
+}
+
+static unsigned process_count(const struct config *config, enum role role)
+{
+    uint64_t set = role == ROLE_smtpd      ? config->smtpd_processes
+                   : role == ROLE_delivery ? config->delivery_processes
+                                           : 1;
+    return set == 0 ? cores() : (unsigned)set;
+}
+
+static const struct role_ops *ops_of(const struct supervisor *s, enum role role)
+{
+    for (unsigned i = 0; i < s->options->ops_n; i++) {
+        if (s->options->ops[i]->role == role) {
+            return s->options->ops[i];
+        }
+    }
+    return NULL;
+}
+
+static void start_role(struct supervisor *s, enum role role, const struct config *config)
+{
+    const struct role_ops *ops = ops_of(s, role);
+    unsigned n = process_count(config, role);
+    for (unsigned i = 0; ops != NULL && i < n; i++) {
+        family_start(&s->family, ops, config, i, n);
+    }
+}
+
+/* From the back: whom the others need comes first. */
+static void start_roles(struct supervisor *s, const struct config *config, unsigned first)
+{
+    for (unsigned i = STAGE_N; i > first; i--) {
+        start_role(s, stages[i - 1].role, config);
+    }
+}
+
+static void log_phase(struct supervisor *s, const char *event)
+{
+    struct fields f = {0};
+    fields_add_u64(&f, "ms", clock_mono_ms() - s->begun_ms);
+    fields_add_u64(&f, "smtpd", family_living(&s->family, ROLE_smtpd, false));
+    fields_add_u64(&f, "delivery", family_living(&s->family, ROLE_delivery, false));
+    log_event(LOG_INFO, 0, event, &f);
+}
+
+static void enter(struct supervisor *s, enum phase phase)
+{
+    s->phase = phase;
+    s->begun_ms = clock_mono_ms();
+}
+
+/* -- ending -- */
+
+static uint64_t stage_ms(const struct supervisor *s)
+{
+    if (s->phase != STOPPING) {
+        return RELOAD_STAGE_MS;
+    }
+    uint64_t until = s->begun_ms + s->config->drain_time * stages[s->stage].share / 100;
+    uint64_t now = clock_mono_ms();
+    return until > now ? until - now : 0;
+}
+
+static void stages_done(struct supervisor *s);
+
+/* Goes on to the next stage that has something to wait for. */
+static void next_stage(struct supervisor *s)
+{
+    while (s->stage < STAGE_N &&
+           family_living(&s->family, stages[s->stage].role, true) == 0) {
+        s->stage++;
+        if (s->stage < STAGE_N) {
+            family_retire(&s->family, stages[s->stage].role, NULL, stage_ms(s));
+        }
+    }
+    if (s->stage == STAGE_N) {
+        stages_done(s);
+    }
+}
+
+static void begin_stages(struct supervisor *s, enum phase phase, unsigned first)
+{
+    enter(s, phase);
+    s->stage = first;
+    family_retire(&s->family, stages[first].role, NULL, stage_ms(s));
+    next_stage(s);
+}
+
+static void stop(struct supervisor *s, const char *why)
+{
+    if (s->phase == STOPPING) {
+        log_text(LOG_WARN, "stopping", "again %s: killing what is left", why);
+        family_kill_all(&s->family);
+        return;
+    }
+    log_text(LOG_INFO, "stopping", "%s", why);
+    begin_stages(s, STOPPING, 0);
+}
+
+/* The start failed: a role said why, nothing can be served. */
+static void give_up(struct supervisor *s, const struct process *p)
+{
+    log_text(LOG_ERR, "fatal", "%s could not start", role_name(p->role));
+    s->status = EXIT_STATUS_SYSTEM;
+    begin_stages(s, STOPPING, 0);
+    family_kill_all(&s->family);
+}
+
+/* -- reload -- */
+
+/* What binds a running server to its place cannot change under it. */
+static const char *fixed_setting_changed(const struct config *was,
+                                         const struct config *is)
+{
+    if (strcmp(was->state_dir, is->state_dir) != 0) {
+        return "state-dir";
+    }
+    return strcmp(was->user, is->user) != 0 ? "user" : NULL;
+}
+
+static struct config *load(struct supervisor *s)
+{
+    char error[CONFIG_ERROR_MAX] = "";
+    struct config *config = NULL;
+    bool (*loader)(const char *, struct config **, char[CONFIG_ERROR_MAX]) =
+        s->options->load != NULL ? s->options->load : config_load;
+    if (!loader(s->options->config_path, &config, error)) {
+        log_text(LOG_ERR, "reload-refused", "%s", error);
+        return NULL;
+    }
+    const char *fixed = fixed_setting_changed(s->config, config);
+    if (fixed != NULL) {
+        log_text(LOG_ERR, "reload-refused",
+                 "%s: '%s' cannot change while the server runs", s->options->config_path,
+                 fixed);
+        config_free(&config);
+        return NULL;
+    }
+    unsigned n = process_count(config, ROLE_smtpd);
+    if (!listen_prepare(&s->family.listen, config, n, error)) {
+        log_text(LOG_ERR, "reload-refused", "%s: %s", s->options->config_path, error);
+        config_free(&config);
+        return NULL;
+    }
+    return config;
+}
+
+static void set_log(const struct config *config)
+{
+    log_setup((enum log_level)config->log_level, (enum log_format)config->log_format,
+              "supervisor");
+}
+
+/* New smtpds are ready: the old configuration is done with. */
+static void commit_reload(struct supervisor *s)
+{
+    unsigned n = process_count(s->next, ROLE_smtpd);
+    set_log(s->next);
+    family_retire(&s->family, ROLE_smtpd, s->config, s->config->limits_session_time);
+    listen_prune(&s->family.listen, s->next, n);
+    begin_stages(s, RELOAD_STAGES, STAGE_AFTER_SMTPD);
+}
+
+static bool next_ready(const struct supervisor *s)
+{
+    for (struct list *l = s->family.slots.next; l != &s->family.slots; l = l->next) {
+        const struct slot *slot = LIST_ITEM(l, struct slot, node);
+        if (slot->config == s->next && (slot->process == NULL || !slot->process->ready)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void reload(struct supervisor *s)
+{
+    s->reload_wanted = false;
+    s->next = load(s);
+    if (s->next == NULL) {
+        return;
+    }
+    enter(s, RELOAD_SMTPD);
+    start_role(s, ROLE_smtpd, s->next);
+    if (next_ready(s)) {
+        commit_reload(s); /* there are no smtpds */
+    }
+}
+
+static void abandon_reload(struct supervisor *s)
+{
+    log_text(LOG_ERR, "reload-refused",
+             "smtpd could not start with it: the old one stays");
+    family_retire(&s->family, ROLE_smtpd, s->next, 0);
+    listen_prune(&s->family.listen, s->config, process_count(s->config, ROLE_smtpd));
+    config_free(&s->next);
+    enter(s, SERVING);
+}
+
+static void stages_done(struct supervisor *s)
+{
+    if (s->phase == STOPPING) {
+        (void)event_base_loopbreak(s->base);
+        return;
+    }
+    config_free(&s->config);
+    s->config = s->next;
+    s->next = NULL;
+    start_roles(s, s->config, STAGE_AFTER_SMTPD);
+    log_phase(s, "reloaded");
+    enter(s, SERVING);
+}
+
+/* -- what happens -- */
+
+static void maybe_reload(struct supervisor *s)
+{
+    if (s->phase == SERVING && s->reload_wanted) {
+        reload(s);
+    }
+}
+
+static void on_ready(void *arg, struct process *p)
+{
+    struct supervisor *s = arg;
+    (void)p;
+    if (s->phase == STARTING && family_ready(&s->family)) {
+        log_phase(s, "ready");
+        enter(s, SERVING);
+    }
+    if (s->phase == RELOAD_SMTPD && next_ready(s)) {
+        commit_reload(s);
+    }
+    maybe_reload(s);
+}
+
+static void on_ended(void *arg, const struct process *p, bool retired)
+{
+    struct supervisor *s = arg;
+    if (s->phase == STARTING && !p->ready) {
+        give_up(s, p);
+    } else if (s->phase == RELOAD_SMTPD && !retired && !p->ready &&
+               p->slot->config == s->next) {
+        abandon_reload(s);
+    } else if (s->phase == RELOAD_STAGES || s->phase == STOPPING) {
+        next_stage(s);
+    }
+    maybe_reload(s);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct supervisor *s = arg;
+    struct signalfd_siginfo info;
+    (void)what;
+    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGCHLD:
+            family_reap(&s->family);
+            break;
+        case SIGHUP:
+            s->reload_wanted = true;
+            maybe_reload(s);
+            break;
+        case SIGTERM:
+            stop(s, "SIGTERM");
+            break;
+        case SIGINT:
+            stop(s, "SIGINT");
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* -- start -- */
+
+/* Signals come as reads: no handler runs between two instructions, and a child starts with
+ * all of them blocked until it has set its own mind (proc/role.c). */
+static void watch_signals(struct supervisor *s)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+        fatal("sigprocmask: %s", strerror(errno));
+    }
+    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    s->signals = s->signal_fd < 0 ? NULL
+                                  : event_new(s->base, s->signal_fd, EV_READ | EV_PERSIST,
+                                              on_signal, s);
+    if (s->signals == NULL || event_add(s->signals, NULL) != 0) {
+        fatal("signalfd: %s", strerror(errno));
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void prepare(struct supervisor *s)
+{
+    static const enum role talking[] = {ROLE_directory, ROLE_queue};
+    char error[LISTEN_ERROR_MAX] = "";
+    struct family *f = &s->family;
+
+    f->user = state_user(s->config);
+    f->lock_fd = state_lock(s->config);
+    state_make(s->config, &f->user);
+    for (unsigned i = 0; i < sizeof talking / sizeof talking[0]; i++) {
+        if (ops_of(s, talking[i]) != NULL) {
+            f->control_fd[talking[i]] =
+                state_control(s->config, &f->user, role_name(talking[i]));
+        }
+    }
+    if (ops_of(s, ROLE_smtpd) != NULL &&
+        !listen_prepare(&f->listen, s->config, process_count(s->config, ROLE_smtpd),
+                        error)) {
+        fatal("%s", error);
+    }
+}
+
+static void clear(struct supervisor *s)
+{
+    family_clear(&s->family);
+    for (unsigned r = 0; r < ROLE_COUNT; r++) {
+        if (s->family.control_fd[r] >= 0) {
+            (void)close(s->family.control_fd[r]);
+        }
+    }
+    event_free(s->signals);
+    (void)close(s->signal_fd);
+    event_base_free(s->base);
+    (void)close(s->family.lock_fd);
+    config_free(&s->next);
+    config_free(&s->config);
+}
+
+int supervisor_run(const struct supervisor_options *options, struct config *config)
+{
+    static const struct family_ops family_ops = {on_ready, on_ended};
+    struct supervisor s = {.options = options, .config = config};
+    BUG_ON((unsigned)config->log_level > LOG_DEBUG ||
+           (unsigned)config->log_format > LOG_JSON);
+
+    set_log(config);
+    title_init();
+    s.base = event_base_new();
+    if (s.base == NULL) {
+        fatal("no event loop: %s", strerror(errno));
+    }
+    family_init(&s.family, s.base, &family_ops, &s);
+    prepare(&s);
+    watch_signals(&s);
+    enter(&s, STARTING);
+    log_text(LOG_INFO, "starting", "postern " POSTERN_VERSION);
+    start_roles(&s, config, 0);
+    (void)event_base_dispatch(s.base);
+    log_phase(&s, "stopped");
+    clear(&s);
+    return s.status;
+}
