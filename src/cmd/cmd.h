@@ -21,11 +21,13 @@ int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
 /* Loads the configuration or says on standard error what is wrong; NULL then. */
 MUST_USE struct config *cmd_config(const struct cmd_ctx *ctx);
 
-/* "postern user: no such thing 'x'; say: postern user add|set|list|show|remove". Exit 2. */
+/* cmd_usage("user", "no such thing", "add|list") prints
+ * "postern user: no such thing; say: postern user add|list" and returns EXIT_USAGE. */
 MUST_USE int cmd_usage(const char *command, const char *wrong, const char *say);
 
 /* One request line of JSON to a role's control socket (<state-dir>/control/NAME.sock), the
  * answer's lines to each(); -1: nobody listens there. The caller frees nothing. */
-MUST_USE int cmd_ask(const struct config *cfg, const char *socket_name, const char *request,
-                     void (*each)(void *arg, const char *line), void *arg);
+MUST_USE int cmd_ask(const struct config *cfg, const char *socket_name,
+                     const char *request, void (*each)(void *arg, const char *line),
+                     void *arg);
 #endif

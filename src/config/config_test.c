@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "config/address.h"
 #include "config/config.h"
+#include "config/describe.h"
 #include "config/setting.h"
 
 #include <setjmp.h>
@@ -375,6 +376,45 @@ static void test_every_setting(void **state)
     }
 }
 
+/* The file of check-config --defaults holds every setting, and says nothing new. */
+static void test_default_file(void **state)
+{
+    (void)state;
+    struct buf text, want, have;
+    struct config *cfg = NULL, *described = NULL;
+    buf_init(&text, DESCRIBE_MAX);
+    buf_init(&want, 1000);
+    buf_init(&have, 1000);
+    assert_string_equal(load("hostname = mx.example.org " MX, &cfg), "");
+    describe_defaults(&text);
+    buf_add_byte(&text, '\0');
+    assert_false(text.failed);
+    char *hostname = strstr((char *)text.ptr, "hostname = \"\"\n");
+    assert_non_null(hostname);
+    memcpy(hostname, "hostname= 'x'",
+           strlen("hostname= 'x'")); /* whatever this machine's is */
+    assert_string_equal(load((const char *)text.ptr, &described), "");
+    for (unsigned i = 0; i < SETTING_N; i++) {
+        char line[128];
+        (void)snprintf(line, sizeof line,
+                       "%s%s = ", settings[i].section[0] == '\0' ? "\n" : "\n    ",
+                       settings[i].name);
+        assert_true(i == SETTING_ROW_hostname || strstr((char *)text.ptr, line) != NULL);
+        buf_reset(&want);
+        buf_reset(&have);
+        setting_print(&settings[i], cfg, &want);
+        setting_print(&settings[i], described, &have);
+        assert_true(i == SETTING_ROW_hostname ||
+                    slice_eq(buf_slice(&want), buf_slice(&have)));
+    }
+    assert_int_equal(described->listener_n, 1);
+    config_free(&cfg);
+    config_free(&described);
+    buf_clear(&text);
+    buf_clear(&want);
+    buf_clear(&have);
+}
+
 static void test_addresses(void **state)
 {
     (void)state;
@@ -443,6 +483,23 @@ static void test_addresses(void **state)
     assert_false(address_is_domain(slice_of(longest)));
 }
 
+/* The words of the table are the names of the enums. */
+static void test_words(void **state)
+{
+    (void)state;
+    const char *services = listener_settings[LISTENER_SERVICE].form;
+    const char *tls = listener_settings[LISTENER_TLS].form;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(
+            setting_word(services, slice_of(config_service_name((enum config_service)i))),
+            i);
+        assert_int_equal(setting_word(tls, slice_of(config_tls_name((enum config_tls)i))),
+                         i);
+    }
+    assert_int_equal(setting_word(tls, SLICE("")), -1);
+    assert_int_equal(setting_word(tls, SLICE("none|starttls")), -1);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -465,7 +522,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad),           cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_good),          cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_every_setting), cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_every_setting), cmocka_unit_test(test_default_file),
+        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -6,11 +6,11 @@
 #ifndef CONFIG_PATHS_H
 #define CONFIG_PATHS_H
 
-#define STATE_LOCK         "lock"                   /* held while a server runs here */
-#define STATE_EMPTY        "empty"                  /* root directory of smtpd; stays empty */
-#define STATE_SPOOL        "spool"                  /* queue */
-#define STATE_MAIL         "mail"                   /* delivery, unless delivery.maildir */
-#define STATE_DIRECTORY    "directory"              /* directory */
+#define STATE_LOCK         "lock"      /* held while a server runs here */
+#define STATE_EMPTY        "empty"     /* root directory of smtpd; stays empty */
+#define STATE_SPOOL        "spool"     /* queue */
+#define STATE_MAIL         "mail"      /* delivery, unless delivery.maildir */
+#define STATE_DIRECTORY    "directory" /* directory */
 #define STATE_DIRECTORY_DB "directory/directory.db" /* domains, users, aliases */
 #define STATE_TRACE        "trace"                  /* trace */
 #define STATE_TRACE_DB     "trace/trace.db"         /* sessions and deliveries */

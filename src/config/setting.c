@@ -13,6 +13,11 @@
 const struct setting settings[SETTING_N] = {CONFIG_SETTINGS(X)};
 #undef X
 
+#define X(name, form, help) {name, form, help},
+const struct listener_setting listener_settings[LISTENER_SETTINGS] = {
+    CONFIG_LISTENER_SETTINGS(X)};
+#undef X
+
 /* What a type does with a field. `item`: of a list, the number of the item to print. */
 struct type {
     bool list, quoted;
@@ -39,6 +44,17 @@ static bool word_at(const char *words, unsigned n, struct slice *out)
         }
         rest = slice_from(rest, out->len + 1);
     }
+}
+
+int setting_word(const char *words, struct slice text)
+{
+    struct slice word;
+    for (unsigned i = 0; word_at(words, i, &word); i++) {
+        if (slice_eq(word, text)) {
+            return (int)i;
+        }
+    }
+    return -1;
 }
 
 static const char *take_text(const struct setting *s, struct slice text, void *field)
@@ -118,14 +134,12 @@ static const char *take_bool(const struct setting *s, struct slice text, void *f
 
 static const char *take_enum(const struct setting *s, struct slice text, void *field)
 {
-    struct slice word;
-    for (unsigned i = 0; word_at(s->words, i, &word); i++) {
-        if (slice_eq(word, text)) {
-            *(int *)field = (int)i;
-            return NULL;
-        }
+    int word = setting_word(s->words, text);
+    if (word < 0) {
+        return "it is none of the words";
     }
-    return "it is none of the words";
+    *(int *)field = word;
+    return NULL;
 }
 
 static const char *take_times(const struct setting *s, struct slice text, void *field)
@@ -359,8 +373,7 @@ void setting_path(const struct setting *s, struct buf *out)
     buf_add_fmt(out, "%s%s%s", s->section, s->section[0] == '\0' ? "" : ".", s->name);
 }
 
-/* "a, b or c" */
-static void add_words(const char *words, struct buf *out)
+void setting_add_words(const char *words, struct buf *out)
 {
     struct slice word, next;
     for (unsigned i = 0; word_at(words, i, &word); i++) {
@@ -379,7 +392,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     buf_add_str(out, types[s->type].expected);
     switch (s->type) {
     case SETTING_ENUM:
-        add_words(s->words, out);
+        setting_add_words(s->words, out);
         break;
     case SETTING_STR:
         buf_add_fmt(out, " of %llu to %llu characters", (unsigned long long)s->least,

@@ -39,6 +39,18 @@ enum { CONFIG_SETTINGS(X) SETTING_N };
 #undef X
 extern const struct setting settings[SETTING_N];
 
+/* What stands in a listener section; `form` is its words with | between, or says what else. */
+struct listener_setting {
+    const char *name, *form, *help;
+};
+enum { LISTENER_ADDRESS = 0, LISTENER_SERVICE, LISTENER_TLS, LISTENER_SETTINGS };
+extern const struct listener_setting listener_settings[LISTENER_SETTINGS];
+
+/* Number of a word in "a|b|c"; -1: none of them. */
+MUST_USE int setting_word(const char *words, struct slice text);
+/* "a, b or c" */
+void setting_add_words(const char *words, struct buf *out);
+
 /* NULL: there is none. */
 MUST_USE const struct setting *setting_find(struct slice section, struct slice name);
 MUST_USE bool setting_is_section(struct slice name);

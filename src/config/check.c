@@ -1,0 +1,205 @@
+/* config/check.c - what needs more than one setting to judge. See load.h */
+#include "config/load.h"
+
+#include "config/address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void check_hostname(struct load *l)
+{
+    char name[256] = "";
+    if (l->cfg->hostname[0] != '\0') {
+        return;
+    }
+    if (gethostname(name, sizeof name - 1) != 0 || !address_is_domain(slice_of(name))) {
+        struct buf *e = load_complain(l, l->line[SETTING_ROW_hostname]);
+        buf_add_str(e, "hostname is not set, and the machine's name ");
+        load_add_value(e, slice_of(name));
+        buf_add_str(e, " is no domain name; expected hostname = \"mx.example.org\"");
+        return;
+    }
+    char *copy = strdup(name);
+    if (copy == NULL) {
+        load_complain_memory(l);
+        return;
+    }
+    free(l->cfg->hostname);
+    l->cfg->hostname = copy;
+}
+
+/* Makes *path absolute below dir. An empty path stays empty. */
+static bool resolve(char **path, const char *dir)
+{
+    char *joined;
+    if ((*path)[0] == '/' || (*path)[0] == '\0') {
+        return true;
+    }
+    bool dot = strcmp(*path, ".") == 0;
+    if (asprintf(&joined, "%s%s%s", dir,
+                 dot                     ? ""
+                 : strcmp(dir, "/") == 0 ? ""
+                                         : "/",
+                 dot ? "" : *path) < 0) {
+        return false;
+    }
+    free(*path);
+    *path = joined;
+    return true;
+}
+
+/* The directory of the file, absolute; the caller frees. NULL: no such directory. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL   ? strdup(".")
+                : slash == path ? strdup("/")
+                                : strndup(path, (size_t)(slash - path));
+    char *real = dir == NULL ? NULL : realpath(dir, NULL);
+    free(dir);
+    return real;
+}
+
+static void resolve_paths(struct load *l)
+{
+    char *dir = directory_of(l->path);
+    bool ok = dir != NULL && resolve(&l->cfg->state_dir, dir);
+    free(dir);
+    for (unsigned i = 0; i < SETTING_N && ok; i++) {
+        if (settings[i].type == SETTING_PATH) {
+            char **path = (char **)(void *)((char *)l->cfg + settings[i].offset);
+            ok = resolve(path, l->cfg->state_dir);
+        }
+    }
+    if (!ok) {
+        buf_add_fmt(load_complain(l, 0), "its directory: %s; expected one",
+                    strerror(errno));
+    }
+}
+
+/* Where a listener listens; false: nowhere, or where one of the n before it does. */
+struct place {
+    struct ip ip;
+    in_port_t port;
+};
+
+static bool take_place(struct place *places, unsigned n, const char *text)
+{
+    struct sockaddr_storage address;
+    struct sockaddr_in6 in6; /* its port stands where that of sockaddr_in does */
+    socklen_t len;
+    if (!config_address_parse(text, &address, &len) ||
+        !ip_of_sockaddr((const struct sockaddr *)&address, &places[n].ip)) {
+        return false;
+    }
+    memcpy(&in6, &address, sizeof in6);
+    places[n].port = in6.sin6_port;
+    for (unsigned i = 0; i < n; i++) {
+        if (places[i].port == places[n].port &&
+            memcmp(&places[i].ip, &places[n].ip, sizeof places[i].ip) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_listeners(struct load *l)
+{
+    const struct config *cfg = l->cfg;
+    struct place places[CONFIG_LISTENERS_MAX * CONFIG_ADDRESSES_MAX];
+    unsigned n = 0;
+    if (cfg->listener_n == 0) {
+        buf_add_str(
+            load_complain(l, l->last_line),
+            "no listener; expected listener \"mx\" { address = {\"192.0.2.1:25\"} "
+            "service = mx tls = starttls }");
+        return;
+    }
+    for (unsigned i = 0; i < cfg->listener_n; i++) {
+        for (unsigned a = 0; a < cfg->listener[i].address_n; a++, n++) {
+            if (!take_place(places, n, cfg->listener[i].address[a])) {
+                buf_add_fmt(load_complain(l, l->listener[i].line[LISTENER_ADDRESS]),
+                            "address %s is listened on already; expected each once",
+                            cfg->listener[i].address[a]);
+                return;
+            }
+        }
+    }
+}
+
+static void check_tls_file(struct load *l, unsigned row, const char *path,
+                           unsigned wanted)
+{
+    const char *name = settings[row].name;
+    if (path[0] == '\0') {
+        buf_add_fmt(
+            load_complain(l, l->listener[wanted].start),
+            "listener \"%s\" offers TLS, but tls.%s is not set; expected "
+            "tls { certificate = \"FILE.pem\" key = \"FILE.pem\" }, or tls = none",
+            l->cfg->listener[wanted].name, name);
+        return;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        buf_add_fmt(load_complain(l, l->line[row]),
+                    "tls.%s: %.200s: %s; expected a PEM file that can be read here", name,
+                    path, strerror(errno));
+        return;
+    }
+    close(fd);
+}
+
+static void check_tls(struct load *l)
+{
+    for (unsigned i = 0; i < l->cfg->listener_n; i++) {
+        if (l->cfg->listener[i].tls == TLS_NONE) {
+            continue;
+        }
+        check_tls_file(l, SETTING_ROW_tls_certificate, l->cfg->tls_certificate, i);
+        if (!l->failed) {
+            check_tls_file(l, SETTING_ROW_tls_key, l->cfg->tls_key, i);
+        }
+        return;
+    }
+}
+
+static void check_maildir(struct load *l)
+{
+    bool user = false;
+    for (const char *c = l->cfg->delivery_maildir; (c = strchr(c, '%')) != NULL; c += 2) {
+        user = user || c[1] == 'u';
+        if (c[1] != 'u' && c[1] != 'd') {
+            user = false;
+            break;
+        }
+    }
+    if (!user) {
+        buf_add_str(load_complain_value(
+                        l, l->line[SETTING_ROW_delivery_maildir], "delivery.maildir",
+                        slice_of(l->cfg->delivery_maildir), "it must name the user"),
+                    "%u (local part) in it, %d (domain) if wanted, and no other %");
+    }
+}
+
+static void check_retry(struct load *l)
+{
+    if (l->cfg->queue_retry.n == 0) {
+        buf_add_str(load_complain(l, l->line[SETTING_ROW_queue_retry]),
+                    "queue.retry is empty; expected at least one time");
+    }
+}
+
+void load_check(struct load *l)
+{
+    static void (*const steps[])(struct load *) = {check_listeners, check_hostname,
+                                                   check_maildir,   resolve_paths,
+                                                   check_retry,     check_tls};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
+        steps[i](l);
+    }
+}

@@ -1,0 +1,128 @@
+"""The command line: usage, -c, check-config, and the configuration files that come with Postern.
+
+Arguments: the program, the source directory.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+POSTERN, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+GOOD = 'hostname = mx.example.org\nlistener "mx" ' \
+       '{ address = {"127.0.0.1:2525", "[::1]:2525"} service = mx tls = none }\n'
+
+
+def postern(*args):
+    """(exit status, standard output, standard error)"""
+    run = subprocess.run([POSTERN, *args], capture_output=True, text=True, check=False,
+                         timeout=30)
+    return run.returncode, run.stdout, run.stderr
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+        self.good = self.write("good.conf", GOOD)
+
+    def write(self, name, text):
+        path = self.dir / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def test_version(self):
+        self.assertEqual(postern("--version"), (0, "postern 0.1.0\n", ""))
+
+    def test_help(self):
+        status, out, err = postern("help")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("  check-config ", out)
+        self.assertEqual(postern("--help"), (0, out, ""))
+        self.assertEqual(postern(), (2, "", out))
+        one = postern("help", "check-config")
+        self.assertEqual(one[0], 0)
+        self.assertIn("usage: postern [-c FILE] check-config [--defaults]\n", one[1])
+        self.assertEqual(postern("check-config", "--help"), one)
+
+    def test_unknown(self):
+        self.assertEqual(postern("chek-config"), (
+            2, "", "postern: no such command 'chek-config'; did you mean: postern check-config\n"))
+        self.assertEqual(postern("help", "frobnicate"), (
+            2, "", "postern: no such command 'frobnicate'; say: postern help\n"))
+        self.assertEqual(postern("check-config", "x"), (
+            2, "", "postern check-config: it takes nothing but --defaults; "
+                   "say: postern check-config [-c FILE] [--defaults]\n"))
+
+    def test_config_option(self):
+        expected = (0, f"{self.good}: ok\n  hostname mx.example.org, state-dir /var/lib/postern\n"
+                       "  listener mx: mx, tls none, on 127.0.0.1:2525, [::1]:2525\n", "")
+        self.assertEqual(postern("-c", self.good, "check-config"), expected)
+        self.assertEqual(postern("check-config", "-c", self.good), expected)
+        for args in (["-c"], ["check-config", "-c"], ["-c", "", "check-config"]):
+            self.assertEqual(postern(*args), (
+                2, "", "postern: -c has no file; say: postern -c FILE COMMAND ...\n"))
+        self.assertEqual(postern("check-config", "--", "-c", self.good)[0], 2)
+
+    def test_bad_config(self):
+        bad = self.write("bad.conf", "# one\nhostnam = x\n")
+        self.assertEqual(postern("check-config", "-c", bad), (
+            3, "", f"{bad}:2: unknown setting \"hostnam\"; did you mean \"hostname\"?\n"))
+        status, out, err = postern("check-config", "-c", str(self.dir / "none.conf"))
+        self.assertEqual((status, out), (3, ""))
+        self.assertIn("none.conf: cannot be opened: No such file or directory; ", err)
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_unreadable(self):
+        os.chmod(self.good, 0)
+        status, _, err = postern("check-config", "-c", self.good)
+        self.assertEqual(status, 3)
+        self.assertIn("Permission denied; run this as root, or as a user who may read it", err)
+
+    def test_full_output(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            run = subprocess.run([POSTERN, "check-config", "--defaults"], stdout=full,
+                                 stderr=subprocess.PIPE, check=False, timeout=30)
+        self.assertEqual(run.returncode, 4)
+
+    def test_defaults(self):
+        status, text, err = postern("check-config", "--defaults")
+        self.assertEqual((status, err), (0, ""))
+        text = text.replace('hostname = ""', 'hostname = "mx.example.org"')
+        path = self.write("defaults.conf", text)
+        status, out, err = postern("check-config", "-c", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("listener mx: mx, tls none, on 127.0.0.1:2525\n", out)
+
+    def test_packaged(self):
+        text = (SOURCE / "packaging/postern.conf").read_text(encoding="utf-8")
+        for name in ("fullchain.pem", "key.pem"):
+            self.assertIn(f"/etc/postern/{name}", text)
+            text = text.replace(f"/etc/postern/{name}", self.write(name, ""))
+        status, out, err = postern("check-config", "-c", self.write("postern.conf", text))
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.count("  listener "), 3)
+
+    def test_manual_examples(self):
+        """The blocks of the manual page are files that parse."""
+        files = []
+        for part in ("head", "tail"):
+            text = (SOURCE / f"docs/man/postern.conf.5.{part}.scd").read_text(encoding="utf-8")
+            files += text.split("```\n")[1::2]
+        self.assertEqual(len(files), 3)
+        pem = self.write("x.pem", "")
+        for text in files:
+            text = text.replace("/etc/postern/fullchain.pem", pem)
+            text = text.replace("/etc/postern/key.pem", pem)
+            if "hostname" not in text:
+                text = "hostname = mx.example.org\n" + text
+            if "tls = starttls" in text and "certificate" not in text:
+                text += f'tls {{ certificate = "{pem}" key = "{pem}" }}\n'
+            self.assertEqual(postern("-c", self.write("x.conf", text), "check-config")[0::2],
+                             (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
