@@ -988,6 +988,16 @@ uint64_t smtp_session_data_len(const struct smtp_session *s)
     return s->data_len;
 }
 
+const struct smtp_envelope *smtp_session_envelope(const struct smtp_session *s)
+{
+    return &s->envelope;
+}
+
+const struct smtp_recipient *smtp_session_asked(const struct smtp_session *s)
+{
+    return s->asked;
+}
+
 struct arena *smtp_session_arena(struct smtp_session *s)
 {
     return &s->transaction_arena;

@@ -130,5 +130,9 @@ MUST_USE bool smtp_session_idle(const struct smtp_session *s); /* between transa
 MUST_USE struct slice smtp_session_helo(const struct smtp_session *s);
 MUST_USE bool smtp_session_extended(const struct smtp_session *s);
 MUST_USE uint64_t smtp_session_data_len(const struct smtp_session *s);
+/* The transaction so far; its recipients are those accepted. */
+MUST_USE const struct smtp_envelope *smtp_session_envelope(const struct smtp_session *s);
+/* The recipient that waits for smtp_session_rcpt(); NULL: none. */
+MUST_USE const struct smtp_recipient *smtp_session_asked(const struct smtp_session *s);
 MUST_USE struct arena *smtp_session_arena(struct smtp_session *s); /* of the transaction */
 #endif

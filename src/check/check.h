@@ -1,0 +1,56 @@
+/* check/check.h - one test of a session, a recipient or a message, and the table of them.
+ *
+ * A check is one file in this folder: one function from facts to a verdict, the rows it may
+ * give, the services and the stage it belongs to. check_run() takes them in the table's order
+ * (cheapest first); the first that refuses ends the stage; all that ran are told to `seen`.
+ * Pure    facts in, verdict out: what had to be asked was asked before.
+ * Own     evidence borrows from the facts. */
+#ifndef CHECK_CHECK_H
+#define CHECK_CHECK_H
+#include "config/config.h"
+#include "directory/answer.h"
+#include "message/header_scan.h"
+#include "reply/reply.h"
+#include "smtp/session.h"
+#include "spool/writer.h"
+
+enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
+
+/* What is known; a pointer is NULL where its stage has not come. */
+struct check_facts {
+    const struct config *config;
+    enum config_service service;
+    struct slice ip, helo; /* as text */
+    enum spool_state spool; /* worst of what writer and queue say */
+    uint64_t now_ms;        /* wall */
+    const struct smtp_envelope *envelope; /* mail, rcpt, message */
+    const struct smtp_path *rcpt;         /* rcpt */
+    const struct dir_answer *answer;      /* rcpt */
+    const struct header_scan *header;     /* message */
+};
+
+struct check_verdict {
+    enum reply_id reply; /* REPLY_NONE: pass */
+    struct fields evidence;
+};
+
+struct check {
+    const char *name;
+    enum check_stage stage;
+    unsigned services; /* 1 << enum config_service, or'ed */
+    void (*run)(const struct check_facts *f, struct check_verdict *out);
+};
+
+/* True: nothing refused; out->evidence is that of the last check. */
+MUST_USE bool check_run(enum check_stage stage, const struct check_facts *f,
+                        struct check_verdict *out,
+                        void (*seen)(void *arg, const struct check *c,
+                                     const struct check_verdict *v),
+                        void *arg);
+
+/* The table (check.c); one extern a file. */
+void check_room(const struct check_facts *f, struct check_verdict *out);
+void check_declared_size(const struct check_facts *f, struct check_verdict *out);
+void check_mailbox(const struct check_facts *f, struct check_verdict *out);
+void check_hops(const struct check_facts *f, struct check_verdict *out);
+#endif

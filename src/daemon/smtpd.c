@@ -1,0 +1,298 @@
+/* daemon/smtpd.c - the smtpd role: see smtpd.h */
+#include "daemon/smtpd.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "tls/tls.h"
+
+#include <event2/event.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- spool writer <-> queue --- */
+
+static void on_ask(void *arg, uint64_t cookie, uint64_t octets)
+{
+    struct smtpd *d = arg;
+    struct buf b;
+    buf_init(&b, 16);
+    wire_put_u64(&b, cookie);
+    wire_put_u64(&b, octets);
+    /* Without a queue nothing happens: the writer asks again when it is back. */
+    if (d->queue != NULL && !channel_send(d->queue, MSG_SEGMENT_ASK, buf_slice(&b), -1)) {
+        log_text(LOG_WARN, "queue", "the queue takes no messages from smtpd");
+    }
+    buf_clear(&b);
+}
+
+static void on_spooled(void *arg, const struct spool_place *place, size_t n)
+{
+    struct smtpd *d = arg;
+    struct buf b;
+    buf_init(&b, n * 16);
+    for (size_t i = 0; i < n; i++) {
+        wire_put_u64(&b, place[i].segment);
+        wire_put_u64(&b, place[i].offset);
+    }
+    /* A notice that is lost is no message lost: the queue reads the segment for itself when
+     * this channel or this process ends, at the latest when the segment is sealed. */
+    if (d->queue != NULL && !channel_send(d->queue, MSG_SPOOLED, buf_slice(&b), -1)) {
+        log_text(LOG_WARN, "queue", "the queue takes no notices; it will find the mail itself");
+    }
+    buf_clear(&b);
+}
+
+static void on_sealed(void *arg, uint64_t segment, uint64_t end)
+{
+    struct smtpd *d = arg;
+    struct buf b;
+    buf_init(&b, 16);
+    wire_put_u64(&b, segment);
+    wire_put_u64(&b, end);
+    if (d->queue != NULL && !channel_send(d->queue, MSG_SEGMENT_SEAL, buf_slice(&b), -1)) {
+        log_text(LOG_WARN, "queue", "the queue takes no messages from smtpd");
+    }
+    buf_clear(&b);
+}
+
+static const struct spool_writer_ops writer_ops = {
+    .ask = on_ask, .spooled = on_spooled, .sealed = on_sealed};
+
+/* --- the loop --- */
+
+void smtpd_trace(struct smtpd *d, struct slice record)
+{
+    if (record.len == 0) {
+        return;
+    }
+    if (d->trace == NULL || !channel_send(d->trace, MSG_TRACE, record, -1)) {
+        d->trace_lost++; /* said once, by the tick: a session never waits for its trace */
+    }
+}
+
+void smtpd_accepting(struct smtpd *d, bool on)
+{
+    d->accepting = on;
+    for (unsigned i = 0; i < d->ctx->listener_n; i++) {
+        (void)(on ? event_add(d->listeners[i], NULL) : event_del(d->listeners[i]));
+    }
+}
+
+static void on_listener(evutil_socket_t fd, short what, void *arg)
+{
+    struct smtpd *d = arg;
+    (void)what;
+    for (unsigned i = 0; i < d->ctx->listener_n; i++) {
+        if (d->ctx->listener[i].fd == fd) {
+            client_accept(d, &d->ctx->listener[i]);
+            return;
+        }
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct smtpd *d = arg;
+    (void)fd;
+    (void)what;
+    client_tick(d);
+    if (d->trace_lost > 0) {
+        log_text(LOG_WARN, "trace", "%llu records lost: the trace role does not keep pace",
+                 (unsigned long long)d->trace_lost);
+        d->trace_lost = 0;
+    }
+    if (d->draining && clock_mono_ms() >= d->drain_until_ms) {
+        client_end_all(d);
+        role_finish(d->ctx);
+    }
+}
+
+/* --- the role --- */
+
+static bool wants_tls(const struct role_ctx *ctx)
+{
+    for (unsigned i = 0; i < ctx->config->listener_n; i++) {
+        if (ctx->config->listener[i].tls != TLS_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *smtpd_open(struct role_ctx *ctx)
+{
+    static char error[TLS_ERROR_MAX];
+    static struct smtpd smtpd;
+    const struct config *cfg = ctx->config;
+    struct smtpd *d = &smtpd;
+
+    ctx->state = d;
+    d->ctx = ctx;
+    d->client_max = (unsigned)cfg->limits_sessions;
+    d->wait_ms[WAIT_COMMAND] = cfg->limits_command_time;
+    d->wait_ms[WAIT_DATA] = cfg->limits_data_time;
+    d->wait_ms[WAIT_ANSWER] = 60000;
+    d->wait_ms[WAIT_LINGER] = 5000;
+    d->limits = (struct smtp_limits){
+        .message_size = cfg->limits_message_size,
+        .recipients = cfg->limits_recipients,
+        .unknown_commands = cfg->limits_unknown_commands,
+        .syntax_errors = cfg->limits_syntax_errors,
+        .errors_in_a_row = cfg->limits_bad_sequence,
+        .unauthenticated_commands = cfg->limits_unauthenticated_commands,
+    };
+    for (int w = 0; w < WAIT_COUNT; w++) {
+        list_init(&d->waits[w]);
+    }
+    list_init(&d->by_age);
+    dir_cache_init(&d->cache, (size_t)cfg->directory_cache_entries);
+    map_init(&d->lookups, d->client_max);
+    map_init(&d->peers, d->client_max);
+    buf_init(&d->output, SMTPD_OUTPUT_MAX);
+    buf_init(&d->scratch, MSG_PAYLOAD_MAX);
+    d->input = malloc(SMTPD_READ_MAX);
+    if (d->input == NULL) {
+        return "out of memory";
+    }
+    if (wants_tls(ctx)) {
+        d->tls = tls_server_new(cfg->tls_certificate, cfg->tls_key, error);
+        return d->tls == NULL ? error : NULL;
+    }
+    return NULL;
+}
+
+static void smtpd_start(struct role_ctx *ctx)
+{
+    struct smtpd *d = ctx->state;
+    struct timeval every = {.tv_usec = SMTPD_TICK_MS * 1000};
+
+    d->writer = spool_writer_new(ctx->base, SMTPD_MEMORY_MAX, &writer_ops, d);
+    d->tick = event_new(ctx->base, -1, EV_PERSIST, on_tick, d);
+    if (d->writer == NULL || d->tick == NULL || event_add(d->tick, &every) != 0) {
+        fatal("smtpd: out of memory at start");
+    }
+    for (unsigned i = 0; i < ctx->listener_n; i++) {
+        d->listeners[i] = event_new(ctx->base, ctx->listener[i].fd, EV_READ | EV_PERSIST,
+                                    on_listener, d);
+        if (d->listeners[i] == NULL) {
+            fatal("smtpd: out of memory at start");
+        }
+    }
+    spool_writer_start(d->writer);
+    smtpd_accepting(d, true);
+}
+
+static void smtpd_peer(struct role_ctx *ctx, struct channel *ch)
+{
+    struct smtpd *d = ctx->state;
+    switch (channel_peer(ch)) {
+    case ROLE_directory:
+        d->directory = ch;
+        dir_cache_clear(&d->cache); /* it may have changed while nobody told us */
+        dir_cache_init(&d->cache, (size_t)ctx->config->directory_cache_entries);
+        mail_ask_again(d);
+        break;
+    case ROLE_queue:
+        d->queue = ch;
+        d->queue_state = SPOOL_READY;
+        spool_writer_reconnected(d->writer);
+        break;
+    case ROLE_trace:
+        d->trace = ch;
+        break;
+    case ROLE_supervisor:
+    case ROLE_smtpd:
+    case ROLE_delivery:
+    case ROLE_COUNT:
+        break;
+    }
+}
+
+static void smtpd_peer_gone(struct role_ctx *ctx, struct channel *ch)
+{
+    struct smtpd *d = ctx->state;
+    d->directory = d->directory == ch ? NULL : d->directory;
+    d->queue = d->queue == ch ? NULL : d->queue;
+    d->trace = d->trace == ch ? NULL : d->trace;
+}
+
+static bool on_segment(struct smtpd *d, const struct msg *m)
+{
+    struct wire_reader r = wire_reader_of(m->payload);
+    uint64_t cookie = wire_u64(&r);
+    uint64_t segment = wire_u64(&r);
+    uint64_t capacity = wire_u64(&r);
+    if (wire_done(&r)) {
+        spool_writer_give(d->writer, cookie, segment, capacity, m->fd);
+    }
+    return wire_done(&r);
+}
+
+static bool on_no_segment(struct smtpd *d, const struct msg *m)
+{
+    struct wire_reader r = wire_reader_of(m->payload);
+    uint64_t cookie = wire_u64(&r);
+    uint8_t why = wire_u8(&r);
+    if (!wire_done(&r) || why > SPOOL_NO_QUEUE) {
+        return false;
+    }
+    spool_writer_refuse(d->writer, cookie, (enum spool_state)why);
+    return true;
+}
+
+static bool on_spool_state(struct smtpd *d, const struct msg *m)
+{
+    struct wire_reader r = wire_reader_of(m->payload);
+    uint8_t state = wire_u8(&r);
+    if (!wire_done(&r) || state > SPOOL_NO_QUEUE) {
+        return false;
+    }
+    d->queue_state = (enum spool_state)state;
+    return true;
+}
+
+static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct msg *m)
+{
+    struct smtpd *d = ctx->state;
+    (void)ch;
+    /* proc/msg.h let nothing else through */
+    if (m->type == MSG_DIR_RCPT_IS) {
+        return mail_answer(d, m->payload);
+    }
+    if (m->type == MSG_DIR_CHANGED) {
+        dir_cache_clear(&d->cache);
+        dir_cache_init(&d->cache, (size_t)ctx->config->directory_cache_entries);
+        return true;
+    }
+    if (m->type == MSG_SEGMENT_GIVE) {
+        return on_segment(d, m);
+    }
+    if (m->type == MSG_SEGMENT_NONE) {
+        return on_no_segment(d, m);
+    }
+    return m->type == MSG_SPOOL_STATE && on_spool_state(d, m);
+}
+
+static void smtpd_drain(struct role_ctx *ctx, uint32_t ms)
+{
+    struct smtpd *d = ctx->state;
+    d->draining = true;
+    d->drain_until_ms = clock_mono_ms() + ms;
+    smtpd_accepting(d, false);
+    client_drain(d);
+    if (d->client_n == 0) {
+        role_finish(ctx);
+    }
+}
+
+const struct role_ops smtpd_ops = {
+    .role = ROLE_smtpd,
+    .peers = "directory queue trace",
+    .open = smtpd_open,
+    .start = smtpd_start,
+    .peer = smtpd_peer,
+    .message = smtpd_message,
+    .peer_gone = smtpd_peer_gone,
+    .drain = smtpd_drain,
+};

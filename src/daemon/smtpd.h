@@ -1,0 +1,124 @@
+/* daemon/smtpd.h - inside the smtpd role, which is three files: smtpd.c (the role: channels,
+ * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_mail.c (a
+ * transaction: checks, directory, spool).
+ *
+ * Memory  an idle session holds struct client, its smtp_session and one arena block with the
+ *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
+ *         output go through buffers that all sessions of the process share; only what a slow
+ *         peer left over is kept per session. */
+#ifndef DAEMON_SMTPD_H
+#define DAEMON_SMTPD_H
+#include "base/list.h"
+#include "base/map.h"
+#include "check/check.h"
+#include "directory/cache.h"
+#include "net/conn.h"
+#include "proc/role.h"
+#include "smtp/session.h"
+#include "spool/writer.h"
+#include "trace/record.h"
+
+#include <event2/event_struct.h>
+
+enum {
+    SMTPD_READ_MAX = 64 * 1024,          /* octets a read */
+    SMTPD_READS_MAX = 8,                 /* reads of one session in a row */
+    SMTPD_INPUT_MAX = 2 * SMTPD_READ_MAX, /* octets kept while a session waits */
+    SMTPD_OUTPUT_MAX = 256 * 1024,       /* octets a slow reader may leave; then it is cut */
+    SMTPD_ACCEPTS_MAX = 64,              /* connections in a row */
+    SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
+    SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
+    SMTPD_TARGETS_MAX = SPOOL_RECIPIENTS_MAX,
+    SMTPD_MEMORY_MAX = 256 * 1024 * 1024, /* octets of messages on their way to the disk */
+};
+
+/* What a session waits for; each has its own time, and its own list by age. */
+enum client_wait {
+    WAIT_COMMAND = 0, /* limits.command-time; also TLS handshakes and stuck output */
+    WAIT_DATA,        /* limits.data-time */
+    WAIT_ANSWER,      /* the directory, the spool */
+    WAIT_LINGER,      /* the peer's close, after ours */
+    WAIT_COUNT,
+};
+
+struct smtpd {
+    struct role_ctx *ctx;
+    struct ssl_ctx_st *tls;
+    struct channel *directory, *queue, *trace; /* NULL while that role restarts */
+    struct spool_writer *writer;
+    enum spool_state queue_state;
+    struct dir_cache cache;
+    struct map lookups; /* cookie -> struct client */
+    struct map peers;   /* client address -> struct peer_count */
+    uint64_t next_cookie;
+    struct list waits[WAIT_COUNT], by_age;
+    uint64_t wait_ms[WAIT_COUNT];
+    unsigned client_n, client_max;
+    struct smtp_limits limits;
+    struct event *tick;
+    struct event *listeners[ROLE_LISTENERS_MAX];
+    bool accepting, draining;
+    uint64_t drain_until_ms;
+    uint64_t trace_lost;
+    unsigned char *input; /* SMTPD_READ_MAX octets, shared */
+    struct buf output;    /* replies of the session that is being fed, shared */
+    struct buf scratch;   /* records and messages being put together, shared */
+};
+
+struct peer_count {
+    unsigned n;
+};
+
+struct client {
+    struct smtpd *smtpd;
+    struct conn conn;
+    struct event event;
+    struct smtp_session *session;
+    const struct config_listener *listener;
+    uint64_t id, start_ms, since_ms; /* session id; monotonic: accepted, last activity */
+    struct list wait_node, age_node;
+    enum client_wait wait;
+    char ip[IP_TEXT_MAX];
+    uint16_t port;
+    bool reading, writing; /* what the event asks for */
+    bool handshaking, start_tls, closing, lingering, quit, dead;
+    size_t lingered;
+    struct buf input, output; /* left over from the shared ones */
+    struct trace_writer trace;
+    /* The transaction. */
+    uint32_t n, last_n; /* its number, 0: none; the last one given */
+    uint64_t cookie;    /* of the lookup under way; 0: none */
+    struct spool_message *message;
+    struct header_scan header;
+    unsigned target_n;
+    bool committing;
+    uint64_t arrival_ms; /* wall */
+};
+
+/* smtpd_client.c */
+void client_accept(struct smtpd *d, const struct role_listener *listener);
+/* Goes on after an answer; may free the client. */
+void client_continue(struct client *c);
+void client_tick(struct smtpd *d);
+void client_drain(struct smtpd *d); /* ends what is idle, later what becomes idle */
+void client_end_all(struct smtpd *d);
+void client_event(struct client *c, enum trace_kind kind, const struct fields *f);
+
+/* smtpd_mail.c: the part of struct smtp_session_ops that is about mail. */
+struct smtp_verdict mail_begin(void *arg, const struct smtp_envelope *e);
+void mail_rcpt(void *arg, const struct smtp_recipient *r);
+struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);
+bool mail_data(void *arg, struct slice s);
+void mail_data_end(void *arg, const struct smtp_envelope *e);
+void mail_reset(void *arg);
+/* The directory's answer to a lookup. False: the payload is malformed. */
+bool mail_answer(struct smtpd *d, struct slice payload);
+/* The directory is back: ask again what was not answered. */
+void mail_ask_again(struct smtpd *d);
+/* The wait for directory or spool was too long. */
+void mail_give_up(struct client *c);
+
+/* smtpd.c */
+void smtpd_trace(struct smtpd *d, struct slice record);
+void smtpd_accepting(struct smtpd *d, bool on);
+#endif

@@ -1,0 +1,627 @@
+/* daemon/smtpd_client.c - a connection: see smtpd.h */
+#include "daemon/smtpd.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* --- trace and log --- */
+
+void client_event(struct client *c, enum trace_kind kind, const struct fields *f)
+{
+    trace_event(&c->trace, kind, clock_wall_ms(), c->n, f);
+}
+
+static void send_trace(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    buf_reset(&d->scratch);
+    trace_take(&c->trace, clock_wall_ms(), &d->scratch);
+    smtpd_trace(d, buf_slice(&d->scratch));
+}
+
+/* --- how long it waits --- */
+
+static void set_wait(struct client *c, enum client_wait wait)
+{
+    c->wait = wait;
+    c->since_ms = clock_mono_ms();
+    list_remove(&c->wait_node);
+    list_append(&c->smtpd->waits[wait], &c->wait_node);
+}
+
+static enum client_wait wait_of(const struct client *c)
+{
+    if (c->lingering) {
+        return WAIT_LINGER;
+    }
+    if (smtp_session_waits(c->session)) {
+        return WAIT_ANSWER;
+    }
+    return smtp_session_in_data(c->session) ? WAIT_DATA : WAIT_COMMAND;
+}
+
+/* --- end --- */
+
+static void uncount_peer(struct client *c)
+{
+    struct peer_count *p = map_get(&c->smtpd->peers, slice_of(c->ip));
+    if (p != NULL && --p->n == 0) {
+        (void)map_take(&c->smtpd->peers, slice_of(c->ip));
+        free(p);
+    }
+}
+
+static void client_free(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    smtp_session_free(&c->session); /* its reset drops message and lookup */
+    send_trace(c);
+    trace_clear(&c->trace);
+    (void)event_del(&c->event);
+    conn_close(&c->conn);
+    list_remove(&c->wait_node);
+    list_remove(&c->age_node);
+    uncount_peer(c);
+    buf_clear(&c->input);
+    buf_clear(&c->output);
+    free(c);
+    d->client_n--;
+    if (!d->accepting && !d->draining) {
+        smtpd_accepting(d, true);
+    }
+    if (d->draining && d->client_n == 0) {
+        role_finish(d->ctx);
+    }
+}
+
+static void note_close(struct client *c, const char *reason)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "reason", reason);
+    c->n = 0;
+    client_event(c, TRACE_close, &f);
+}
+
+/* --- output --- */
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+static void watch(struct client *c, bool reading, bool writing)
+{
+    if (c->reading == reading && c->writing == writing) {
+        return;
+    }
+    (void)event_del(&c->event);
+    c->reading = reading;
+    c->writing = writing;
+    short what = (short)((reading ? EV_READ : 0) | (writing ? EV_WRITE : 0));
+    if (what != 0) {
+        (void)event_assign(&c->event, c->smtpd->ctx->base, c->conn.fd,
+                           (short)(what | EV_PERSIST), on_event, c);
+        (void)event_add(&c->event, NULL);
+    }
+}
+
+/* Writes what is there. False: the peer is gone or too slow. */
+static bool flush(struct client *c)
+{
+    struct buf *shared = &c->smtpd->output;
+    struct slice rest = buf_slice(shared);
+    if (c->output.len > 0) {
+        (void)buf_add(&c->output, rest);
+        rest = buf_slice(&c->output);
+    }
+    size_t whole = rest.len;
+    bool overflow = shared->failed || c->output.failed;
+    enum conn_res res = CONN_OK;
+    while (rest.len > 0 && res == CONN_OK) {
+        size_t n = 0;
+        res = conn_write(&c->conn, rest, &n);
+        rest = res == CONN_OK ? slice_from(rest, n) : rest;
+    }
+    if (c->output.len > 0) {
+        buf_consume(&c->output, whole - rest.len);
+    } else if (rest.len > 0) {
+        (void)buf_add(&c->output, rest);
+    }
+    if (c->output.len == 0 && c->output.cap > 0) {
+        buf_clear(&c->output);
+    }
+    buf_reset(shared);
+    return !overflow && !c->output.failed && (res == CONN_OK || res == CONN_AGAIN);
+}
+
+/* After the last reply: a close with octets unread would make the kernel reset the
+ * connection, and the peer might never see why it was refused. So our side is shut, and what
+ * still comes is read and dropped for a while. */
+static void linger(struct client *c)
+{
+    if (c->quit || c->dead) {
+        client_free(c);
+        return;
+    }
+    conn_shutdown_write(&c->conn);
+    c->lingering = true;
+    buf_clear(&c->input);
+    set_wait(c, WAIT_LINGER);
+    watch(c, true, false);
+}
+
+static void end_for_drain(struct client *c)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "what", "it is being stopped");
+    smtp_session_end(c->session,
+                     (struct smtp_verdict){REPLY_system_temporary_problem, &f});
+    c->closing = true;
+}
+
+/* After whatever happened: says what is to be said, then waits for what comes next, or ends.
+ * May free the client. */
+static void settle(struct client *c)
+{
+    if (c->smtpd->draining && !c->closing && smtp_session_idle(c->session)) {
+        end_for_drain(c);
+    }
+    if (c->dead || !flush(c)) {
+        client_free(c);
+        return;
+    }
+    if (c->closing && c->output.len == 0) {
+        linger(c);
+        return;
+    }
+    if (trace_due(&c->trace)) {
+        send_trace(c);
+    }
+    set_wait(c, wait_of(c));
+    /* Reading goes on while the session waits, up to a bound: switching it off and on would
+     * cost two system calls a message. */
+    bool full = c->input.len >= SMTPD_READ_MAX;
+    watch(c, !full && c->output.len == 0 && !c->closing, c->output.len > 0);
+}
+
+/* --- input --- */
+
+static void begin_tls(struct client *c)
+{
+    c->start_tls = false;
+    buf_clear(&c->input);
+    if (!flush(c) || c->output.len > 0 || !conn_start_tls(&c->conn, c->smtpd->tls)) {
+        note_close(c, "TLS could not be started");
+        c->dead = true;
+        return;
+    }
+    c->handshaking = true;
+}
+
+static void greet(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    struct smtp_verdict verdict = {REPLY_NONE, NULL};
+    struct fields f;
+    fields_reset(&f);
+    if (d->client_n > d->client_max || d->draining) {
+        verdict.reply = REPLY_server_busy;
+        fields_add_str(&f, "what", d->draining ? "it is being stopped"
+                                               : "it holds as many connections as it may");
+        verdict.evidence = &f;
+    }
+    smtp_session_greet(c->session, verdict);
+    c->closing = verdict.reply != REPLY_NONE;
+}
+
+static void handshake(struct client *c)
+{
+    enum conn_res res = conn_handshake(&c->conn);
+    if (res == CONN_AGAIN) {
+        watch(c, !c->conn.wants_write, c->conn.wants_write);
+        return;
+    }
+    c->handshaking = false;
+    if (res != CONN_OK) {
+        note_close(c, "TLS handshake failed");
+        c->dead = true;
+        return;
+    }
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "version", conn_tls_version(&c->conn));
+    fields_add_str(&f, "cipher", conn_tls_cipher(&c->conn));
+    client_event(c, TRACE_tls, &f);
+    smtp_session_tls(c->session);
+    if (c->listener->tls == TLS_IMPLICIT) {
+        greet(c);
+    }
+}
+
+/* Feeds what was kept, then s; keeps what is not used. */
+static void feed(struct client *c, struct slice s)
+{
+    bool kept = c->input.len > 0;
+    if (kept && !buf_add(&c->input, s)) {
+        note_close(c, "the client sends on without waiting for replies");
+        c->dead = true;
+        return;
+    }
+    struct slice in = kept ? buf_slice(&c->input) : s;
+    size_t used = 0;
+    c->closing |= smtp_session_feed(c->session, in, &used) == SMTP_FEED_CLOSED;
+    if (kept) {
+        buf_consume(&c->input, used);
+    } else if (used < in.len && !c->closing) {
+        (void)buf_add(&c->input, slice_from(in, used));
+    }
+    if (c->input.len == 0 && c->input.cap > 0) {
+        buf_clear(&c->input);
+    }
+    if (c->start_tls) {
+        begin_tls(c);
+    }
+}
+
+static void read_some(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    for (int i = 0; i < SMTPD_READS_MAX && !c->closing && !c->dead && !c->handshaking; i++) {
+        size_t n = 0;
+        enum conn_res res = conn_read(&c->conn, d->input, SMTPD_READ_MAX, &n);
+        if (res == CONN_AGAIN) {
+            return;
+        }
+        if (res != CONN_OK) {
+            note_close(c, "the client closed the connection");
+            c->dead = true;
+            return;
+        }
+        feed(c, (struct slice){d->input, n});
+        if (smtp_session_waits(c->session)) {
+            return;
+        }
+        if (n < SMTPD_READ_MAX && !conn_has_pending(&c->conn)) {
+            return; /* the socket is empty, most likely: let others have their turn */
+        }
+    }
+}
+
+static void drop_some(struct client *c)
+{
+    size_t n = 0;
+    enum conn_res res = conn_read(&c->conn, c->smtpd->input, SMTPD_READ_MAX, &n);
+    c->lingered += res == CONN_OK ? n : 0;
+    if ((res != CONN_OK && res != CONN_AGAIN) || c->lingered > SMTPD_LINGER_MAX) {
+        client_free(c);
+    }
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *c = arg;
+    (void)fd;
+    (void)what;
+    if (c->lingering) {
+        drop_some(c);
+        return;
+    }
+    buf_reset(&c->smtpd->output);
+    if (c->handshaking) {
+        set_wait(c, WAIT_COMMAND);
+        handshake(c);
+        if (c->handshaking) {
+            return;
+        }
+    }
+    if (c->output.len > 0) {
+        settle(c); /* a slow reader gets what it asked for before it may ask for more */
+        return;
+    }
+    if (!c->closing && !c->dead) {
+        read_some(c);
+    }
+    if (c->handshaking && !c->dead) {
+        set_wait(c, WAIT_COMMAND);
+        watch(c, true, false);
+        return;
+    }
+    settle(c);
+}
+
+void client_continue(struct client *c)
+{
+    buf_reset(&c->smtpd->output);
+    feed(c, SLICE(""));
+    settle(c);
+}
+
+/* --- what the engine says --- */
+
+static void ops_reply(void *arg, enum reply_id id, const struct fields *evidence,
+                      const struct slice *lines, size_t line_n)
+{
+    struct client *c = arg;
+    struct smtpd *d = c->smtpd;
+    const struct reply_row *row = reply_row(id);
+    enum reply_profile profile = (enum reply_profile)d->ctx->config->reply_profile;
+    struct fields host = {0};
+    struct fields f;
+    size_t start = d->output.len;
+
+    if (evidence != NULL) {
+        host = *evidence;
+    }
+    fields_add_str(&host, "host", d->ctx->config->hostname);
+    if (line_n > 0) {
+        (void)reply_render_lines(&d->output, id, profile, &host, lines, line_n);
+    } else {
+        (void)reply_render(&d->output, id, profile, &host, c->id, SLICE(""));
+    }
+    fields_reset(&f);
+    fields_add_str(&f, "row", row->id);
+    fields_add_u64(&f, "code", row->code[profile]);
+    if (row->refusal) {
+        fields_add_str(&f, "status", row->status[profile]);
+        fields_add(&f, "text", slice_from(buf_slice(&d->output), start));
+    }
+    for (unsigned i = 0; evidence != NULL && i < evidence->n; i++) {
+        fields_add(&f, evidence->item[i].name, evidence->item[i].value);
+    }
+    client_event(c, TRACE_reply, &f);
+    if (row->refusal) {
+        fields_reset(&f);
+        fields_add_str(&f, "row", row->id);
+        fields_add_str(&f, "ip", c->ip);
+        for (unsigned i = 0; evidence != NULL && i < evidence->n; i++) {
+            fields_add(&f, evidence->item[i].name, evidence->item[i].value);
+        }
+        log_event(LOG_INFO, c->id, "refused", &f);
+    }
+    c->quit |= id == REPLY_ok_quit;
+    if (row->closes) {
+        note_close(c, c->quit ? "QUIT" : row->id);
+    }
+}
+
+/* Only verbs whose arguments are no secret by nature are told with them: what a client out of
+ * step sends as an unknown command may be its password. */
+static void ops_command(void *arg, enum smtp_verb verb, struct slice line)
+{
+    struct client *c = arg;
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "verb", verb == SMTP_UNKNOWN ? SLICE("?") : smtp_verb_name(verb));
+    if (verb == SMTP_HELO || verb == SMTP_EHLO || verb == SMTP_MAIL || verb == SMTP_RCPT ||
+        verb == SMTP_BDAT) {
+        fields_add(&f, "argument", slice_trim(slice_from(line, smtp_verb_name(verb).len)));
+    }
+    client_event(c, TRACE_command, &f);
+}
+
+static void ops_hello(void *arg, struct slice name, bool extended)
+{
+    (void)arg;
+    (void)name;
+    (void)extended; /* the command told it */
+}
+
+static void ops_starttls(void *arg)
+{
+    ((struct client *)arg)->start_tls = true;
+}
+
+static const struct smtp_session_ops session_ops = {
+    .reply = ops_reply,
+    .command = ops_command,
+    .hello = ops_hello,
+    .mail = mail_begin,
+    .rcpt = mail_rcpt,
+    .data_begin = mail_data_begin,
+    .data = mail_data,
+    .data_end = mail_data_end,
+    .reset = mail_reset,
+    .starttls = ops_starttls,
+};
+
+/* --- beginning --- */
+
+/* How many connections the address has now, this one counted. */
+static unsigned count_peer(struct smtpd *d, const char *ip)
+{
+    struct peer_count *p = map_get(&d->peers, slice_of(ip));
+    if (p == NULL) {
+        p = calloc(1, sizeof *p);
+        if (p == NULL || !map_put(&d->peers, slice_of(ip), p)) {
+            free(p);
+            return 1;
+        }
+    }
+    return ++p->n;
+}
+
+static struct client *client_new(struct smtpd *d, const struct role_listener *listener, int fd,
+                                 const struct ip *ip, uint16_t port)
+{
+    const struct config *cfg = d->ctx->config;
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->smtpd = d;
+    c->listener = listener->config;
+    c->port = port;
+    (void)ip_text(ip, c->ip);
+    struct smtp_offer offer = {
+        .service = (enum smtp_service)c->listener->service,
+        .starttls = c->listener->tls == TLS_STARTTLS || c->listener->tls == TLS_REQUIRED,
+        .tls_required = c->listener->tls == TLS_REQUIRED,
+        .auth_required = c->listener->service == SERVICE_SUBMISSION ||
+                         c->listener->service == SERVICE_PUSH,
+        .bare_lf_ok = netset_has(&cfg->limits_bare_newline_networks, ip),
+        .deferred = count_peer(d, c->ip) > cfg->limits_sessions_per_client,
+    };
+    c->session = smtp_session_new(&offer, &d->limits, &session_ops, c);
+    if (c->session == NULL) {
+        uncount_peer(c);
+        free(c);
+        return NULL;
+    }
+    conn_init(&c->conn, fd);
+    c->id = id_new_session();
+    c->start_ms = clock_mono_ms();
+    buf_init(&c->input, SMTPD_INPUT_MAX);
+    buf_init(&c->output, SMTPD_OUTPUT_MAX);
+    trace_init(&c->trace, c->id, clock_wall_ms());
+    list_init(&c->wait_node);
+    list_init(&c->age_node);
+    list_append(&d->by_age, &c->age_node);
+    set_wait(c, WAIT_COMMAND);
+    d->client_n++;
+    return c;
+}
+
+static void trace_connect(struct client *c)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "ip", c->ip);
+    fields_add_u64(&f, "port", c->port);
+    fields_add_str(&f, "service", config_service_name(c->listener->service));
+    fields_add_str(&f, "listener", c->listener->name);
+    trace_key(&c->trace, TRACE_KEY_IP, slice_of(c->ip));
+    client_event(c, TRACE_connect, &f);
+}
+
+static void client_start(struct client *c)
+{
+    trace_connect(c);
+    buf_reset(&c->smtpd->output);
+    if (c->listener->tls == TLS_IMPLICIT) {
+        begin_tls(c);
+        watch(c, true, false);
+        return;
+    }
+    greet(c);
+    settle(c);
+}
+
+void client_accept(struct smtpd *d, const struct role_listener *listener)
+{
+    for (int i = 0; i < SMTPD_ACCEPTS_MAX; i++) {
+        struct sockaddr_storage peer = {0};
+        struct ip ip = {0};
+        int fd = conn_accept(listener->fd, &peer);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                log_text(LOG_WARN, "accept", "out of descriptors or memory, waiting");
+                smtpd_accepting(d, false); /* the tick begins again */
+            }
+            return;
+        }
+        /* sin_port and sin6_port stand at the same place */
+        uint16_t port = ntohs(((struct sockaddr_in *)(void *)&peer)->sin_port);
+        struct client *c = ip_of_sockaddr((struct sockaddr *)&peer, &ip)
+                               ? client_new(d, listener, fd, &ip, port)
+                               : NULL;
+        if (c == NULL) {
+            (void)close(fd);
+            continue;
+        }
+        client_start(c);
+    }
+}
+
+/* --- time --- */
+
+static void end_session(struct client *c, enum reply_id id, uint64_t after_ms)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_u64(&f, "time", after_ms / 1000);
+    buf_reset(&c->smtpd->output);
+    if (!c->handshaking) {
+        smtp_session_end(c->session, (struct smtp_verdict){id, &f});
+    }
+    c->dead = c->handshaking;
+    c->closing = true;
+    settle(c);
+}
+
+static void time_out(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    uint64_t allowed = d->wait_ms[c->wait];
+    if (c->lingering || c->closing || c->output.len > 0) {
+        client_free(c); /* does not read what we say: nothing more to say */
+        return;
+    }
+    if (c->wait == WAIT_ANSWER) {
+        mail_give_up(c);
+        return;
+    }
+    end_session(c, REPLY_session_timeout, allowed);
+}
+
+void client_tick(struct smtpd *d)
+{
+    uint64_t now = clock_mono_ms();
+    for (int w = 0; w < WAIT_COUNT; w++) {
+        while (!list_empty(&d->waits[w])) {
+            struct client *c = LIST_ITEM(d->waits[w].next, struct client, wait_node);
+            if (now - c->since_ms < d->wait_ms[w]) {
+                break;
+            }
+            time_out(c);
+        }
+    }
+    /* Old sessions end between two transactions; one that never rests at twice the age. */
+    uint64_t age = d->ctx->config->limits_session_time;
+    struct list *node = d->by_age.next;
+    while (node != &d->by_age) {
+        struct client *c = LIST_ITEM(node, struct client, age_node);
+        node = node->next;
+        if (now - c->start_ms < age) {
+            break;
+        }
+        bool rests = smtp_session_idle(c->session) || now - c->start_ms >= 2 * age;
+        if (rests && !c->closing && !smtp_session_waits(c->session)) {
+            end_session(c, REPLY_session_expired, age);
+        }
+    }
+    if (!d->accepting && !d->draining) {
+        smtpd_accepting(d, true);
+    }
+}
+
+void client_drain(struct smtpd *d)
+{
+    struct list *node = d->by_age.next;
+    while (node != &d->by_age) {
+        struct client *c = LIST_ITEM(node, struct client, age_node);
+        node = node->next;
+        if (c->closing) {
+            continue;
+        }
+        buf_reset(&d->output);
+        c->dead = c->handshaking;
+        if (c->dead || smtp_session_idle(c->session)) {
+            settle(c);
+        }
+    }
+}
+
+void client_end_all(struct smtpd *d)
+{
+    while (!list_empty(&d->by_age)) {
+        struct client *c = LIST_ITEM(d->by_age.next, struct client, age_node);
+        note_close(c, "the server stopped");
+        client_free(c);
+    }
+}

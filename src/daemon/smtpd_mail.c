@@ -1,0 +1,443 @@
+/* daemon/smtpd_mail.c - a transaction: see smtpd.h
+ *
+ * MAIL and RCPT are judged by src/check; recipients are looked up in the directory (or its
+ * cache), many at a time over all sessions; message octets go to the spool writer as they
+ * come; 250 is said when the writer says that they are on disk. */
+#include "daemon/smtpd.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* What an accepted recipient stands for; in the transaction's arena. */
+struct targets {
+    unsigned n;
+    struct dir_target target[];
+};
+
+/* --- checks --- */
+
+static void trace_check(void *arg, const struct check *check, const struct check_verdict *v)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "name", check->name);
+    fields_add_str(&f, "verdict", v->reply == REPLY_NONE ? "pass" : "reject");
+    if (v->reply != REPLY_NONE) {
+        fields_add_str(&f, "row", reply_row(v->reply)->id);
+    }
+    for (unsigned i = 0; i < v->evidence.n; i++) {
+        fields_add(&f, v->evidence.item[i].name, v->evidence.item[i].value);
+    }
+    client_event(arg, TRACE_check, &f);
+}
+
+static struct check_facts facts_of(const struct client *c, const struct smtp_envelope *e)
+{
+    enum spool_state spool = c->smtpd->queue_state;
+    if (spool == SPOOL_READY && spool_writer_state(c->smtpd->writer) != SPOOL_NO_QUEUE) {
+        spool = spool_writer_state(c->smtpd->writer);
+    }
+    return (struct check_facts){
+        .config = c->smtpd->ctx->config,
+        .service = c->listener->service,
+        .ip = slice_of(c->ip),
+        .helo = smtp_session_helo(c->session),
+        .spool = spool,
+        .now_ms = clock_wall_ms(),
+        .envelope = e,
+    };
+}
+
+struct smtp_verdict mail_begin(void *arg, const struct smtp_envelope *e)
+{
+    static struct check_verdict v; /* outlives the call: its evidence goes into the reply */
+    struct client *c = arg;
+    struct check_facts facts = facts_of(c, e);
+    c->n = ++c->last_n;
+    trace_key(&c->trace, TRACE_KEY_ADDRESS, e->sender.mailbox);
+    if (!check_run(CHECK_MAIL, &facts, &v, trace_check, c)) {
+        c->n = 0;
+    }
+    return (struct smtp_verdict){v.reply, &v.evidence};
+}
+
+/* --- recipients --- */
+
+/* The mailbox as the directory knows it: local part unquoted, domain in lower case. */
+struct lookup {
+    unsigned char local_octets[SMTP_LOCAL_MAX], domain_octets[SMTP_DOMAIN_MAX];
+    struct slice local, domain;
+};
+
+static void lookup_of(const struct smtp_recipient *r, struct lookup *l)
+{
+    l->local = smtp_local_unquote(r->path.local, l->local_octets);
+    for (size_t i = 0; i < r->path.domain.len; i++) {
+        l->domain_octets[i] = ascii_lower(r->path.domain.ptr[i]);
+    }
+    l->domain = (struct slice){l->domain_octets, r->path.domain.len};
+}
+
+static const struct smtp_recipient *asked(const struct client *c)
+{
+    return smtp_session_asked(c->session);
+}
+
+/* Keeps the answer's targets for the envelope. NULL: no room. */
+static struct targets *keep_targets(struct client *c, struct dir_answer *a)
+{
+    struct arena *arena = smtp_session_arena(c->session);
+    struct targets *t = arena_alloc(arena, sizeof *t + a->target_n * sizeof t->target[0]);
+    struct dir_target target = {0};
+    while (t != NULL && dir_answer_target(a, &target)) {
+        t->target[t->n].kind = target.kind;
+        if (!arena_dup(arena, target.address, &t->target[t->n++].address)) {
+            return NULL;
+        }
+    }
+    return t;
+}
+
+static void refuse_rcpt(struct client *c, enum reply_id id, const char *what)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "rcpt", asked(c)->path.mailbox);
+    if (what != NULL) {
+        fields_add_str(&f, "what", what);
+    }
+    smtp_session_rcpt(c->session, (struct smtp_verdict){id, &f}, NULL);
+}
+
+/* The directory has spoken (now or from the cache): judge, and answer the session. */
+static void judge_rcpt(struct client *c, struct dir_answer *a)
+{
+    const struct smtp_recipient *r = asked(c);
+    struct check_verdict v;
+    struct check_facts facts = facts_of(c, smtp_session_envelope(c->session));
+    facts.rcpt = &r->path;
+    facts.answer = a;
+    if (!check_run(CHECK_RCPT, &facts, &v, trace_check, c)) {
+        smtp_session_rcpt(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
+        return;
+    }
+    if (c->target_n + a->target_n > SMTPD_TARGETS_MAX) {
+        refuse_rcpt(c, REPLY_rcpt_too_many, NULL);
+        return;
+    }
+    struct targets *t = keep_targets(c, a);
+    if (t == NULL || t->n == 0) {
+        refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory for this session");
+        return;
+    }
+    c->target_n += t->n;
+    smtp_session_rcpt(c->session, (struct smtp_verdict){REPLY_NONE, NULL}, t);
+}
+
+static void send_lookup(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    struct lookup l;
+    lookup_of(asked(c), &l);
+    buf_reset(&d->scratch);
+    wire_put_u64(&d->scratch, c->cookie);
+    wire_put_u8(&d->scratch, (uint8_t)c->listener->service);
+    wire_put_text(&d->scratch, l.local);
+    wire_put_text(&d->scratch, l.domain);
+    /* Not sent: the directory is away or swamped; mail_ask_again() or the clock decides. */
+    if (d->directory != NULL &&
+        !channel_send(d->directory, MSG_DIR_RCPT, buf_slice(&d->scratch), -1)) {
+        log_text(LOG_WARN, "directory", "lookups pile up, the directory does not keep pace");
+    }
+}
+
+void mail_rcpt(void *arg, const struct smtp_recipient *r)
+{
+    struct client *c = arg;
+    struct smtpd *d = c->smtpd;
+    struct lookup l;
+    struct dir_answer answer = {0};
+    trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
+    lookup_of(r, &l);
+    if (dir_cache_get(&d->cache, l.local, l.domain, clock_mono_ms(), &answer)) {
+        judge_rcpt(c, &answer);
+        return;
+    }
+    c->cookie = ++d->next_cookie;
+    if (!map_put(&d->lookups, map_key_u64(&c->cookie), c)) {
+        c->cookie = 0;
+        refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory");
+        return;
+    }
+    send_lookup(c);
+}
+
+bool mail_answer(struct smtpd *d, struct slice payload)
+{
+    struct dir_answer answer = {0};
+    struct lookup l;
+    if (!dir_answer_read(payload, &answer)) {
+        return false;
+    }
+    struct client *c = map_take(&d->lookups, map_key_u64(&answer.cookie));
+    if (c == NULL) {
+        return true; /* its session ended meanwhile */
+    }
+    c->cookie = 0;
+    lookup_of(asked(c), &l);
+    dir_cache_put(&d->cache, l.local, l.domain, clock_mono_ms(), payload);
+    buf_reset(&d->output);
+    judge_rcpt(c, &answer);
+    client_continue(c);
+    return true;
+}
+
+static void ask_one(void *arg, struct slice key, void *value)
+{
+    (void)arg;
+    (void)key;
+    send_lookup(value);
+}
+
+void mail_ask_again(struct smtpd *d)
+{
+    map_each(&d->lookups, ask_one, NULL);
+}
+
+/* --- the message --- */
+
+static void on_resume(void *arg)
+{
+    struct client *c = arg;
+    smtp_session_resume(c->session);
+    client_continue(c);
+}
+
+static void data_failed(struct client *c, const char *what)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "what", what);
+    smtp_session_data_failed(c->session,
+                             (struct smtp_verdict){REPLY_system_temporary_problem, &f});
+    spool_message_free(&c->message);
+}
+
+struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
+{
+    static struct check_verdict v; /* as in mail_begin() */
+    struct client *c = arg;
+    (void)e;
+    header_scan_init(&c->header);
+    fields_reset(&v.evidence);
+    c->message = spool_message_new(c->smtpd->writer, (struct message_id){c->id, c->n},
+                                   on_resume, c);
+    if (c->message != NULL) {
+        return (struct smtp_verdict){REPLY_NONE, NULL};
+    }
+    fields_add_str(&v.evidence, "what", "out of memory");
+    return (struct smtp_verdict){REPLY_system_temporary_problem, &v.evidence};
+}
+
+bool mail_data(void *arg, struct slice s)
+{
+    struct client *c = arg;
+    if (c->message == NULL) {
+        return true; /* failed before; the session drops what still comes */
+    }
+    switch (spool_message_add(c->message, s)) {
+    case SPOOL_OK:
+        header_scan_feed(&c->header, s);
+        break;
+    case SPOOL_WAIT:
+        return false;
+    case SPOOL_FAIL:
+        data_failed(c, "the message cannot be written to disk");
+        break;
+    }
+    return true;
+}
+
+static void add_date(struct buf *b, time_t now)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct tm tm = {0};
+    (void)gmtime_r(&now, &tm);
+    (void)buf_add_fmt(b, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", &days[tm.tm_wday * 3],
+                      tm.tm_mday, &months[tm.tm_mon * 3], tm.tm_year + 1900, tm.tm_hour,
+                      tm.tm_min, tm.tm_sec);
+}
+
+/* The protocol of "with": RFC 5321 4.4, RFC 3848, RFC 6531 4.3. */
+static const char *protocol_of(const struct client *c, const struct smtp_envelope *e)
+{
+    bool tls = c->conn.ssl != NULL;
+    if (e->params.smtputf8) {
+        return tls ? "UTF8SMTPS" : "UTF8SMTP";
+    }
+    if (!smtp_session_extended(c->session)) {
+        return "SMTP";
+    }
+    return tls ? "ESMTPS" : "ESMTP";
+}
+
+/* RFC 5321 4.4: Time-stamp-line = "Received:" FWS Stamp. */
+static void write_received(struct client *c, const struct smtp_envelope *e, struct buf *b)
+{
+    char id[ID_TEXT_MAX];
+    bool v6 = slice_find(slice_of(c->ip), ':') < slice_of(c->ip).len;
+    (void)buf_add_str(b, "Received: from ");
+    (void)buf_add(b, smtp_session_helo(c->session));
+    (void)buf_add_fmt(b, " ([%s%s])\r\n\tby %s (Postern) with %s", v6 ? "IPv6:" : "", c->ip,
+                      c->smtpd->ctx->config->hostname, protocol_of(c, e));
+    if (c->conn.ssl != NULL) {
+        (void)buf_add_fmt(b, "\r\n\t(%s %s)", conn_tls_version(&c->conn),
+                          conn_tls_cipher(&c->conn));
+    }
+    (void)id_text((struct message_id){c->id, c->n}, id);
+    (void)buf_add_fmt(b, "\r\n\tid %s", id);
+    if (e->recipient_n == 1) { /* more would tell each of the others */
+        (void)buf_add_str(b, " for <");
+        (void)buf_add(b, e->first->path.mailbox);
+        (void)buf_add_str(b, ">");
+    }
+    (void)buf_add_str(b, ";\r\n\t");
+    add_date(b, (time_t)(c->arrival_ms / 1000));
+    (void)buf_add_str(b, "\r\n");
+}
+
+static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
+{
+    uint8_t flags = (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
+                              (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0));
+    spool_envelope_begin(b, (uint8_t)c->listener->service, flags, e->sender.mailbox,
+                         slice_of(c->ip), smtp_session_helo(c->session), SLICE(""));
+    struct spool_recipient *list =
+        arena_alloc(smtp_session_arena(c->session), c->target_n * sizeof *list);
+    uint16_t n = 0;
+    if (list == NULL) {
+        b->failed = true;
+        return;
+    }
+    for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
+        const struct targets *t = r->data;
+        for (unsigned i = 0; i < t->n; i++) {
+            list[n++] = (struct spool_recipient){
+                .given = r->path.mailbox,
+                .target = t->target[i].address,
+                .kind = (enum spool_target)t->target[i].kind,
+            };
+        }
+    }
+    spool_envelope_recipients(b, list, n);
+}
+
+static void tell_accepted(struct client *c)
+{
+    const struct smtp_envelope *e = smtp_session_envelope(c->session);
+    char id[ID_TEXT_MAX];
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "id", id_text((struct message_id){c->id, c->n}, id));
+    fields_add_u64(&f, "size", smtp_session_data_len(c->session));
+    fields_add_u64(&f, "recipients", e->recipient_n);
+    fields_add(&f, "from", e->sender.mailbox);
+    for (const struct smtp_recipient *r = e->first; r != NULL && f.n < FIELDS_MAX; r = r->next) {
+        fields_add(&f, "to", r->path.mailbox);
+    }
+    client_event(c, TRACE_accepted, &f);
+    log_event(LOG_INFO, c->id, "accepted", &f);
+}
+
+static void finish(struct client *c, enum reply_id id, const char *what)
+{
+    char text[ID_TEXT_MAX];
+    struct fields f;
+    fields_reset(&f);
+    if (id == REPLY_NONE) {
+        fields_add(&f, "id", id_text((struct message_id){c->id, c->n}, text));
+    } else {
+        fields_add_str(&f, "what", what);
+    }
+    smtp_session_done(c->session, (struct smtp_verdict){id, &f});
+}
+
+/* The writer says what became of it. */
+static void on_done(void *arg, enum spool_res res)
+{
+    struct client *c = arg;
+    buf_reset(&c->smtpd->output);
+    c->committing = false;
+    if (res == SPOOL_OK) {
+        tell_accepted(c);
+        finish(c, REPLY_NONE, NULL);
+    } else {
+        log_text(LOG_ERR, "spool", "a message could not be written: see to disk and queue");
+        finish(c, REPLY_system_temporary_problem, "the message cannot be written to disk");
+    }
+    client_continue(c);
+}
+
+void mail_data_end(void *arg, const struct smtp_envelope *e)
+{
+    struct client *c = arg;
+    struct check_verdict v;
+    struct check_facts facts = facts_of(c, e);
+    facts.header = &c->header;
+    if (!check_run(CHECK_MESSAGE, &facts, &v, trace_check, c)) {
+        smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
+        return;
+    }
+    struct buf head;
+    struct buf envelope;
+    buf_init(&head, SPOOL_HEAD_MAX);
+    buf_init(&envelope, SPOOL_ENVELOPE_MAX);
+    c->arrival_ms = facts.now_ms;
+    write_received(c, e, &head);
+    write_envelope(c, e, &envelope);
+    if (head.failed || envelope.failed) {
+        finish(c, REPLY_system_temporary_problem, "out of memory for this session");
+    } else {
+        c->committing = true;
+        spool_message_commit(c->message, c->arrival_ms, buf_slice(&envelope),
+                             buf_slice(&head), on_done);
+    }
+    buf_clear(&head);
+    buf_clear(&envelope);
+}
+
+void mail_reset(void *arg)
+{
+    struct client *c = arg;
+    if (c->cookie != 0) {
+        (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
+        c->cookie = 0;
+    }
+    spool_message_free(&c->message);
+    c->committing = false;
+    c->target_n = 0;
+    c->n = 0;
+}
+
+void mail_give_up(struct client *c)
+{
+    buf_reset(&c->smtpd->output);
+    if (c->cookie != 0) {
+        (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
+        c->cookie = 0;
+        log_text(LOG_ERR, "directory", "no answer: is the directory role running?");
+        refuse_rcpt(c, REPLY_system_temporary_problem, "the directory does not answer");
+    } else {
+        struct fields f;
+        fields_reset(&f);
+        fields_add_str(&f, "what", "the spool does not answer");
+        log_text(LOG_ERR, "spool", "no answer: is the queue role running, the disk well?");
+        smtp_session_end(c->session,
+                         (struct smtp_verdict){REPLY_system_temporary_problem, &f});
+    }
+    client_continue(c);
+}

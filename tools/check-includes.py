@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Includes point downwards only: each folder of src may include itself and what its row lists.
+
+Also: every header stands alone in its guard's name, and the pure folders ask no system header
+that does input or output. Exit 1 with file:line for each breach.
+"""
+import pathlib
+import re
+import sys
+
+PURE = ["base", "reply", "smtp", "message"]
+MIDDLE = ["config", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
+MAY = {
+    "base": [],
+    "reply": ["base"],
+    "smtp": ["base", "reply"],
+    "message": ["base", "reply"],
+    "config": ["base"],
+    "tls": ["base"],
+    "net": ["base", "tls"],
+    "spool": ["base"],
+    "trace": ["base"],
+    "proc": ["base", "config"],
+    "directory": ["base", "config", "spool"],
+    "queue": ["base", "config", "spool", "trace"],
+    "delivery": ["base", "config", "smtp", "queue", "spool"],
+    "check": PURE + ["config", "directory", "spool"],
+    "daemon": PURE + MIDDLE + ["check"],
+    "cmd": PURE + MIDDLE + ["daemon"],
+}
+# What input and output needs: no business of a pure folder, but for base's few edges.
+SYSTEM = re.compile(r"<(sys/socket|sys/stat|fcntl|unistd|netinet/|arpa/|event2/|openssl/|sqlite3|pthread|time)\b")
+EDGES = {"base/log.c", "base/clock.c", "base/map.c", "base/id.c", "base/hash.c",
+         "base/netset.c"}  # inet_pton() and struct sockaddr, no socket
+TESTS = re.compile(r"_(test|fuzz|proof|bench)\.c$")
+
+
+def main():
+    src = pathlib.Path(__file__).resolve().parent.parent / "src"
+    bad = 0
+    for path in sorted(src.rglob("*.[ch]")):
+        name = str(path.relative_to(src))
+        folder = name.split("/")[0]
+        if folder not in MAY:
+            print(f"src/{name}: folder {folder} has no row in tools/check-includes.py")
+            bad += 1
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            found = re.match(r'\s*#\s*include\s+(?:"([a-z0-9_]+)/[^"]+"|(<[^>]+>))', line)
+            if not found:
+                continue
+            other, system = found.groups()
+            if other and other != folder and other not in MAY[folder]:
+                print(f"src/{name}:{number}: {folder} may not include {other}/")
+                bad += 1
+            if (system and folder in PURE and SYSTEM.search(system)
+                    and name not in EDGES and not TESTS.search(name)):
+                print(f"src/{name}:{number}: {system} in a pure folder")
+                bad += 1
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""The pure libraries call nothing but each other, memory and string functions.
+
+check-pure.py NM LIBRARY... - in order, lowest first: what a library leaves undefined must be
+defined in it or in one before it, or stand in LIBC. So a socket, file or clock in a parser
+does not merely look wrong: the build says so.
+"""
+import re
+import subprocess
+import sys
+
+LIBC = re.compile(r"""^(
+    mem(cpy|move|set|cmp|chr|rchr)|str(len|chr|cmp|c?spn)|v?snprintf|__v?snprintf_chk|
+    __(memcpy|memmove|memset|strlen)_chk|malloc|calloc|realloc|free|abort|
+    __stack_chk_fail|__cpu_(model|indicator_init)|_GLOBAL_OFFSET_TABLE_|
+    __(asan|ubsan|sanitizer|sancov|tsan)_\w+)$""", re.X)
+
+
+def symbols(nm, library, *options):
+    out = subprocess.run([nm, "-P", *options, library], check=True, capture_output=True, text=True)
+    return {line.split()[0] for line in out.stdout.splitlines() if len(line.split()) > 1}
+
+
+def main():
+    nm, libraries = sys.argv[1], sys.argv[2:]
+    known, bad = set(), 0
+    for library in libraries:
+        known |= symbols(nm, library, "--defined-only")
+        if library.endswith("libbase.a"):
+            continue  # has its few edges: clock, log, random keys (tools/check-includes.py)
+        for name in sorted(symbols(nm, library, "--undefined-only") - known):
+            if not LIBC.match(name):
+                print(f"{library}: calls {name}")
+                bad += 1
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
