@@ -98,7 +98,7 @@ struct config_times {
     X("limits", "data-time", limits_data_time, TIME, "3 min", 100, 3600000, "", "wait for the next octets of a message") \
     X("limits", "unknown-commands", limits_unknown_commands, INT, "10", 1, 1000, "", "unknown commands before the connection is closed") \
     X("limits", "syntax-errors", limits_syntax_errors, INT, "10", 1, 1000, "", "commands with syntax errors before the connection is closed") \
-    X("limits", "bad-sequence", limits_bad_sequence, INT, "20", 1, 1000, "", "commands out of sequence before the connection is closed") \
+    X("limits", "errors-in-a-row", limits_errors_in_a_row, INT, "10", 1, 1000, "", "refused commands in a row, out of order or malformed, before the connection is closed") \
     X("limits", "unauthenticated-commands", limits_unauthenticated_commands, INT, "20", 1, 1000, "", "commands before AUTH on submission") \
     X("limits", "sessions", limits_sessions, INT, "20000", 1, 1000000, "", "connections in all") \
     X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "", "connections of one client address, per smtpd process") \

@@ -139,7 +139,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
         .recipients = cfg->limits_recipients,
         .unknown_commands = cfg->limits_unknown_commands,
         .syntax_errors = cfg->limits_syntax_errors,
-        .errors_in_a_row = cfg->limits_bad_sequence,
+        .errors_in_a_row = cfg->limits_errors_in_a_row,
         .unauthenticated_commands = cfg->limits_unauthenticated_commands,
     };
     for (int w = 0; w < WAIT_COUNT; w++) {
