@@ -16,6 +16,7 @@ struct command {
 /* A subcommand is one line here and one file beside this one. */
 /* clang-format off */
 static const struct command commands[] = {
+    {"run", cmd_run, "", "start the server in the foreground; SIGHUP reloads, SIGTERM drains"},
     {"check-config", cmd_check_config, "[--defaults]", "say whether the configuration is good; or print one with every setting"},
 };
 /* clang-format on */

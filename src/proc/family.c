@@ -351,7 +351,10 @@ static void drain(struct process *p, uint64_t ms)
         payload[i] = (unsigned char)(m >> (8 * i));
     }
     p->slot = NULL;
-    p->deadline = evtimer_new(p->family->base, on_deadline, p);
+    p->deadline_ms = clock_mono_ms() + ms;
+    if (p->deadline == NULL) {
+        p->deadline = evtimer_new(p->family->base, on_deadline, p);
+    }
     if (p->deadline == NULL || event_add(p->deadline, &wait) != 0 || p->control == NULL ||
         !channel_send(p->control, MSG_DRAIN, (struct slice){payload, sizeof payload},
                       -1)) {
@@ -379,6 +382,18 @@ void family_retire(struct family *f, enum role role, const struct config *config
             drain(s->process, ms);
         }
         slot_free(s);
+    }
+}
+
+void family_hurry(struct family *f, enum role role, uint64_t ms)
+{
+    EACH(n, next, &f->processes)
+    {
+        struct process *p = PROCESS(n);
+        if (p->role == role && p->slot == NULL && !p->killed &&
+            clock_mono_ms() + ms < p->deadline_ms) {
+            drain(p, ms);
+        }
     }
 }
 

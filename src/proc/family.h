@@ -25,7 +25,7 @@ struct process {
     pid_t pid;
     struct channel *control; /* NULL: it closed it, and was killed for that */
     struct event *deadline;  /* SIGKILL then; NULL: none set */
-    uint64_t started_ms;
+    uint64_t started_ms, deadline_ms;
     bool ready, killed;
 };
 
@@ -72,6 +72,9 @@ void family_start(struct family *f, const struct role_ops *ops,
  * drain, and are killed after ms. */
 void family_retire(struct family *f, enum role role, const struct config *config,
                    uint64_t ms);
+
+/* Retired processes of the role get so little time from now on. */
+void family_hurry(struct family *f, enum role role, uint64_t ms);
 
 void family_kill(struct process *p);
 void family_kill_all(struct family *f);

@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 4096, SPARE_FDS = 1024, MANY_FDS = 131072 };
+enum { PATH_ROOM = 4096, SPARE_FDS = 1024, QUEUE_FDS = 65536 + SPARE_FDS };
 
 /* The directory that becomes "/" for a role, when there are the rights to do so. */
 enum root {
@@ -28,6 +28,7 @@ enum root {
 struct row {
     enum root root;
     bool root_early; /* before open(), so that files it makes belong to the role's user */
+    rlim_t fds;      /* descriptors beside one a session (smtpd) */
     bool fd_a_session;
     const char *own; /* directory below state-dir that it may use; NULL: none */
     bool mail;       /* it may use the mail root, and connect for LMTP */
@@ -40,31 +41,31 @@ static const struct row rows[ROLE_COUNT] = {
     /* Parses what strangers send: sockets that it accepts from, descriptors that the queue
      * hands it. It opens nothing, connects to nothing, starts no program. */
     [ROLE_smtpd] = {
-        .root = ROOT_EMPTY, .root_early = false, .fd_a_session = true,
+        .root = ROOT_EMPTY, .root_early = false, .fds = SPARE_FDS, .fd_a_session = true,
         .own = NULL, .mail = false, .access = 0,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD,
     },
     /* Parses what smtpd asks and what the command line says; one SQLite file. */
     [ROLE_directory] = {
-        .root = ROOT_STATE, .root_early = true, .fd_a_session = false,
+        .root = ROOT_STATE, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
         .own = STATE_DIRECTORY, .mail = false, .access = LANDLOCK_FILES,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
     },
     /* Reads envelopes that smtpd wrote; spool directory, renames into spool/bad. */
     [ROLE_queue] = {
-        .root = ROOT_STATE, .root_early = true, .fd_a_session = false,
+        .root = ROOT_STATE, .root_early = true, .fds = QUEUE_FDS, .fd_a_session = false,
         .own = STATE_SPOOL, .mail = false, .access = LANDLOCK_FILES | LANDLOCK_TREES,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
     },
     /* Copies messages into Maildirs (made on demand) or speaks LMTP to one server. */
     [ROLE_delivery] = {
-        .root = ROOT_MAIL, .root_early = true, .fd_a_session = false,
+        .root = ROOT_MAIL, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
         .own = NULL, .mail = true, .access = LANDLOCK_FILES | LANDLOCK_TREES,
         .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT,
     },
     /* Decodes records of all others; one SQLite file. */
     [ROLE_trace] = {
-        .root = ROOT_STATE, .root_early = true, .fd_a_session = false,
+        .root = ROOT_STATE, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
         .own = STATE_TRACE, .mail = false, .access = LANDLOCK_FILES,
         .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES,
     },
@@ -113,7 +114,7 @@ static void limit(enum role role, int what, const char *name, rlim_t wanted)
         if (setrlimit((__rlimit_resource_t)what, &raise) == 0) {
             return;
         }
-        log_text(LOG_WARN, "limit", "%s wants %s %llu, has %llu", role_name(role), name,
+        log_text(LOG_INFO, "limit", "%s wants %s %llu, has %llu", role_name(role), name,
                  (unsigned long long)wanted, (unsigned long long)most);
     }
     if (setrlimit((__rlimit_resource_t)what, &set) != 0) {
@@ -123,9 +124,9 @@ static void limit(enum role role, int what, const char *name, rlim_t wanted)
 
 void sandbox_limits(enum role role, const struct config *config)
 {
-    /* A descriptor a session, and some that no session can take from the channels. */
-    rlim_t fds =
-        row_of(role)->fd_a_session ? config->limits_sessions + SPARE_FDS : MANY_FDS;
+    const struct row *row = row_of(role);
+    /* The spare ones keep sessions from taking those that the channels need. */
+    rlim_t fds = row->fds + (row->fd_a_session ? config->limits_sessions : 0);
     limit(role, RLIMIT_NOFILE, "descriptors", fds);
     if (mode() == MODE_ON) {
         limit(role, RLIMIT_CORE, "core", 0); /* keys, passwords and mail are in there */

@@ -16,23 +16,29 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { PROCESSES_MAX = 64, RELOAD_STAGE_MS = 5000, EXIT_STATUS_SYSTEM = 4 };
+enum { PROCESSES_MAX = 64, EXIT_STATUS_SYSTEM = 4 };
 
 /* STARTING: all forked, waiting for READY. RELOAD_SMTPD: new smtpds beside the old, which
- * serve until the new ones are ready. RELOAD_STAGES: the others are drained one role after
- * the other, then all come anew. STOPPING: the same, smtpd first, and nobody comes. */
+ * serve until the new ones are ready. RELOAD_STAGES: the others are drained and come anew,
+ * one role after the other. STOPPING: the same, smtpd first, and nobody comes. */
 enum phase { STARTING = 0, SERVING, RELOAD_SMTPD, RELOAD_STAGES, STOPPING };
 
 struct stage {
     enum role role;
-    unsigned share; /* of drain-time that is over when it must be done, in percent */
+    unsigned share;     /* of drain-time that is over when it must be done, in percent */
+    unsigned reload_ms; /* time to finish in a reload: smtpds wait for its successor */
 };
 /* In this order nobody is left without those that it needs to finish: smtpd hands over its
  * last messages to the queue, deliveries report to it, all tell trace. */
+/* clang-format off */
 static const struct stage stages[] = {
-    {ROLE_smtpd, 70},     {ROLE_delivery, 90}, {ROLE_queue, 96},
-    {ROLE_directory, 98}, {ROLE_trace, 100},
+    {ROLE_smtpd,      70,    0}, /* a reload lets sessions end by themselves */
+    {ROLE_delivery,   90, 5000},
+    {ROLE_queue,      96, 2000},
+    {ROLE_directory,  98, 1000},
+    {ROLE_trace,     100,  500},
 };
+/* clang-format on */
 enum { STAGE_N = sizeof stages / sizeof stages[0], STAGE_AFTER_SMTPD = 1 };
 
 struct supervisor {
@@ -87,10 +93,10 @@ static void start_role(struct supervisor *s, enum role role, const struct config
 }
 
 /* From the back: whom the others need comes first. */
-static void start_roles(struct supervisor *s, const struct config *config, unsigned first)
+static void start_roles(struct supervisor *s)
 {
-    for (unsigned i = STAGE_N; i > first; i--) {
-        start_role(s, stages[i - 1].role, config);
+    for (unsigned i = STAGE_N; i > 0; i--) {
+        start_role(s, stages[i - 1].role, s->config);
     }
 }
 
@@ -114,7 +120,7 @@ static void enter(struct supervisor *s, enum phase phase)
 static uint64_t stage_ms(const struct supervisor *s)
 {
     if (s->phase != STOPPING) {
-        return RELOAD_STAGE_MS;
+        return stages[s->stage].reload_ms;
     }
     uint64_t until = s->begun_ms + s->config->drain_time * stages[s->stage].share / 100;
     uint64_t now = clock_mono_ms();
@@ -123,14 +129,38 @@ static uint64_t stage_ms(const struct supervisor *s)
 
 static void stages_done(struct supervisor *s);
 
+/* In a reload what was drained comes back at once. Deliveries wait for the new queue: the old
+ * one would give them orders that the new one knows nothing of. */
+static void renew(struct supervisor *s, enum role role)
+{
+    if (s->phase != RELOAD_STAGES || role == ROLE_delivery) {
+        return;
+    }
+    start_role(s, role, s->next);
+    if (role == ROLE_queue) {
+        start_role(s, ROLE_delivery, s->next);
+    }
+}
+
+static void begin_stage(struct supervisor *s)
+{
+    enum role role = stages[s->stage].role;
+    family_retire(&s->family, role, NULL, stage_ms(s));
+    if (s->phase == STOPPING) {
+        family_hurry(&s->family, role,
+                     stage_ms(s)); /* those that a reload left draining */
+    }
+}
+
 /* Goes on to the next stage that has something to wait for. */
 static void next_stage(struct supervisor *s)
 {
     while (s->stage < STAGE_N &&
            family_living(&s->family, stages[s->stage].role, true) == 0) {
+        renew(s, stages[s->stage].role);
         s->stage++;
         if (s->stage < STAGE_N) {
-            family_retire(&s->family, stages[s->stage].role, NULL, stage_ms(s));
+            begin_stage(s);
         }
     }
     if (s->stage == STAGE_N) {
@@ -142,15 +172,23 @@ static void begin_stages(struct supervisor *s, enum phase phase, unsigned first)
 {
     enter(s, phase);
     s->stage = first;
-    family_retire(&s->family, stages[first].role, NULL, stage_ms(s));
+    begin_stage(s);
     next_stage(s);
+}
+
+static void kill_all(struct supervisor *s)
+{
+    for (unsigned i = 0; i < STAGE_N; i++) {
+        family_retire(&s->family, stages[i].role, NULL, 0); /* nobody comes back */
+    }
+    family_kill_all(&s->family);
 }
 
 static void stop(struct supervisor *s, const char *why)
 {
     if (s->phase == STOPPING) {
         log_text(LOG_WARN, "stopping", "again %s: killing what is left", why);
-        family_kill_all(&s->family);
+        kill_all(s);
         return;
     }
     log_text(LOG_INFO, "stopping", "%s", why);
@@ -162,8 +200,8 @@ static void give_up(struct supervisor *s, const struct process *p)
 {
     log_text(LOG_ERR, "fatal", "%s could not start", role_name(p->role));
     s->status = EXIT_STATUS_SYSTEM;
+    kill_all(s);
     begin_stages(s, STOPPING, 0);
-    family_kill_all(&s->family);
 }
 
 /* -- reload -- */
@@ -265,7 +303,6 @@ static void stages_done(struct supervisor *s)
     config_free(&s->config);
     s->config = s->next;
     s->next = NULL;
-    start_roles(s, s->config, STAGE_AFTER_SMTPD);
     log_phase(s, "reloaded");
     enter(s, SERVING);
 }
@@ -414,7 +451,7 @@ int supervisor_run(const struct supervisor_options *options, struct config *conf
     watch_signals(&s);
     enter(&s, STARTING);
     log_text(LOG_INFO, "starting", "postern " POSTERN_VERSION);
-    start_roles(&s, config, 0);
+    start_roles(&s);
     (void)event_base_dispatch(s.base);
     log_phase(&s, "stopped");
     clear(&s);
