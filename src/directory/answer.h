@@ -1,13 +1,27 @@
 /* directory/answer.h - what the directory says of a recipient (pure).
  *
- * Layout of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain (A-label
- * form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64 generation; u16 target
- * count; per target: u8 enum spool_target, text address. Targets only with DIR_OK. */
+ * Layout of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain
+ * (A-label form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64
+ * generation; u16 target count; per target: u8 enum spool_target, text address. Targets
+ * only with DIR_OK, and then at least one.
+ *
+ * Own     slices of a read answer borrow from the payload.
+ * Errors  dir_answer_read() walks the targets too: after true, dir_answer_target() gives
+ *         exactly target_n of them. False: nothing was set.
+ * Limits  DIR_TARGETS_MAX targets, addresses of 1 to DIR_ADDRESS_MAX octets; with all of
+ *         them an answer still fits into one message. */
 #ifndef DIRECTORY_ANSWER_H
 #define DIRECTORY_ANSWER_H
 #include "base/wire.h"
 
-enum { DIR_TARGETS_MAX = 200 };
+enum {
+    DIR_TARGETS_MAX = 200,
+    DIR_LOCAL_MAX = 64,
+    DIR_DOMAIN_MAX = 255,
+    DIR_ADDRESS_MAX = DIR_LOCAL_MAX + 1 + DIR_DOMAIN_MAX,
+    DIR_TARGETS_LEN_MAX =
+        DIR_TARGETS_MAX * (1 + 2 + DIR_ADDRESS_MAX), /* octets, encoded */
+};
 
 enum dir_status {
     DIR_OK = 0,
@@ -34,7 +48,8 @@ struct dir_target {
     uint8_t kind; /* enum spool_target */
     struct slice address;
 };
-/* Takes the first target off a->targets (for writing: appends one). */
+/* Takes the first target off a->targets; false at the end. */
 MUST_USE bool dir_answer_target(struct dir_answer *a, struct dir_target *out);
+/* For writing: appends one to what becomes a->targets. */
 void dir_target_write(struct buf *targets, const struct dir_target *t);
 #endif

@@ -1,20 +1,23 @@
-/* proc/control.h - the command line's way into a running role: one JSON request a line
- * over a unix stream socket, JSON lines back.
+/* proc/control.h - the command line's way into a running role: one JSON request a
+ * line over a unix stream socket, JSON lines back.
  *
- * Format  request: one JSON object on one line of at most CONTROL_REQUEST_MAX octets.
- * Answer: any number of lines, each one object without a member "done" or "error", then
- * one last line: {"done":true,"status":N} or {"error":"what to do instead","status":N}; N
- * is the exit status of the command (cmd/cmd.h). Then the next request may come. Memory
- * long listings are streamed: control_stream() names a function that is called whenever
- *         the socket has drained; it writes lines while control_room() and returns.
- * Between two calls the role's data may change: keep a key to go on from, not a pointer.
- * Trust   who may connect is said by the mode of the socket file. What they send is still
- *         checked: a line that is no object is answered with an error.
- * Own     control_new() takes the descriptor. A call lives until it is answered or its
- * client goes away; then `end` of its stream is called. Limits  CONTROL_CALLS_MAX
- * connections (further ones wait in the backlog), CONTROL_IDLE_S without a request, or
- * without reading what is sent, ends a connection. BUGS    control_free() may not be
- * called from inside a handler. */
+ * Format  request: one JSON object on one line of at most CONTROL_REQUEST_MAX
+ *         octets. Answer: any number of lines, each one object whose first member
+ *         is neither "done" nor "error", then a last line: {"done":true,"status":N}
+ *         or {"error":"what to do instead","status":N}; N is the exit status of the
+ *         command (cmd/cmd.h). Then the next request may come.
+ * Memory  long listings are streamed: control_stream() names a function that is
+ *         called whenever the socket has drained; it writes lines while
+ *         control_room() and returns. Between two calls the role's data may change:
+ *         keep a key to go on from, not a pointer.
+ * Trust   who may connect is said by the mode of the socket file. What they send is
+ *         still checked: a line that is no object is answered with an error.
+ * Own     control_new() takes the descriptor. A call lives until it is answered or
+ *         its client goes away; then `end` of its stream is called.
+ * Limits  CONTROL_CALLS_MAX connections (further ones wait in the backlog);
+ *         CONTROL_IDLE_S without a request, or without reading what is sent, ends a
+ *         connection.
+ * BUGS    control_free() may not be called from inside a handler. */
 #ifndef PROC_CONTROL_H
 #define PROC_CONTROL_H
 #include "base/slice.h"

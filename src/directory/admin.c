@@ -1,0 +1,477 @@
+/* directory/admin.c - requests: which command, which options; what the commands share. */
+#include "directory/admin_parts.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias"};
+const char *const dir_actions[DIR_ACTION_COUNT] = {"add", "set", "list", "show",
+                                                   "remove"};
+
+#define DOMAIN(action) DIR_AT(DIR_OBJECT_DOMAIN, action)
+#define USER(action)   DIR_AT(DIR_OBJECT_USER, action)
+#define ALIAS(action)  DIR_AT(DIR_OBJECT_ALIAS, action)
+
+/* clang-format off */
+const struct dir_admin_option dir_admin_options[] = {
+    {"catch-all", "ADDRESS", DOMAIN(DIR_ADD) | DOMAIN(DIR_SET),
+     "user or alias that gets mail for names nobody has; empty: none"},
+    {"postmaster", "ADDRESS", DOMAIN(DIR_ADD) | DOMAIN(DIR_SET),
+     "who gets the mail for postmaster (else the first user); empty: forget it"},
+    {"state", "STATE", USER(DIR_ADD) | USER(DIR_SET),
+     "active; disabled: mail is refused; locked: mail is kept, but no login"},
+    {"quota", "SIZE", USER(DIR_ADD) | USER(DIR_SET), "room for mail: 500 MiB, 2 GiB, none"},
+    {"name", "TEXT", USER(DIR_ADD) | USER(DIR_SET), "the person's name"},
+    {"last-use", "TIME", USER(DIR_ADD) | USER(DIR_SET),
+     "when the mailbox was used: now, 2026-01-31, 2026-01-31T12:00:00Z, \"120 d ago\""},
+    {"password-hash", "HASH", USER(DIR_ADD) | USER(DIR_SET), "a yescrypt hash ($y$...)"},
+    {"domain", "DOMAIN", USER(DIR_LIST) | ALIAS(DIR_LIST), "only of this domain"},
+    {"force", NULL, DOMAIN(DIR_REMOVE) | USER(DIR_REMOVE) | ALIAS(DIR_REMOVE),
+     "also what is in it, or leads to it"},
+};
+/* clang-format on */
+const size_t dir_admin_option_n = sizeof dir_admin_options / sizeof dir_admin_options[0];
+
+static const struct {
+    void (*run)(struct dir_admin *a);
+    bool changes;
+} commands[DIR_OBJECT_COUNT][DIR_ACTION_COUNT] = {
+    [DIR_OBJECT_DOMAIN] = {{admin_domain_add, true},
+                           {admin_domain_set, true},
+                           {admin_domain_list, false},
+                           {admin_domain_show, false},
+                           {admin_domain_remove, true}},
+    [DIR_OBJECT_USER] = {{admin_user_add, true},
+                         {admin_user_set, true},
+                         {admin_user_list, false},
+                         {admin_user_show, false},
+                         {admin_user_remove, true}},
+    [DIR_OBJECT_ALIAS] = {{admin_alias_add, true},
+                          {admin_alias_set, true},
+                          {admin_alias_list, false},
+                          {admin_alias_show, false},
+                          {admin_alias_drop, true}},
+};
+
+void admin_fail(struct dir_admin *a, int status, const char *fmt, ...)
+{
+    if (a->status != 0) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(a->error, sizeof a->error, fmt, args);
+    va_end(args);
+    a->status = status;
+}
+
+void admin_fault(struct dir_admin *a)
+{
+    admin_fail(a, ADMIN_SYSTEM, "%s",
+               dir_store_state(a->store) == DIR_STORE_OK ? "the database did not answer"
+                                                         : dir_store_fault(a->store));
+}
+
+void admin_line(struct dir_admin *a, json_t *line)
+{
+    if (line == NULL || json_array_append_new(a->lines, line) != 0) {
+        admin_fail(a, ADMIN_SYSTEM, "out of memory");
+    }
+}
+
+void admin_did(struct dir_admin *a, const char *object, const char *subject,
+               const char *did)
+{
+    if (a->status == 0) {
+        admin_line(a, json_pack("{s:s,s:s,s:s}", "object", object, "subject", subject,
+                                "did", did));
+    }
+}
+
+const char *admin_text(const struct dir_admin *a, const char *member)
+{
+    return json_string_value(json_object_get(a->request, member));
+}
+
+bool admin_flag(const struct dir_admin *a, const char *member)
+{
+    return json_is_true(json_object_get(a->request, member));
+}
+
+json_t *admin_string(struct slice s)
+{
+    json_t *text = json_stringn((const char *)s.ptr, s.len);
+    if (text == NULL) { /* not UTF-8: only a hand could put that into the database */
+        struct buf b;
+        buf_init(&b, 4096);
+        (void)buf_add_escaped(&b, s);
+        text = json_stringn((const char *)b.ptr, b.len);
+        buf_clear(&b);
+    }
+    return text;
+}
+
+json_t *admin_time(int64_t ms)
+{
+    char text[32];
+    struct tm tm;
+    time_t t = (time_t)(ms / 1000);
+    if (ms <= 0 || gmtime_r(&t, &tm) == NULL ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
+        return json_null();
+    }
+    return json_string(text);
+}
+
+bool admin_step(struct dir_admin *a, sqlite3_stmt *stmt)
+{
+    enum db_res res = db_step(a->store, stmt);
+    db_end(stmt);
+    if (res == DB_CONFLICT) {
+        admin_fail(a, ADMIN_SYSTEM, "the database refuses it: is it of another version?");
+    } else if (res == DB_FAULT) {
+        admin_fault(a);
+    }
+    return a->status == 0;
+}
+
+bool admin_domain(struct dir_admin *a, const char *name, int64_t *id)
+{
+    enum db_res res = db_domain(a->store, slice_of(name), id);
+    if (res == DB_DONE) {
+        admin_fail(a, ADMIN_NO, "there is no domain %s; say: postern domain add %s", name,
+                   name);
+    } else if (res != DB_ROW) {
+        admin_fault(a);
+    }
+    return a->status == 0;
+}
+
+bool admin_address(struct dir_admin *a, const char *text, const char *domain,
+                   struct dir_name *out)
+{
+    const char *wrong = dir_name_address(text, domain, out);
+    if (wrong != NULL) {
+        admin_fail(a, ADMIN_USAGE, "'%.100s' %s", text, wrong);
+    }
+    return wrong == NULL;
+}
+
+/* User or alias of exactly this name. */
+static enum db_res exists(struct dir_admin *a, int64_t domain_id, struct slice local)
+{
+    struct db_user user;
+    int64_t id = 0;
+    enum db_res res = db_user(a->store, domain_id, local, &user);
+    return res == DB_DONE ? db_alias(a->store, domain_id, local, &id) : res;
+}
+
+bool admin_takes_mail(struct dir_admin *a, const struct dir_name *name)
+{
+    char text[DIR_NAME_TEXT_MAX];
+    const char *sign = a->store->config.sub_address;
+    struct slice local = slice_of(name->local);
+    int64_t domain_id = 0;
+    enum db_res res = db_domain(a->store, slice_of(name->domain), &domain_id);
+    (void)dir_name_text(name, text);
+    if (res == DB_DONE) {
+        admin_fail(
+            a, ADMIN_NO,
+            "%s is in no domain of this server; forwarding to other servers comes with "
+            "outbound delivery",
+            text);
+        return false;
+    }
+    if (res == DB_ROW) {
+        res = exists(a, domain_id, local);
+    }
+    if (res == DB_DONE && sign[0] != '\0') {
+        size_t at = slice_find(local, (unsigned char)sign[0]);
+        res = at == 0 || at == local.len ? res
+                                         : exists(a, domain_id, slice_sub(local, 0, at));
+    }
+    if (res == DB_DONE) {
+        admin_fail(a, ADMIN_NO, "there is no user or alias %s; say: postern user add %s",
+                   text, text);
+    } else if (res != DB_ROW) {
+        admin_fault(a);
+    }
+    return a->status == 0;
+}
+
+/* "local+", for the targets that carry a tag of their own. */
+static void bind_pointers(struct dir_admin *a, sqlite3_stmt *stmt,
+                          const struct dir_name *name, char prefix[DIR_LOCAL_MAX + 2])
+{
+    const char *sign = a->store->config.sub_address;
+    (void)snprintf(prefix, DIR_LOCAL_MAX + 2, "%s%.1s", name->local, sign);
+    db_cstr(stmt, 1, name->domain);
+    db_cstr(stmt, 2, name->local);
+    db_cstr(stmt, 3, sign[0] == '\0' ? NULL : prefix);
+}
+
+static bool drop_pointers(struct dir_admin *a, const struct dir_name *name)
+{
+    char text[DIR_NAME_TEXT_MAX], prefix[DIR_LOCAL_MAX + 2];
+    sqlite3_stmt *stmt = db_get(a->store, DB_target_drop);
+    bind_pointers(a, stmt, name, prefix);
+    if (!admin_step(a, stmt)) {
+        return false;
+    }
+    stmt = db_get(a->store, DB_setting_drop);
+    db_cstr(stmt, 1, DB_CATCH_ALL);
+    db_cstr(stmt, 2, dir_name_text(name, text));
+    return admin_step(a, stmt);
+}
+
+/* Aliases that lead nowhere now, and what pointed at those. */
+bool admin_drop_orphans(struct dir_admin *a)
+{
+    for (;;) {
+        struct dir_name name;
+        sqlite3_stmt *stmt = db_get(a->store, DB_alias_orphan);
+        enum db_res res = db_step(a->store, stmt);
+        if (res != DB_ROW) {
+            if (res == DB_FAULT) {
+                admin_fault(a);
+            }
+            return a->status == 0;
+        }
+        int64_t id = db_col_int(stmt, 0);
+        bool ok = db_col_cstr(stmt, 1, name.local, sizeof name.local) &&
+                  db_col_cstr(stmt, 2, name.domain, sizeof name.domain);
+        db_end(stmt);
+        stmt = db_get(a->store, DB_alias_del);
+        db_int(stmt, 1, id);
+        if (!admin_step(a, stmt) || (ok && !drop_pointers(a, &name))) {
+            return false;
+        }
+    }
+}
+
+static bool refuse_if_pointed(struct dir_admin *a, const struct dir_name *name)
+{
+    char text[DIR_NAME_TEXT_MAX], prefix[DIR_LOCAL_MAX + 2];
+    (void)dir_name_text(name, text);
+    sqlite3_stmt *stmt = db_get(a->store, DB_target_who);
+    bind_pointers(a, stmt, name, prefix);
+    db_int(stmt, 4, 1);
+    enum db_res res = db_step(a->store, stmt);
+    int64_t alias = res == DB_ROW ? db_col_int(stmt, 0) : 0;
+    db_end(stmt);
+    if (res == DB_ROW) {
+        stmt = db_get(a->store, DB_alias_name);
+        db_int(stmt, 1, alias);
+        if (db_step(a->store, stmt) == DB_ROW) {
+            admin_fail(
+                a, ADMIN_NO,
+                "alias %s@%s leads to %s; change it (postern alias set) or say --force",
+                (const char *)db_col(stmt, 0).ptr, (const char *)db_col(stmt, 1).ptr,
+                text);
+        }
+        db_end(stmt);
+    } else if (res == DB_DONE) {
+        stmt = db_get(a->store, DB_setting_who);
+        db_cstr(stmt, 1, DB_CATCH_ALL);
+        db_cstr(stmt, 2, text);
+        res = db_step(a->store, stmt);
+        if (res == DB_ROW) {
+            const char *domain = (const char *)db_col(stmt, 0).ptr;
+            admin_fail(
+                a, ADMIN_NO,
+                "%s is the catch-all of %s; say: postern domain set %s --catch-all "
+                "OTHER, or --force",
+                text, domain, domain);
+        }
+        db_end(stmt);
+    }
+    if (res == DB_FAULT) {
+        admin_fault(a);
+    }
+    return a->status == 0;
+}
+
+bool admin_unpoint(struct dir_admin *a, const struct dir_name *name)
+{
+    if (admin_flag(a, "force")) {
+        return drop_pointers(a, name);
+    }
+    return refuse_if_pointed(a, name);
+}
+
+bool admin_subject(struct dir_admin *a, struct dir_name *name, int64_t *domain_id)
+{
+    const char *subject = admin_text(a, "subject");
+    if (subject == NULL) {
+        admin_fail(a, ADMIN_USAGE, "whose? Give an address like alice@example.test");
+        return false;
+    }
+    return admin_address(a, subject, NULL, name) &&
+           admin_domain(a, name->domain, domain_id);
+}
+
+bool admin_list_begin(struct dir_admin *a)
+{
+    const char *domain = admin_text(a, "domain");
+    domain = domain == NULL ? admin_text(a, "subject") : domain;
+    if (domain == NULL) {
+        return true;
+    }
+    const char *wrong = dir_name_domain(domain, &a->cursor);
+    if (wrong != NULL) {
+        admin_fail(a, ADMIN_USAGE, "'%.100s' %s", domain, wrong);
+        return false;
+    }
+    a->one_domain = true;
+    return admin_domain(a, a->cursor.domain, &a->cursor_domain);
+}
+
+bool admin_next_domain(struct dir_admin *a)
+{
+    if (a->one_domain) {
+        return false;
+    }
+    sqlite3_stmt *stmt = db_get(a->store, DB_domain_next);
+    db_cstr(stmt, 1, a->cursor.domain);
+    enum db_res res = db_step(a->store, stmt);
+    if (res == DB_FAULT) {
+        admin_fault(a);
+    }
+    bool any =
+        res == DB_ROW && db_col_cstr(stmt, 0, a->cursor.domain, sizeof a->cursor.domain);
+    a->cursor_domain = any ? db_col_int(stmt, 1) : 0;
+    a->cursor.local[0] = '\0';
+    db_end(stmt);
+    return any;
+}
+
+/* ---- the request ---- */
+
+static int word(const char *const *words, int n, const char *text)
+{
+    for (int i = 0; i < n && text != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool member_ok(const char *name, const json_t *value, unsigned where)
+{
+    if (strcmp(name, "object") == 0 || strcmp(name, "action") == 0 ||
+        strcmp(name, "subject") == 0) {
+        return json_is_string(value);
+    }
+    if (strcmp(name, "targets") == 0) {
+        return json_is_array(value) && (where & (ALIAS(DIR_ADD) | ALIAS(DIR_SET))) != 0;
+    }
+    for (size_t i = 0; i < dir_admin_option_n; i++) {
+        const struct dir_admin_option *o = &dir_admin_options[i];
+        if (strcmp(o->name, name) == 0) {
+            return (o->where & where) != 0 &&
+                   (o->value != NULL ? json_is_string(value) : json_is_boolean(value));
+        }
+    }
+    return false;
+}
+
+static bool transaction(struct dir_admin *a, enum db_statement which)
+{
+    return db_step(a->store, db_get(a->store, which)) == DB_DONE;
+}
+
+static void carry_out(struct dir_admin *a)
+{
+    int object = word(dir_objects, DIR_OBJECT_COUNT, admin_text(a, "object"));
+    int action = word(dir_actions, DIR_ACTION_COUNT, admin_text(a, "action"));
+    if (object < 0 || action < 0) {
+        admin_fail(a, ADMIN_USAGE, "say: domain|user|alias add|set|list|show|remove");
+        return;
+    }
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach(a->request, name, value)
+    {
+        if (!member_ok(name, value, DIR_AT((unsigned)object, (unsigned)action))) {
+            admin_fail(a, ADMIN_USAGE, "%s %s does not know '%.60s', or not so",
+                       dir_objects[object], dir_actions[action], name);
+        }
+    }
+    if (a->status != 0) {
+        return;
+    }
+    if (!commands[object][action].changes) {
+        commands[object][action].run(a);
+        return;
+    }
+    if (!transaction(a, DB_begin)) {
+        admin_fault(a);
+        return;
+    }
+    commands[object][action].run(a);
+    if (a->status == 0 && !transaction(a, DB_commit)) {
+        admin_fault(a);
+    }
+    a->changed = a->status == 0;
+    if (!a->changed) {
+        (void)transaction(a, DB_rollback);
+        (void)json_array_clear(a->lines);
+    }
+}
+
+struct dir_admin *dir_admin_new(struct dir_store *store, json_t *request, uint64_t now_ms)
+{
+    struct dir_admin *a = calloc(1, sizeof *a);
+    json_t *lines = json_array();
+    if (a == NULL || lines == NULL) {
+        free(a);
+        json_decref(lines);
+        return NULL;
+    }
+    *a = (struct dir_admin){
+        .store = store, .request = request, .now_ms = now_ms, .lines = lines};
+    db_fresh(store);
+    carry_out(a);
+    return a;
+}
+
+json_t *dir_admin_next(struct dir_admin *a)
+{
+    while (a->at == json_array_size(a->lines)) {
+        (void)json_array_clear(a->lines);
+        a->at = 0;
+        if (a->page == NULL || a->status != 0 || !a->page(a)) {
+            a->page = NULL;
+            return NULL;
+        }
+    }
+    return json_incref(json_array_get(a->lines, a->at++));
+}
+
+void dir_admin_free(struct dir_admin **admin)
+{
+    if (*admin != NULL) {
+        json_decref((*admin)->lines);
+        free(*admin);
+    }
+    *admin = NULL;
+}
+
+int dir_admin_status(const struct dir_admin *a)
+{
+    return a->status;
+}
+
+const char *dir_admin_error(const struct dir_admin *a)
+{
+    return a->status == 0 ? NULL : a->error;
+}
+
+bool dir_admin_changed(const struct dir_admin *a)
+{
+    return a->changed;
+}

@@ -1,0 +1,443 @@
+/* directory/db.c - the database: schema, opening, statements, faults. */
+#include "directory/db.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    USAGE_ENTRIES_MAX = 4096,
+    LOOKUP_MEMORY_MAX = 2 * 1024 * 1024,
+    CHECK_OCTETS_MAX = 64 * 1024 * 1024, /* larger files are not read through at start */
+};
+
+/* One entry a version; PRAGMA user_version counts how many a database has had. Never
+ * change one that was released: add the next. */
+static const char *const migrations[] = {
+    "CREATE TABLE domain ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ms INTEGER NOT NULL) "
+    "STRICT;"
+    "CREATE TABLE domain_setting ("
+    " domain_id INTEGER NOT NULL REFERENCES domain ON DELETE CASCADE,"
+    " name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (domain_id, name)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE user ("
+    " id INTEGER PRIMARY KEY,"
+    " domain_id INTEGER NOT NULL REFERENCES domain ON DELETE CASCADE,"
+    " local TEXT NOT NULL, password TEXT,"
+    " state TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'locked')),"
+    " quota INTEGER NOT NULL CHECK (quota >= 0), name TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, last_use_ms INTEGER NOT NULL,"
+    " UNIQUE (domain_id, local)) STRICT;"
+    "CREATE TABLE alias ("
+    " id INTEGER PRIMARY KEY,"
+    " domain_id INTEGER NOT NULL REFERENCES domain ON DELETE CASCADE,"
+    " local TEXT NOT NULL, created_ms INTEGER NOT NULL, UNIQUE (domain_id, local)) "
+    "STRICT;"
+    "CREATE TABLE alias_target ("
+    " alias_id INTEGER NOT NULL REFERENCES alias ON DELETE CASCADE,"
+    " n INTEGER NOT NULL, local TEXT NOT NULL, domain TEXT NOT NULL,"
+    " PRIMARY KEY (alias_id, n)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX alias_target_by_address ON alias_target (domain, local);",
+};
+enum { VERSION = sizeof migrations / sizeof migrations[0] };
+
+#define X(name, sql) [DB_##name] = sql,
+static const char *const statements[] = {DB_STATEMENTS(X)};
+#undef X
+
+const char *const db_states[3] = {"active", "disabled", "locked"};
+
+int db_state(struct slice name)
+{
+    for (int i = 0; i < 3; i++) {
+        if (slice_eq(name, slice_of(db_states[i]))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static const char *advice(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return "the file is damaged: put a backup in its place, or rescue what is left "
+               "with "
+               "`sqlite3 directory.db .recover`; it is opened again by itself";
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+        return "file and directory must exist, and belong to the user that postern runs "
+               "as";
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+        return "see to the disk";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another program holds it locked; try again";
+    default:
+        return "if it stays so, restart postern";
+    }
+}
+
+static void note_fault(struct dir_store *s, int code)
+{
+    bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
+    if (s->state != DIR_STORE_BROKEN) {
+        s->state = busy ? DIR_STORE_BUSY : DIR_STORE_BROKEN;
+        (void)snprintf(s->fault, sizeof s->fault, "%.300s: %.120s; %s", s->config.path,
+                       s->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(s->db),
+                       advice(code));
+    }
+}
+
+void db_fresh(struct dir_store *s)
+{
+    if (s->state == DIR_STORE_BUSY) {
+        s->state = DIR_STORE_OK;
+    }
+}
+
+sqlite3_stmt *db_get(struct dir_store *s, enum db_statement which)
+{
+    sqlite3_stmt **stmt = &s->stmt[which];
+    if (*stmt == NULL) {
+        int code = sqlite3_prepare_v3(s->db, statements[which], -1,
+                                      SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+        if (code != SQLITE_OK) {
+            note_fault(s, code);
+            return NULL;
+        }
+    }
+    (void)sqlite3_reset(*stmt);
+    (void)sqlite3_clear_bindings(*stmt);
+    return *stmt;
+}
+
+/* A failed bind (out of memory) leaves SQL's NULL, which no row matches and NOT NULL
+ * refuses. */
+void db_text(sqlite3_stmt *stmt, int at, struct slice value)
+{
+    if (stmt != NULL) {
+        (void)sqlite3_bind_text64(stmt, at,
+                                  value.ptr == NULL ? "" : (const char *)value.ptr,
+                                  value.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+    }
+}
+
+void db_cstr(sqlite3_stmt *stmt, int at, const char *value)
+{
+    if (value != NULL) {
+        db_text(stmt, at, slice_of(value));
+    }
+}
+
+void db_int(sqlite3_stmt *stmt, int at, int64_t value)
+{
+    if (stmt != NULL) {
+        (void)sqlite3_bind_int64(stmt, at, value);
+    }
+}
+
+enum db_res db_step(struct dir_store *s, sqlite3_stmt *stmt)
+{
+    if (stmt == NULL) {
+        return DB_FAULT;
+    }
+    int code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW) {
+        return DB_ROW;
+    }
+    bool conflict = (code & 0xff) == SQLITE_CONSTRAINT;
+    if (code != SQLITE_DONE && !conflict) {
+        note_fault(s, code);
+    }
+    (void)sqlite3_reset(stmt);
+    return code == SQLITE_DONE ? DB_DONE : conflict ? DB_CONFLICT : DB_FAULT;
+}
+
+void db_end(sqlite3_stmt *stmt)
+{
+    if (stmt != NULL) {
+        (void)sqlite3_reset(stmt);
+    }
+}
+
+struct slice db_col(sqlite3_stmt *stmt, int at)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, at);
+    int len = sqlite3_column_bytes(stmt, at);
+    return (struct slice){text, text == NULL || len < 0 ? 0 : (size_t)len};
+}
+
+bool db_col_cstr(sqlite3_stmt *stmt, int at, char *out, size_t cap)
+{
+    return slice_cstr(db_col(stmt, at), out, cap);
+}
+
+int64_t db_col_int(sqlite3_stmt *stmt, int at)
+{
+    return sqlite3_column_int64(stmt, at);
+}
+
+enum db_res db_domain(struct dir_store *s, struct slice name, int64_t *id)
+{
+    sqlite3_stmt *stmt = db_get(s, DB_domain_get);
+    db_text(stmt, 1, name);
+    enum db_res res = db_step(s, stmt);
+    if (res == DB_ROW) {
+        *id = db_col_int(stmt, 0);
+    }
+    db_end(stmt);
+    return res;
+}
+
+enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slice local,
+                    struct db_user *out)
+{
+    sqlite3_stmt *stmt = db_get(s, DB_user_get);
+    db_int(stmt, 1, domain_id);
+    db_text(stmt, 2, local);
+    enum db_res res = db_step(s, stmt);
+    if (res == DB_ROW) {
+        *out = (struct db_user){.id = db_col_int(stmt, 0),
+                                .state = db_state(db_col(stmt, 1)),
+                                .quota = db_col_int(stmt, 2),
+                                .last_use_ms = db_col_int(stmt, 3),
+                                .created_ms = db_col_int(stmt, 5),
+                                .password = db_col_int(stmt, 6) != 0};
+        (void)db_col_cstr(stmt, 4, out->name, sizeof out->name);
+    }
+    db_end(stmt);
+    return res;
+}
+
+enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
+                     int64_t *id)
+{
+    sqlite3_stmt *stmt = db_get(s, DB_alias_get);
+    db_int(stmt, 1, domain_id);
+    db_text(stmt, 2, local);
+    enum db_res res = db_step(s, stmt);
+    if (res == DB_ROW) {
+        *id = db_col_int(stmt, 0);
+    }
+    db_end(stmt);
+    return res;
+}
+
+/* A new empty file that belongs to whom the directory belongs: a command given by root
+ * must not lock the server out. (SQLite gives -wal and -shm the owner of the file by
+ * itself.) */
+static bool make_file(const char *path, char error[DIR_ERROR_MAX])
+{
+    char dir[4200];
+    struct slice s = slice_of(path);
+    size_t slash = slice_rfind(s, '/');
+    struct stat st;
+    int fd = -1;
+    bool ok = false;
+    if (!slice_cstr(slash == s.len ? SLICE(".") : slice_sub(s, 0, slash + 1), dir,
+                    sizeof dir)) {
+        errno = ENAMETOOLONG;
+    } else if (stat(dir, &st) == 0) {
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        ok = fd >= 0 && (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0);
+        ok = ok || (fd < 0 && errno == EEXIST);
+    }
+    if (!ok) {
+        (void)snprintf(error, DIR_ERROR_MAX,
+                       "%.300s: %s; the directory must exist and be writable", path,
+                       strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return ok;
+}
+
+static int first_number(void *arg, int n, char **value, char **name)
+{
+    (void)name;
+    uint64_t v = 0;
+    if (n > 0 && slice_u64(slice_of(value[0]), &v)) {
+        *(uint64_t *)arg = v;
+    }
+    return 0;
+}
+
+static int first_word(void *arg, int n, char **value, char **name)
+{
+    (void)name;
+    *(bool *)arg = n > 0 && value[0] != NULL && strcmp(value[0], "ok") == 0;
+    return 0;
+}
+
+static bool run(struct dir_store *s, const char *sql, sqlite3_callback callback,
+                void *arg)
+{
+    int code = sqlite3_exec(s->db, sql, callback, arg, NULL);
+    if (code != SQLITE_OK) {
+        note_fault(s, code);
+    }
+    return code == SQLITE_OK;
+}
+
+static bool migrate(struct dir_store *s)
+{
+    uint64_t version = 0;
+    if (!run(s, "PRAGMA user_version", first_number, &version)) {
+        return false;
+    }
+    if (version > VERSION) {
+        s->state = DIR_STORE_BROKEN;
+        (void)snprintf(
+            s->fault, sizeof s->fault,
+            "%.300s: made by a newer postern (schema %llu, this one knows %d); "
+            "install that one",
+            s->config.path, (unsigned long long)version, VERSION);
+        return false;
+    }
+    if (version == VERSION) {
+        return true;
+    }
+    /* Two may come at the same time: the version counts once the lock is held. */
+    bool ok = run(s, "BEGIN IMMEDIATE", NULL, NULL) &&
+              run(s, "PRAGMA user_version", first_number, &version);
+    for (; ok && version < VERSION; version++) {
+        char set[64];
+        (void)snprintf(set, sizeof set, "PRAGMA user_version = %llu",
+                       (unsigned long long)version + 1);
+        ok = run(s, migrations[version], NULL, NULL) && run(s, set, NULL, NULL);
+    }
+    return ok ? run(s, "COMMIT", NULL, NULL)
+              : (sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL), false);
+}
+
+static bool set_up(struct dir_store *s, off_t octets)
+{
+    bool sound = true;
+    (void)sqlite3_extended_result_codes(s->db, 1);
+    (void)sqlite3_busy_timeout(s->db, s->config.busy_ms);
+    bool ok = run(s,
+                  "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                  "PRAGMA temp_store = MEMORY",
+                  NULL, NULL) &&
+              migrate(s);
+    if (ok && octets <= CHECK_OCTETS_MAX) {
+        ok = run(s, "PRAGMA quick_check(1)", first_word, &sound);
+    }
+    if (ok && !sound) {
+        s->state = DIR_STORE_BROKEN;
+        (void)snprintf(s->fault, sizeof s->fault, "%.300s: %s", s->config.path,
+                       advice(SQLITE_CORRUPT));
+    }
+    return ok && sound;
+}
+
+struct dir_store *dir_store_open(const struct dir_store_config *config,
+                                 char error[DIR_ERROR_MAX])
+{
+    struct stat st = {0};
+    struct dir_store *s = NULL;
+    if (config->create && access(config->path, F_OK) != 0 && errno == ENOENT &&
+        !make_file(config->path, error)) {
+        return NULL;
+    }
+    if (stat(config->path, &st) != 0) {
+        (void)snprintf(error, DIR_ERROR_MAX, "%.300s: %s; %s", config->path,
+                       strerror(errno), advice(SQLITE_CANTOPEN));
+        return NULL;
+    }
+    s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        (void)snprintf(error, DIR_ERROR_MAX, "%.300s: out of memory", config->path);
+        return NULL;
+    }
+    s->config = *config;
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    map_init(&s->usage, USAGE_ENTRIES_MAX);
+    arena_init(&s->arena, LOOKUP_MEMORY_MAX);
+    buf_init(&s->targets, DIR_TARGETS_LEN_MAX);
+    int code = sqlite3_open_v2(config->path, &s->db,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code != SQLITE_OK) {
+        note_fault(s, code);
+    } else if (set_up(s, st.st_size)) {
+        (void)dir_store_changed(s); /* from here on: by others */
+    }
+    if (s->state != DIR_STORE_OK) {
+        (void)snprintf(error, DIR_ERROR_MAX, "%s", s->fault);
+        dir_store_close(&s);
+    }
+    return s;
+}
+
+static void free_usage(void *arg, struct slice key, void *value)
+{
+    (void)arg, (void)key;
+    free(value);
+}
+
+void dir_store_close(struct dir_store **store)
+{
+    struct dir_store *s = *store;
+    *store = NULL;
+    if (s == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < DB_STATEMENT_COUNT; i++) {
+        (void)sqlite3_finalize(s->stmt[i]);
+    }
+    (void)sqlite3_close(s->db);
+    map_each(&s->usage, free_usage, NULL);
+    map_clear(&s->usage);
+    arena_clear(&s->arena);
+    buf_clear(&s->targets);
+    free(s);
+}
+
+enum dir_store_state dir_store_state(const struct dir_store *s)
+{
+    return s->state;
+}
+
+const char *dir_store_fault(const struct dir_store *s)
+{
+    return s->fault;
+}
+
+bool dir_store_changed(struct dir_store *s)
+{
+    sqlite3_stmt *stmt = db_get(s, DB_data_version);
+    int64_t version = db_step(s, stmt) == DB_ROW ? db_col_int(stmt, 0) : s->data_version;
+    db_end(stmt);
+    bool changed = version != s->data_version;
+    s->data_version = version;
+    return changed;
+}
+
+bool dir_store_in_place(const struct dir_store *s)
+{
+    struct stat st;
+    return stat(s->config.path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+}
+
+bool dir_store_has_domains(struct dir_store *s)
+{
+    sqlite3_stmt *stmt = db_get(s, DB_domain_any);
+    bool any = db_step(s, stmt) == DB_ROW;
+    db_end(stmt);
+    return any;
+}

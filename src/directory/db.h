@@ -1,0 +1,144 @@
+/* directory/db.h - inside src/directory only: the open database and its statements. */
+#ifndef DIRECTORY_DB_H
+#define DIRECTORY_DB_H
+#include "base/arena.h"
+#include "base/map.h"
+#include "directory/name.h"
+#include "directory/store.h"
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+/* Every statement there is. */
+/* clang-format off */
+#define DB_STATEMENTS(X) \
+    X(begin, "BEGIN IMMEDIATE") \
+    X(commit, "COMMIT") \
+    X(rollback, "ROLLBACK") \
+    X(data_version, "PRAGMA data_version") \
+    X(domain_any, "SELECT name FROM domain ORDER BY id LIMIT 1") \
+    X(domain_get, "SELECT id FROM domain WHERE name = ?1") \
+    X(domain_put, "INSERT INTO domain (name, created_ms) VALUES (?1, ?2)") \
+    X(domain_del, "DELETE FROM domain WHERE id = ?1") \
+    X(domain_page, "SELECT name, id, created_ms," \
+                   " (SELECT count(*) FROM user WHERE domain_id = domain.id)," \
+                   " (SELECT count(*) FROM alias WHERE domain_id = domain.id)" \
+                   " FROM domain WHERE name >= ?1 ORDER BY name LIMIT ?2") \
+    X(domain_next, "SELECT name, id FROM domain WHERE name > ?1 ORDER BY name LIMIT 1") \
+    X(setting_get, "SELECT value FROM domain_setting WHERE domain_id = ?1 AND name = ?2") \
+    X(setting_put, "INSERT OR REPLACE INTO domain_setting (domain_id, name, value)" \
+                   " VALUES (?1, ?2, ?3)") \
+    X(setting_del, "DELETE FROM domain_setting WHERE domain_id = ?1 AND name = ?2") \
+    X(setting_all, "SELECT name, value FROM domain_setting WHERE domain_id = ?1 ORDER BY name") \
+    X(setting_who, "SELECT d.name FROM domain_setting s JOIN domain d ON d.id = s.domain_id" \
+                   " WHERE s.name = ?1 AND s.value = ?2 LIMIT 1") \
+    X(setting_drop, "DELETE FROM domain_setting WHERE name = ?1 AND value = ?2") \
+    X(setting_drop_domain, "DELETE FROM domain_setting WHERE name = ?1" \
+                           " AND substr(value, -length(?2)) = ?2") \
+    X(user_get, "SELECT id, state, quota, last_use_ms, name, created_ms, password IS NOT NULL" \
+                " FROM user WHERE domain_id = ?1 AND local = ?2") \
+    X(user_put, "INSERT INTO user (domain_id, local, password, state, quota, name," \
+                " created_ms, last_use_ms) VALUES (?1, ?2, ?3, coalesce(?4, 'active')," \
+                " coalesce(?5, 0), coalesce(?6, ''), ?7, coalesce(?8, ?7))") \
+    X(user_set, "UPDATE user SET password = coalesce(?3, password)," \
+                " state = coalesce(?4, state), quota = coalesce(?5, quota)," \
+                " name = coalesce(?6, name), last_use_ms = coalesce(?8, last_use_ms)" \
+                " WHERE domain_id = ?1 AND local = ?2") \
+    X(user_del, "DELETE FROM user WHERE id = ?1") \
+    X(user_page, "SELECT local, state, quota, last_use_ms, name, created_ms," \
+                 " password IS NOT NULL FROM user" \
+                 " WHERE domain_id = ?1 AND local > ?2 ORDER BY local LIMIT ?3") \
+    X(user_count, "SELECT (SELECT count(*) FROM user WHERE domain_id = ?1)" \
+                  " + (SELECT count(*) FROM alias WHERE domain_id = ?1)") \
+    X(user_first, "SELECT u.local, d.name FROM user u JOIN domain d ON d.id = u.domain_id" \
+                  " WHERE u.state <> 'disabled' ORDER BY u.domain_id <> ?1, u.id LIMIT 1") \
+    X(password_get, "SELECT password FROM user WHERE domain_id = ?1 AND local = ?2") \
+    X(alias_get, "SELECT id FROM alias WHERE domain_id = ?1 AND local = ?2") \
+    X(alias_put, "INSERT INTO alias (domain_id, local, created_ms) VALUES (?1, ?2, ?3)") \
+    X(alias_del, "DELETE FROM alias WHERE id = ?1") \
+    X(alias_page, "SELECT local, id, created_ms FROM alias" \
+                  " WHERE domain_id = ?1 AND local > ?2 ORDER BY local LIMIT ?3") \
+    X(alias_name, "SELECT a.local, d.name FROM alias a JOIN domain d ON d.id = a.domain_id" \
+                  " WHERE a.id = ?1") \
+    X(alias_orphan, "SELECT a.id, a.local, d.name FROM alias a" \
+                    " JOIN domain d ON d.id = a.domain_id WHERE NOT EXISTS" \
+                    " (SELECT 1 FROM alias_target t WHERE t.alias_id = a.id) LIMIT 1") \
+    X(target_all, "SELECT local, domain FROM alias_target WHERE alias_id = ?1 ORDER BY n") \
+    X(target_put, "INSERT INTO alias_target (alias_id, n, local, domain)" \
+                  " VALUES (?1, ?2, ?3, ?4)") \
+    X(target_del, "DELETE FROM alias_target WHERE alias_id = ?1") \
+    X(target_who, "SELECT alias_id FROM alias_target WHERE domain = ?1 AND" \
+                  " (local = ?2 OR substr(local, 1, length(?3)) = ?3) LIMIT ?4") \
+    X(target_drop, "DELETE FROM alias_target WHERE domain = ?1 AND" \
+                   " (local = ?2 OR substr(local, 1, length(?3)) = ?3)") \
+    X(target_drop_domain, "DELETE FROM alias_target WHERE domain = ?1")
+/* clang-format on */
+
+#define X(name, sql) DB_##name,
+enum db_statement { DB_STATEMENTS(X) DB_STATEMENT_COUNT };
+#undef X
+
+#define DB_CATCH_ALL "catch-all" /* the setting of a domain: "local@domain" */
+
+struct dir_store {
+    struct dir_store_config config;
+    sqlite3 *db;
+    sqlite3_stmt *stmt[DB_STATEMENT_COUNT];
+    struct map usage;   /* "local@domain" -> struct usage, a few seconds old at most */
+    struct arena arena; /* of the lookup that runs */
+    struct buf targets; /* of the last answer */
+    enum dir_store_state state;
+    char fault[DIR_ERROR_MAX];
+    int64_t data_version;
+    dev_t dev;
+    ino_t ino;
+};
+
+enum db_res { DB_ROW = 0, DB_DONE, DB_CONFLICT, DB_FAULT };
+
+/* The statement, reset and without bindings; NULL (and a fault noted) when it cannot be
+ * prepared. The functions below take NULL and do nothing, so that only db_step() is
+ * checked. */
+sqlite3_stmt *db_get(struct dir_store *s, enum db_statement which);
+void db_text(sqlite3_stmt *stmt, int at, struct slice value);
+void db_cstr(sqlite3_stmt *stmt, int at, const char *value); /* NULL: SQL's NULL */
+void db_int(sqlite3_stmt *stmt, int at, int64_t value);
+/* DB_DONE and worse end the statement. DB_CONFLICT: it is there already. */
+MUST_USE enum db_res db_step(struct dir_store *s, sqlite3_stmt *stmt);
+/* For statements left before DB_DONE. */
+void db_end(sqlite3_stmt *stmt);
+/* Columns; valid until the statement is stepped or ended. */
+struct slice db_col(sqlite3_stmt *stmt, int at);
+bool db_col_cstr(sqlite3_stmt *stmt, int at, char *out, size_t cap);
+int64_t db_col_int(sqlite3_stmt *stmt, int at);
+
+/* At a new call: forget the last one's fault. */
+void db_fresh(struct dir_store *s);
+
+enum { DIR_ACTIVE = 0, DIR_USER_DISABLED, DIR_LOCKED };
+struct db_user {
+    int64_t id, quota, last_use_ms, created_ms;
+    int state;
+    bool password;
+    char name[256];
+};
+extern const char *const db_states[3];
+MUST_USE int db_state(struct slice name); /* -1: none */
+
+MUST_USE enum db_res db_domain(struct dir_store *s, struct slice name, int64_t *id);
+MUST_USE enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slice local,
+                             struct db_user *out);
+MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
+                              int64_t *id);
+
+struct usage {
+    uint64_t used;    /* octets, as its maildirsize says */
+    uint64_t cur_ms;  /* last change of Maildir/cur, wall ms; 0: none */
+    uint64_t read_ms; /* when we looked */
+};
+struct usage db_usage(struct dir_store *s, const struct dir_name *user, uint64_t now_ms);
+
+/* What is wrong with an alias as the database has it now, or NULL: a loop, too deep, too
+ * many targets, none of them there. */
+MUST_USE const char *db_alias_wrong(struct dir_store *s, const struct dir_name *alias);
+#endif

@@ -1,0 +1,28 @@
+/* directory/password.h - yescrypt hashes of passwords (libxcrypt).
+ *
+ * Cost    one hash takes some ten milliseconds of one core by design: never in an
+ *         event loop.
+ * Never   a password reaches a log, a trace or a message between roles; callers
+ *         clear theirs. */
+#ifndef DIRECTORY_PASSWORD_H
+#define DIRECTORY_PASSWORD_H
+#include "base/slice.h"
+
+enum {
+    DIR_HASH_MAX = 384,         /* with its NUL */
+    DIR_PASSWORD_MAX = 512,     /* what libxcrypt takes, with its NUL */
+    DIR_PASSWORD_GENERATED = 24 /* four letters or digits and a "-", five times */
+};
+
+/* False: libxcrypt could not (no memory, no yescrypt, an empty or too long password). */
+MUST_USE bool dir_password_hash(const char *password, char out[DIR_HASH_MAX]);
+
+/* In constant time beside the hash's own. */
+MUST_USE bool dir_password_check(const char *hash, const char *password);
+
+/* Looks like a hash that dir_password_hash() makes. */
+MUST_USE bool dir_password_hash_ok(const char *hash);
+
+/* 100 random bits: "k3v9-x2mq-...". */
+void dir_password_generate(char out[DIR_PASSWORD_GENERATED + 1]);
+#endif
