@@ -4,8 +4,9 @@
  * Pure.
  * Own     netset_clear() frees; nothing of the texts is kept.
  * Rule    an IPv4 address and its mapped form ("::ffff:192.0.2.1") are the same address.
- * The two families stay apart: "::/0" holds no IPv4 address, "0.0.0.0/0" no other IPv6
- * one. Limits  max networks, stated at birth; matching walks them all. */
+ *         The two families stay apart: "::/0" holds no IPv4 address, "0.0.0.0/0" no other
+ *         IPv6 one.
+ * Limits  max networks, stated at birth; matching walks them all. */
 #ifndef BASE_NETSET_H
 #define BASE_NETSET_H
 #include "base/slice.h"

@@ -25,18 +25,19 @@ static bool is_label(struct slice s)
 bool address_is_domain(struct slice s)
 {
     uint64_t number;
-    struct slice last = s;
+    struct slice rest = s;
     if (s.len > DOMAIN_MAX) {
         return false;
     }
-    for (struct slice rest = s;; rest = slice_from(rest, last.len + 1)) {
-        last = slice_sub(rest, 0, slice_find(rest, '.'));
-        if (!is_label(last)) {
+    for (;;) {
+        struct slice label = slice_sub(rest, 0, slice_find(rest, '.'));
+        if (!is_label(label)) {
             return false;
         }
-        if (last.len == rest.len) {
-            return !slice_u64(last, &number);
+        if (label.len == rest.len) {
+            return !slice_u64(label, &number);
         }
+        rest = slice_from(rest, label.len + 1);
     }
 }
 

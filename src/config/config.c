@@ -11,7 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX_LEN = 1024 * 1024, VALUE_SHOWN = 80, PATH_SHOWN = 200 };
+enum {
+    FILE_MAX_LEN = 1024 * 1024,
+    MESSAGE_MAX = 4 * CONFIG_ERROR_MAX, /* before it is cut to fit */
+    VALUE_SHOWN = 80,
+    PATH_SHOWN = 200
+};
 
 static const char *const service_names[] = {"mx", "submission", "relay", "push"};
 static const char *const tls_names[] = {"none", "starttls", "required", "implicit"};
@@ -159,7 +164,7 @@ bool config_load(const char *path, struct config **out, char error[CONFIG_ERROR_
 {
     struct load load = {.path = path};
     struct buf text;
-    buf_init(&load.error, CONFIG_ERROR_MAX * 4);
+    buf_init(&load.error, MESSAGE_MAX);
     buf_init(&text, FILE_MAX_LEN);
     load.cfg = calloc(1, sizeof *load.cfg);
     if (load.cfg == NULL || !set_defaults(load.cfg)) {

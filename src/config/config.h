@@ -2,9 +2,9 @@
  *
  * Source  docs: postern.conf(5), generated from the tables below.
  * Own     config_load() allocates; config_free() frees; a loaded config never changes.
- * Roles inherit it by fork and never read the file. Errors  config_load() prints nothing:
- * it returns false and fills `error` with "file:line: what is wrong; what was expected".
- * BUGS    libconfuse hands its callbacks no argument: one load at a time in a thread. */
+ *         Roles inherit it by fork and never read the file.
+ * Errors  config_load() prints nothing: it returns false and fills `error` with
+ *         "file:line: what is wrong; what was expected". */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 #include "base/netset.h"
@@ -48,22 +48,22 @@ struct config_times {
 /* One row a setting: section ("" for top level), name in the file, field, type, default
  * (as it would stand in the file, items of a list with a comma between), least, most,
  * words (ENUM: its words in the order of its values, with | between; else ""), one line
- * of help. Fields: struct config has a member of that name and of the type's C type for
- * each row.
+ * of help. struct config has a member of that name for each row, of the type's C type.
  *
- *   type      field                least and most     in the file
- *   STR       char *               characters         as is
- *   DOMAIN    char *               characters         a domain name in A-label form, or
- * empty PATH      char *               characters         a path; relative: below
- * state-dir DIR       char *               characters         a path; relative: beside
- * the file ENDPOINT  char *               characters         "unix:/path",
- * "address:port", or empty INT       uint64_t             value              "100" SIZE
- * uint64_t             octets             "35 MiB", "64 KiB", "512" TIME      uint64_t ms
- * "500 ms", "300 s", "5 min", "2 h", "14 d" BOOL      bool                 - yes, no ENUM
- * int                  -                  a word TIMES     struct config_times  ms of
- * each         list, at least one NETWORKS  struct netset        networks           list
- * of "192.0.2.0/24", "2001:db8::1" RESOLVERS struct config_list   items              list
- * of "address" or "address@port" */
+ *   type      field                least, most      in the file
+ *   STR       char *               characters       as is
+ *   DOMAIN    char *               characters       domain name in A-label form, or empty
+ *   PATH      char *               characters       path; relative: below state-dir
+ *   DIR       char *               characters       path; relative: beside the file
+ *   ENDPOINT  char *               characters       "unix:/path", "address:port", empty
+ *   INT       uint64_t             value            100
+ *   SIZE      uint64_t             octets           "35 MiB", "64 KiB", "512"
+ *   TIME      uint64_t             ms               "500 ms", "300 s", "5 min", "14 d"
+ *   BOOL      bool                 -                yes, no
+ *   ENUM      int                  -                a word
+ *   TIMES     struct config_times  ms of each       list of times, at least one
+ *   NETWORKS  struct netset        networks         list of "192.0.2.0/24", "2001:db8::1"
+ *   RESOLVERS struct config_list   items            list of "address", "address@port" */
 #define CONFIG_TYPE_STR       char *
 #define CONFIG_TYPE_DOMAIN    char *
 #define CONFIG_TYPE_PATH      char *

@@ -1,5 +1,4 @@
-/* config/config_test.c - texts of configuration files, good and bad, with what is said.
- */
+/* config/config_test.c - texts of configuration files, good and bad, with what is said. */
 #include "base/log.h"
 #include "config/address.h"
 #include "config/config.h"
@@ -98,8 +97,8 @@ static void test_bad(void **state)
          ":1: unknown setting \"address\"; expected it in listener \"NAME\" { ... }"},
         {"tls {\n hostname = a }", ":2: unknown setting \"hostname\" in section tls; "
                                    "expected it outside of any section"},
-        {"trace {\n frobnication = a }",
-         ":2: unknown setting \"frobnication\" in section trace; expected one of keep size"},
+        {"trace {\n frobnication = a }", ":2: unknown setting \"frobnication\" in "
+                                         "section trace; expected one of keep size"},
         {"listener x {\n adress = a }",
          ":2: unknown setting \"adress\" in section listener; did you mean \"address\"?"},
         {"trace = x",

@@ -42,7 +42,7 @@ static struct slice default_of(const struct setting *s, struct buf *text)
     return buf_slice(text);
 }
 
-/* The default file -------------------------------------------------------------------- */
+/* The default file ---------------------------------------------------------------- */
 
 static void add_setting(const struct setting *s, struct buf *value, struct buf *out)
 {
@@ -89,13 +89,13 @@ void describe_defaults(struct buf *out)
     buf_clear(&value);
 }
 
-/* The manual page --------------------------------------------------------------------- */
+/* The manual page ----------------------------------------------------------------- */
 
 /* For scdoc: its signs lose their meaning. */
 static void add_plain(struct slice text, struct buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if (memchr("\\*_`", text.ptr[i], 4) != NULL) {
+        if (slice_find(SLICE("\\*_`"), text.ptr[i]) < 4) {
             buf_add_byte(out, '\\');
         }
         buf_add_byte(out, text.ptr[i]);

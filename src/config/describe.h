@@ -8,8 +8,8 @@
 
 enum { DESCRIBE_MAX = 256 * 1024 };
 
-/* A file that config_load() takes: every setting with its help, range and default, and one
- * listener on loopback. */
+/* A file that config_load() takes: every setting with its help, range and default, and
+ * one listener on loopback. */
 void describe_defaults(struct buf *out);
 
 /* scdoc(5) source, from the heading "SETTINGS" on. */

@@ -1,7 +1,7 @@
 /* config/load.h - one config_load() under way; shared by the three files that do it:
  * config.c (the file), take.c (its settings, one by one), check.c (what needs several).
  *
- * Errors  whoever finds a fault calls load_complain() and stops; the first one is told. */
+ * Errors  whoever finds a fault calls load_complain() and stops; the first is told. */
 #ifndef CONFIG_LOAD_H
 #define CONFIG_LOAD_H
 #include "config/parse.h"

@@ -17,6 +17,11 @@ struct token {
     struct slice text;
 };
 
+static bool is_one_of(struct slice signs, unsigned char c)
+{
+    return slice_find(signs, c) < signs.len;
+}
+
 static bool is_control(unsigned char c)
 {
     return c < 0x20 || c == 0x7f;
@@ -24,7 +29,7 @@ static bool is_control(unsigned char c)
 
 static bool is_word(unsigned char c)
 {
-    return c > 0x20 && c != 0x7f && memchr("{}=,;\"'#()", c, 10) == NULL;
+    return c > 0x20 && c != 0x7f && !is_one_of(SLICE("{}=,;\"'#()"), c);
 }
 
 static void skip(struct parse_lexer *l, size_t n)
@@ -88,7 +93,7 @@ static struct token take_token(struct parse_lexer *l)
     }
     unsigned char c = l->rest.ptr[0];
     size_t n = 1;
-    if (memchr("{}=,", c, 4) != NULL) {
+    if (is_one_of(SLICE("{}=,"), c)) {
         token.kind = TOKEN_SIGN;
     } else if (c == '"' || c == '\'') {
         token.kind = TOKEN_STRING;
@@ -224,8 +229,7 @@ static struct parse_event value_event(struct parser *p, enum parse_kind kind,
     return e;
 }
 
-/* `5 min` without quotes: a word on the value's line that starts no setting or section.
- */
+/* `5 min` without quotes: a word on the value's line that starts no setting, no section. */
 static bool word_follows(const struct parser *p, struct token value)
 {
     struct parse_lexer ahead = p->lexer;
@@ -251,20 +255,23 @@ static struct parse_event take_value(struct parser *p)
     return value_event(p, PARSE_VALUE, t);
 }
 
-static struct parse_event take_item(struct parser *p)
+/* False: the list ended. */
+static bool take_item(struct parser *p, struct parse_event *e)
 {
     struct token t = take_token(&p->lexer);
     if (is_sign(t, '}')) {
-        p->in_list = false;
-        return parse_next(p);
+        return false;
     }
     struct token after = peek_token(p);
+    bool value = t.kind == TOKEN_WORD || t.kind == TOKEN_STRING;
     if (is_sign(after, ',')) {
         (void)take_token(&p->lexer);
-    } else if ((t.kind == TOKEN_WORD || t.kind == TOKEN_STRING) && !is_sign(after, '}')) {
-        return fail_at(p, after, "a comma or } in the list");
+    } else if (value && !is_sign(after, '}')) {
+        *e = fail_at(p, after, "a comma or } in the list");
+        return true;
     }
-    return value_event(p, PARSE_ITEM, t);
+    *e = value_event(p, PARSE_ITEM, t);
+    return true;
 }
 
 static struct parse_event open_section(struct parser *p, struct token name, bool titled)
@@ -328,7 +335,11 @@ struct parse_event parse_next(struct parser *p)
         return error_event(p);
     }
     if (p->in_list) {
-        return take_item(p);
+        struct parse_event e;
+        if (take_item(p, &e)) {
+            return e;
+        }
+        p->in_list = false;
     }
     struct token t = take_token(&p->lexer);
     if (t.kind == TOKEN_WORD) {

@@ -2,11 +2,13 @@
  *
  * Source  *( name "=" value / name "=" "{" [value *("," value) [","]] "}"
  *            / name [title] "{" ... "}" ), sections one deep. A value or title is a bare
- * word, a "string" with the escapes \" and \\, or a 'string' as it is; strings end on
- * their line. Comments: # and // to the end of the line, and between slash-star and
- * star-slash. This is what libconfuse reads, less its include, +=, and environment. Pure.
+ *         word, a "string" with the escapes \" and \\, or a 'string' as it is; strings
+ *         end on their line. Comments: # and // to the end of the line, and between
+ *         slash-star and star-slash. As libconfuse reads it, less include, += and environment.
+ * Pure.
  * Own     borrows the text, which must outlive the parser; an event's slices hold until
- * the next call of parse_next(). Errors  PARSE_ERROR, and again on every later call. */
+ *         the next call of parse_next().
+ * Errors  PARSE_ERROR, and again on every later call. */
 #ifndef CONFIG_PARSE_H
 #define CONFIG_PARSE_H
 #include "base/buf.h"

@@ -39,7 +39,7 @@ enum { CONFIG_SETTINGS(X) SETTING_N };
 #undef X
 extern const struct setting settings[SETTING_N];
 
-/* What stands in a listener section; `form` is its words with | between, or says what else. */
+/* What stands in a listener section; `form`: its words with | between, or what else. */
 struct listener_setting {
     const char *name, *form, *help;
 };

@@ -15,9 +15,8 @@ static void complain_setting(struct load *l, unsigned line, const struct setting
     struct buf path;
     buf_init(&path, sizeof name);
     setting_path(s, &path);
-    if (slice_cstr(buf_slice(&path), name, sizeof name)) {
-        setting_expected(s, load_complain_value(l, line, name, text, wrong));
-    }
+    const char *shown = slice_cstr(buf_slice(&path), name, sizeof name) ? name : s->name;
+    setting_expected(s, load_complain_value(l, line, shown, text, wrong));
     buf_clear(&path);
 }
 
@@ -28,8 +27,7 @@ static bool is_listener(struct slice section)
 
 /* Unknown settings ------------------------------------------------------------------- */
 
-/* The sections that a setting of that name belongs in: it may only be in the wrong place.
- */
+/* Where a setting of that name belongs: it may only stand in the wrong place. */
 static bool suggest_section(struct buf *e, struct slice section, struct slice name)
 {
     for (unsigned i = 0; i < SETTING_N; i++) {
