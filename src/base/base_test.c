@@ -1,6 +1,7 @@
 /* base/base_test.c - the small modules of base: one table or property each. */
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/fields.h"
 #include "base/hash.h"
@@ -10,7 +11,9 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -118,6 +121,25 @@ static void test_crc32c(void **state)
     for (size_t cut = 0; cut <= 32; cut++) {
         uint32_t part = crc32c(0, (struct slice){buf, cut});
         assert_int_equal(crc32c(part, (struct slice){buf + cut, 32 - cut}), 0x46dd794eU);
+    }
+}
+
+static void test_clock_text(void **state)
+{
+    (void)state;
+    char text[CLOCK_TEXT_MAX], want[CLOCK_TEXT_MAX];
+    assert_true(
+        slice_eq(clock_text(1795328146250, text), SLICE("2026-11-22T06:15:46.250Z")));
+    assert_true(
+        slice_eq(clock_text(UINT64_MAX, text), SLICE("9999-12-31T23:59:59.999Z")));
+    for (uint64_t ms = 0; ms < 253402300800000U; ms += 86400000U * 13 + 3723004) {
+        time_t t = (time_t)(ms / 1000);
+        struct tm tm;
+        assert_non_null(gmtime_r(&t, &tm));
+        size_t n = strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S", &tm);
+        (void)snprintf(want + n, sizeof want - n, ".%03uZ", (unsigned)(ms % 1000));
+        (void)clock_text(ms, text);
+        assert_string_equal(text, want);
     }
 }
 
@@ -239,9 +261,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slice),  cmocka_unit_test(test_number),
         cmocka_unit_test(test_buf),    cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_hash),   cmocka_unit_test(test_map),
-        cmocka_unit_test(test_id),     cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_clock_text),
+        cmocka_unit_test(test_wire),   cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_map),    cmocka_unit_test(test_id),
+        cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

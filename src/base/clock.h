@@ -1,8 +1,13 @@
 /* base/clock.h - the two clocks. Rules take `now` as a parameter; only the edges ask. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
-#include <stdint.h>
+#include "base/slice.h"
 
 uint64_t clock_mono_ms(void); /* never jumps; for timeouts */
 uint64_t clock_wall_ms(void); /* Unix time in milliseconds; for people and disk */
+
+/* ms of Unix time as UTC: "2026-11-22T06:15:46.250Z", with NUL. Beyond the year 9999: the end
+ * of it. Pure, and unlike gmtime_r() it never opens a file, which a sandbox would punish. */
+enum { CLOCK_TEXT_MAX = 25 };
+struct slice clock_text(uint64_t ms, char out[CLOCK_TEXT_MAX]);
 #endif

@@ -3,12 +3,17 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { TAIL_MAX = 16 }; /* octets of: ,"cut":"yes"} and a line end */
 
 static struct {
     enum log_level level;
@@ -25,12 +30,27 @@ static const struct {
               [LOG_INFO] = {"info", 6},
               [LOG_DEBUG] = {"debug", 7}};
 
+/* systemd sets the variable and children inherit it, also those whose standard error goes
+ * elsewhere: compare what it names with what we have (systemd.exec(5)). */
+static bool to_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char ours[64];
+    if (stream == NULL || fstat(STDERR_FILENO, &st) != 0) {
+        return false;
+    }
+    (void)snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)st.st_dev,
+                   (uintmax_t)st.st_ino);
+    return strcmp(stream, ours) == 0;
+}
+
 void log_setup(enum log_level level, enum log_format format, const char *role)
 {
     setup.level = level;
     setup.format = format;
     setup.role = role;
-    setup.journald = getenv("JOURNAL_STREAM") != NULL;
+    setup.journald = to_journal();
 }
 
 void log_role(const char *role)
@@ -38,32 +58,116 @@ void log_role(const char *role)
     setup.role = role;
 }
 
-static void add_text(struct buf *b, const char *name, struct slice value)
+static bool wants_quotes(struct slice value)
 {
-    bool quote = value.len == 0;
-    for (size_t i = 0; i < value.len && !quote; i++) {
-        quote = value.ptr[i] <= ' ' || value.ptr[i] >= 0x7f || value.ptr[i] == '"' ||
-                value.ptr[i] == '=';
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = value.ptr[i];
+        if (c <= ' ' || c >= 0x7f || c == '"' || c == '=') {
+            return true;
+        }
     }
-    (void)buf_add_fmt(b, " %s=%s", name, quote ? "\"" : "");
-    (void)buf_add_escaped(b, value);
-    (void)buf_add_str(b, quote ? "\"" : "");
+    return value.len == 0;
 }
 
-/* As text, but a backslash is doubled so that the escapes of buf_add_escaped() stay
- * readable inside a JSON string: octet 0xff reads "\\xff". */
+static void add_text(struct buf *b, const char *name, struct slice value)
+{
+    const char *quote = wants_quotes(value) ? "\"" : "";
+    (void)buf_add_str(b, name);
+    (void)buf_add_str(b, "=");
+    (void)buf_add_str(b, quote);
+    (void)buf_add_escaped(b, value);
+    (void)buf_add_str(b, quote);
+}
+
 static void add_json(struct buf *b, const char *name, struct slice value)
 {
-    (void)buf_add_fmt(b, ",\"%s\":\"", name);
-    for (size_t i = 0; i < value.len; i++) {
-        struct slice one = slice_sub(value, i, 1);
-        unsigned char c = value.ptr[i];
-        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
-            (void)buf_add_byte(b, '\\');
-        }
-        (void)buf_add_escaped(b, one);
+    (void)json_add_string(b, slice_of(name));
+    (void)buf_add_byte(b, ':');
+    (void)json_add_string(b, value);
+}
+
+/* All of it, or b as it was and false. */
+static bool add(struct buf *b, const char *name, struct slice value)
+{
+    size_t before = b->len;
+    bool json = setup.format == LOG_JSON;
+    unsigned char last = before == 0 ? '\0' : b->ptr[before - 1];
+    if (last != '\0' && last != '{' && last != '>') {
+        (void)buf_add_byte(b, json ? ',' : ' ');
     }
-    (void)buf_add_byte(b, '"');
+    (json ? add_json : add_text)(b, name, value);
+    if (b->failed) {
+        b->failed = false;
+        b->len = before;
+        return false;
+    }
+    return true;
+}
+
+/* As much of the value as there is room for. */
+static void add_cut(struct buf *b, const char *name, struct slice value)
+{
+    size_t fits = 0, fails = value.len, before = b->len;
+    while (fits + 1 < fails) {
+        size_t half = fits + (fails - fits) / 2;
+        bool ok = add(b, name, slice_sub(value, 0, half));
+        fits = ok ? half : fits;
+        fails = ok ? fails : half;
+        b->len = before;
+    }
+    (void)add(b, name, slice_sub(value, 0, fits));
+}
+
+static void add_time(struct buf *b)
+{
+    uint64_t ms = clock_wall_ms();
+    char text[CLOCK_TEXT_MAX];
+    if (setup.format == LOG_JSON) {
+        (void)buf_add_fmt(b, "\"time\":%" PRIu64, ms);
+    } else if (!setup.journald) {
+        (void)add(b, "time", clock_text(ms, text));
+    }
+}
+
+static void add_head(struct buf *b, enum log_level level, uint64_t session,
+                     const char *event)
+{
+    char id[ID_TEXT_MAX] = "-";
+    if (session != 0) {
+        (void)id_text((struct message_id){session, 0}, id);
+    }
+    if (setup.journald) {
+        (void)buf_add_fmt(b, "<%d>", levels[level].syslog);
+    }
+    if (setup.format == LOG_JSON) {
+        (void)buf_add_byte(b, '{');
+        add_time(b);
+        (void)add(b, "session", slice_of(id));
+    } else {
+        (void)add(b, "session", slice_of(id));
+        add_time(b);
+    }
+    if (setup.format == LOG_JSON || !setup.journald) {
+        (void)add(b, "level", slice_of(levels[level].name));
+    }
+    (void)add(b, "role", slice_of(setup.role));
+    (void)add(b, "event", slice_of(event));
+}
+
+static void add_fields(struct buf *b, const struct fields *fields)
+{
+    bool whole = fields->dropped == 0;
+    for (unsigned i = 0; i < fields->n; i++) {
+        if (!add(b, fields->item[i].name, fields->item[i].value)) {
+            add_cut(b, fields->item[i].name, fields->item[i].value);
+            whole = false;
+            break;
+        }
+    }
+    if (!whole) {
+        b->max = LOG_LINE_MAX;
+        (void)add(b, "cut", SLICE("yes"));
+    }
 }
 
 void log_event(enum log_level level, uint64_t session, const char *event,
@@ -72,45 +176,23 @@ void log_event(enum log_level level, uint64_t session, const char *event,
     if (level > setup.level) {
         return;
     }
-    void (*add)(struct buf *, const char *, struct slice) =
-        setup.format == LOG_JSON ? add_json : add_text;
-    char id[ID_TEXT_MAX] = "-";
-    struct slice session_text = slice_of(id);
-    struct buf line;
-    buf_init(&line, LOG_LINE_MAX);
-
-    if (session != 0) {
-        session_text = id_text((struct message_id){session, 0}, id);
+    int saved_errno = errno;
+    unsigned char room[LOG_LINE_MAX];
+    /* On the stack and full-grown, so that it never allocates: a lack of memory must be
+     * sayable. The end is kept for the mark of a cut. */
+    struct buf line = {room, 0, sizeof room, sizeof room - TAIL_MAX, false};
+    add_head(&line, level, session, event);
+    if (fields != NULL) {
+        add_fields(&line, fields);
     }
-    if (setup.format == LOG_JSON) {
-        (void)buf_add_fmt(&line, "{\"time\":%" PRIu64 ",\"level\":\"%s\"",
-                          clock_wall_ms(), levels[level].name);
-    } else if (setup.journald) {
-        (void)buf_add_fmt(&line, "<%d>", levels[level].syslog);
-    }
-    size_t start = line.len;
-    add(&line, "session", session_text);
-    add(&line, "role", slice_of(setup.role));
-    add(&line, "event", slice_of(event));
-    if (setup.format == LOG_TEXT && line.len > start) {
-        memmove(line.ptr + start, line.ptr + start + 1, line.len - start - 1);
-        line.len--; /* no blank at the start of the line */
-    }
-    for (unsigned i = 0; fields != NULL && i < fields->n; i++) {
-        size_t before = line.len;
-        add(&line, fields->item[i].name, fields->item[i].value);
-        /* room for the mark and the end of the line */
-        if (line.failed || line.len > LOG_LINE_MAX - 32) {
-            line.len = before;
-            line.failed = false;
-            add(&line, "cut", SLICE("yes"));
-            break;
-        }
-    }
+    line.max = sizeof room;
     (void)buf_add_str(&line, setup.format == LOG_JSON ? "}\n" : "\n");
-    ssize_t ignored = write(STDERR_FILENO, line.ptr, line.len);
-    (void)ignored; /* there is nowhere to say that the log is gone */
-    buf_clear(&line);
+    ssize_t n = -1;
+    do {
+        n = write(STDERR_FILENO, line.ptr, line.len);
+    } while (n < 0 &&
+             errno == EINTR); /* otherwise: nowhere to say that the log is gone */
+    errno = saved_errno;
 }
 
 __attribute__((format(printf, 3, 0))) static void

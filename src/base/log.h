@@ -1,9 +1,12 @@
 /* base/log.h - one line per fact on standard error.
  *
- * Text    "session=k3v9x2mq7tza role=smtpd event=refused code=550 ..." with the journald
- *         priority prefix "<N>" when JOURNAL_STREAM is set; values are escaped, quoted when
- *         they hold a blank. JSON by setting: one object a line, with "time" and "level".
- * Limits  LOG_LINE_MAX octets a line; a longer one is cut and says so.
+ * Text    "session=k3v9x2mq7tza time=2026-11-22T06:15:46.250Z level=info role=smtpd/0
+ *         event=refused code=550 ..."; values are escaped, quoted when they hold a blank.
+ *         Into the journal (JOURNAL_STREAM names our standard error) without time and
+ *         level, which go there by the prefix "<N>". JSON by setting: one object a line,
+ *         "time" in ms. Fields are not named session, time, level, role, event or cut.
+ * Limits  LOG_LINE_MAX octets a line; a longer one is cut and says so: cut=yes.
+ * Errors  none: what cannot be written is lost. errno stays; nothing is allocated.
  * Never   passwords, message bodies: callers pass neither. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
