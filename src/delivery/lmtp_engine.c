@@ -373,8 +373,8 @@ static void on_envelope(struct lmtp_engine *e)
     }
     if (which == 0 && class != 2) {
         settle_all(e);
-        e->rcpt_n =
-            e->sent - 1; /* those in the pipeline will be refused; no more of them */
+        /* those in the pipeline will be refused; no more of them */
+        e->rcpt_n = e->sent - 1;
     } else if (which > 0 && class != 2) {
         settle_one(e, e->rcpt[which - 1]);
     } else if (which > 0) {

@@ -1,0 +1,330 @@
+/* daemon/delivery.c - the delivery role: what the queue orders goes to Maildir or LMTP.
+ *
+ * Orders wait in the pool; its threads do what blocks. The queue hands out no more than it
+ * wants to have under way, so what waits here is bounded by it.
+ * Queue gone   orders not begun are dropped, those under way end, their outcomes have nobody to
+ *              hear them: the next queue orders anew, flagged JOB_REPEATED.
+ * Drain        nothing new is begun, what runs is ended, its outcomes told. */
+#include "base/log.h"
+#include "base/map.h"
+#include "delivery/pool.h"
+#include "proc/role.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    SEGMENTS_MAX = 65536, /* as many as the spool may have */
+    RESEND_MS = 100,
+};
+
+/* Open as long as the queue says or an order needs it. */
+struct segment {
+    uint64_t number;
+    int fd;
+    unsigned refs;
+};
+
+struct delivery_role {
+    struct maildir_store maildir;
+    struct lmtp_server lmtp;
+    struct pool *pool;
+    struct map segments; /* by number */
+    struct channel *queue;
+    uint64_t generation; /* of the queue: orders of an earlier one are not answered */
+    struct list unsent;  /* outcomes that found the channel full */
+    struct event *done, *resend_timer, *end_timer;
+    bool draining, finished;
+};
+
+static void after(struct event *timer, uint32_t ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    (void)evtimer_add(timer, &tv);
+}
+
+/* --- segments -------------------------------------------------------------------------- */
+
+static void segment_unref(struct segment *s)
+{
+    if (--s->refs == 0) {
+        (void)close(s->fd);
+        free(s);
+    }
+}
+
+static void segment_close(struct delivery_role *d, uint64_t number)
+{
+    struct segment *s = map_take(&d->segments, map_key_u64(&number));
+    if (s != NULL) {
+        segment_unref(s);
+    }
+}
+
+static bool segment_open(struct delivery_role *d, uint64_t number, int fd)
+{
+    struct segment *s = calloc(1, sizeof *s);
+    segment_close(d, number);
+    if (s == NULL) {
+        (void)close(fd);
+        return false;
+    }
+    *s = (struct segment){number, fd, 1};
+    if (!map_put(&d->segments, map_key_u64(&number), s)) {
+        segment_unref(s);
+        return false;
+    }
+    return true;
+}
+
+static void unref_value(void *arg, struct slice key, void *value)
+{
+    (void)arg;
+    (void)key;
+    segment_unref(value);
+}
+
+static void segments_forget(struct delivery_role *d)
+{
+    map_each(&d->segments, unref_value, NULL);
+    map_clear(&d->segments);
+    map_init(&d->segments, SEGMENTS_MAX);
+}
+
+/* --- orders ---------------------------------------------------------------------------- */
+
+static void order_end(struct pool_order *o)
+{
+    if (o->segment != NULL) {
+        segment_unref(o->segment);
+    }
+    pool_order_free(&o);
+}
+
+static void drop_waiting(struct delivery_role *d)
+{
+    struct pool_order *o;
+    while ((o = pool_drop(d->pool)) != NULL) {
+        order_end(o);
+    }
+}
+
+static void forget_unsent(struct delivery_role *d)
+{
+    while (!list_empty(&d->unsent)) {
+        struct pool_order *o = LIST_ITEM(d->unsent.next, struct pool_order, node);
+        list_remove(&o->node);
+        order_end(o);
+    }
+}
+
+static bool send_outcome(struct delivery_role *d, const struct pool_order *o)
+{
+    if (d->queue == NULL || o->generation != d->generation) {
+        return true; /* nobody waits for it */
+    }
+    return channel_send(d->queue, MSG_JOB_DONE, buf_slice(&o->done), -1);
+}
+
+static void send_unsent(struct delivery_role *d)
+{
+    while (!list_empty(&d->unsent)) {
+        struct pool_order *o = LIST_ITEM(d->unsent.next, struct pool_order, node);
+        if (!send_outcome(d, o)) {
+            after(d->resend_timer, RESEND_MS);
+            return;
+        }
+        list_remove(&o->node);
+        order_end(o);
+    }
+}
+
+static void finish(struct role_ctx *ctx)
+{
+    struct delivery_role *d = ctx->state;
+    if (!d->finished) {
+        d->finished = true;
+        role_finish(ctx); /* threads that still run end with the process */
+    }
+}
+
+static void finish_when_done(struct role_ctx *ctx)
+{
+    struct delivery_role *d = ctx->state;
+    if (d->draining && pool_running(d->pool) == 0 && list_empty(&d->unsent)) {
+        finish(ctx);
+    }
+}
+
+static void on_done(evutil_socket_t fd, short what, void *arg)
+{
+    struct role_ctx *ctx = arg;
+    struct delivery_role *d = ctx->state;
+    struct pool_order *o;
+    uint64_t count = 0;
+    (void)what;
+    if (read(fd, &count, sizeof count) < 0) {
+        return;
+    }
+    while ((o = pool_take(d->pool)) != NULL) {
+        list_append(&d->unsent, &o->node);
+    }
+    send_unsent(d);
+    if (ctx->config->delivery_lmtp[0] != 0 && lmtp_server_unreachable(&d->lmtp)) {
+        log_text(LOG_WARN, "lmtp-directory-gone", "starting anew to find %s",
+                 d->lmtp.name);
+        d->draining = true;
+        drop_waiting(d);
+    }
+    finish_when_done(ctx);
+}
+
+static void on_resend(evutil_socket_t fd, short what, void *arg)
+{
+    struct role_ctx *ctx = arg;
+    (void)fd;
+    (void)what;
+    send_unsent(ctx->state);
+    finish_when_done(ctx);
+}
+
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+    struct role_ctx *ctx = arg;
+    struct delivery_role *d = ctx->state;
+    (void)fd;
+    (void)what;
+    log_text(LOG_WARN, "drain-time-over", "%u deliveries left", pool_running(d->pool));
+    finish(ctx);
+}
+
+/* --- the role -------------------------------------------------------------------------- */
+
+static const char *delivery_role_open(struct role_ctx *ctx)
+{
+    const struct config *c = ctx->config;
+    struct delivery_role *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return "no memory";
+    }
+    ctx->state = d;
+    map_init(&d->segments, SEGMENTS_MAX);
+    list_init(&d->unsent);
+    bool lmtp = c->delivery_lmtp[0] != 0;
+    if (lmtp && !lmtp_server_parse(c->delivery_lmtp, &d->lmtp)) {
+        return "delivery.lmtp: must be unix:/path or address:port";
+    }
+    const char *error = lmtp ? NULL
+                             : maildir_open(&d->maildir, c->delivery_maildir,
+                                            c->delivery_sub_address, c->hostname);
+    if (error != NULL) {
+        return error;
+    }
+    const char *host = c->hostname[0] != 0 ? c->hostname : "localhost";
+    struct pool_way way = {&d->maildir, lmtp ? &d->lmtp : NULL, host};
+    d->pool = pool_new(&way);
+    return d->pool == NULL ? "no memory" : NULL;
+}
+
+static void delivery_role_start(struct role_ctx *ctx)
+{
+    struct delivery_role *d = ctx->state;
+    d->done = event_new(ctx->base, pool_fd(d->pool), EV_READ | EV_PERSIST, on_done, ctx);
+    d->resend_timer = evtimer_new(ctx->base, on_resend, ctx);
+    d->end_timer = evtimer_new(ctx->base, on_end, ctx);
+    if (d->done == NULL || d->resend_timer == NULL || d->end_timer == NULL ||
+        event_add(d->done, NULL) != 0) {
+        fatal("delivery: no memory");
+    }
+    if (!pool_start(d->pool, (unsigned)ctx->config->delivery_workers)) {
+        fatal("delivery: no thread can be started");
+    }
+}
+
+static void delivery_role_peer(struct role_ctx *ctx, struct channel *ch)
+{
+    struct delivery_role *d = ctx->state;
+    if (channel_peer(ch) == ROLE_queue) {
+        d->queue = ch;
+        d->generation++;
+    }
+}
+
+static bool take_order(struct delivery_role *d, struct slice payload)
+{
+    struct pool_order *o = pool_order_new(payload);
+    if (o == NULL) {
+        return false;
+    }
+    if (d->draining) {
+        order_end(o); /* another one gets it */
+        return true;
+    }
+    struct segment *s = map_get(&d->segments, map_key_u64(&o->job.segment));
+    o->generation = d->generation;
+    if (s != NULL) {
+        s->refs++;
+        o->segment = s;
+        o->fd = s->fd;
+    }
+    pool_put(d->pool, o); /* without a segment it ends deferred: cannot be read */
+    return true;
+}
+
+static bool delivery_role_message(struct role_ctx *ctx, struct channel *ch,
+                                  const struct msg *m)
+{
+    struct delivery_role *d = ctx->state;
+    struct wire_reader r = wire_reader_of(m->payload);
+    (void)ch;
+    if (m->type == MSG_JOB) {
+        return take_order(d, m->payload);
+    }
+    uint64_t number = wire_u64(&r);
+    bool whole = wire_done(&r);
+    if (m->type == MSG_SEGMENT_OPEN && m->fd >= 0) {
+        if (!whole) {
+            (void)close(m->fd);
+        }
+        return whole && segment_open(d, number, m->fd);
+    }
+    if (m->type == MSG_SEGMENT_CLOSE && whole) {
+        segment_close(d, number);
+        return true;
+    }
+    return false;
+}
+
+static void delivery_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
+{
+    struct delivery_role *d = ctx->state;
+    if (ch != d->queue) {
+        return;
+    }
+    d->queue = NULL;
+    drop_waiting(d);
+    forget_unsent(d);
+    segments_forget(d);
+    finish_when_done(ctx);
+}
+
+static void delivery_role_drain(struct role_ctx *ctx, uint32_t ms)
+{
+    struct delivery_role *d = ctx->state;
+    d->draining = true;
+    drop_waiting(d);
+    after(d->end_timer, ms);
+    finish_when_done(ctx);
+}
+
+const struct role_ops delivery_ops = {
+    .role = ROLE_delivery,
+    .peers = "queue: orders and outcomes; trace: none yet",
+    .open = delivery_role_open,
+    .start = delivery_role_start,
+    .peer = delivery_role_peer,
+    .message = delivery_role_message,
+    .peer_gone = delivery_role_peer_gone,
+    .drain = delivery_role_drain,
+};
