@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-static unsigned finished;
+static unsigned finished, kept_n;
+static struct fixture *kept[8]; /* reachable to the end */
 
 void role_finish(struct role_ctx *ctx)
 {
@@ -108,8 +109,6 @@ static int setup(void **state)
 /* A role ends with its process: its threads stay until the test ends, and what they use. */
 static int teardown(void **state)
 {
-    static struct fixture *volatile kept[8];
-    static unsigned kept_n;
     struct fixture *f = *state;
     kept[kept_n++] = f;
     char command[128];

@@ -2,6 +2,7 @@
 #include "daemon/roles.h"
 
 const struct role_ops *const roles[] = {
+    &delivery_ops,
     &trace_ops,
 };
 const unsigned roles_n = sizeof roles / sizeof roles[0];
