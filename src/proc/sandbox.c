@@ -299,5 +299,8 @@ void sandbox_lock(enum role role, const struct config *seen)
         fatal("not dumpable: %s", strerror(errno));
     }
     lock_paths(row, role, seen);
-    calls_enter(row->calls, m == MODE_LOG);
+    /* who connects to nobody needs no sockets */
+    unsigned calls =
+        seen->delivery_lmtp[0] == '\0' ? row->calls & ~CALLS_CONNECT : row->calls;
+    calls_enter(calls, m == MODE_LOG);
 }
