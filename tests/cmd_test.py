@@ -64,7 +64,8 @@ class CommandLine(unittest.TestCase):
         for args in (["-c"], ["check-config", "-c"], ["-c", "", "check-config"]):
             self.assertEqual(postern(*args), (
                 2, "", "postern: -c has no file; say: postern -c FILE COMMAND ...\n"))
-        self.assertEqual(postern("check-config", "--", "-c", self.good)[0], 2)
+        self.assertEqual(postern("help", "--", "-c"), (
+            2, "", "postern: no such command '--'; say: postern help\n"))
 
     def test_bad_config(self):
         bad = self.write("bad.conf", "# one\nhostnam = x\n")

@@ -24,6 +24,7 @@ static void test_parse(void **state)
         {SLICE_INIT("2001:DB8::/32"), NET_OK, "2001:db8::/32"},
         {SLICE_INIT("2001:db8::1"), NET_OK, "2001:db8::1"},
         {SLICE_INIT("2001:db8::/127"), NET_OK, "2001:db8::/127"},
+        {SLICE_INIT("2001:db8::/100"), NET_OK, "2001:db8::/100"},
         {SLICE_INIT("::/0"), NET_OK, "::/0"},
         {SLICE_INIT("::1/128"), NET_OK, "::1"},
         {SLICE_INIT("::ffff:192.0.2.0/120"), NET_OK, "192.0.2.0/24"},

@@ -115,6 +115,8 @@ static void test_bad(void **state)
          ":5: retry stands in line 2 already; expected it once"},
         {"hostname = {a}",
          ":1: hostname takes no list; expected one value without braces"},
+        {"hostname = a\nfrobnicate\n",
+         ":2: neither = nor { follows frobnicate; expected NAME = VALUE or NAME { ... }"},
         /* values */
         {"hostname = a_b",
          ":1: hostname is \"a_b\": it is no domain name; expected a domain "
@@ -131,6 +133,8 @@ static void test_bad(void **state)
         {"smtpd-processes = -1",
          ":1: smtpd-processes is \"-1\": it is no whole number; expected "
          "a whole number from 0 to 64"},
+        {"smtpd-processes = 7\nhostnam = a",
+         ":2: unknown setting \"hostnam\"; did you mean \"hostname\"?"},
         {"smtpd-processes = 65",
          ":1: smtpd-processes is \"65\": it is too large; expected a "
          "whole number from 0 to 64"},
@@ -240,6 +244,105 @@ static void test_bad(void **state)
         (void)snprintf(expected, sizeof expected, "postern.conf%s", cases[i].error);
         assert_string_equal(load(cases[i].text, &cfg), expected);
         assert_null(cfg);
+    }
+}
+
+/* n times `unit` between head and tail; @ in it stands for its number. */
+static const char *load_many(const char *head, unsigned n, const char *unit,
+                             const char *tail)
+{
+    static char text[2 * 1024 * 1024];
+    struct config *cfg = NULL;
+    size_t at = (size_t)snprintf(text, sizeof text, "%s", head);
+    for (unsigned i = 0; i < n; i++) {
+        size_t number = strcspn(unit, "@");
+        bool numbered = unit[number] == '@';
+        int len = snprintf(text + at, sizeof text - at, "%.*s", (int)number, unit);
+        at += (size_t)len;
+        if (numbered) {
+            len = snprintf(text + at, sizeof text - at, "%u%s", i + 1, unit + number + 1);
+            at += (size_t)len;
+        }
+        assert_true(at < sizeof text);
+    }
+    assert_true((size_t)snprintf(text + at, sizeof text - at, "%s", tail) <
+                sizeof text - at);
+    const char *error = load(text, &cfg);
+    config_free(&cfg);
+    return error;
+}
+
+/* The most of each is taken, and one more is not. */
+static void test_full(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *unit, *tail;
+        unsigned most;
+        const char *error;
+    } cases[] = {
+        {"listener x { service = mx tls = none address = {", "\"127.0.0.1:@\",\n", "} }",
+         16, "postern.conf:17: too many addresses; expected at most 16"},
+        {MX "queue { retry = {", "\"@ s\",\n", "} }", 64,
+         "postern.conf:66: queue.retry is \"65 s\": the list is full; expected a list of "
+         "times, "
+         "each from 1 s to 30 d, such as \"1 min\""},
+        {MX "dns { forward = {", "\"127.0.0.@\",\n", "} }", 16,
+         "postern.conf:18: dns.forward is \"127.0.0.17\": the list is full; expected a "
+         "list of "
+         "addresses such as \"192.0.2.53\", \"192.0.2.53@5300\""},
+        {MX "limits { bare-newline-networks = {", "\"127.0.0.@\",\n", "} }", 64,
+         "postern.conf:66: limits.bare-newline-networks is \"127.0.0.65\": the list is "
+         "full; "
+         "expected a list of networks such as \"192.0.2.0/24\", \"2001:db8::/32\""},
+        {MX "user = '", "x", "'", 64,
+         "postern.conf:2: user is "
+         "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+         "xx\": it is too long; expected text of 1 to 64 characters"},
+        {"listener '", "x", "' { address = \"127.0.0.1:25\" service = mx tls = none }",
+         64,
+         "postern.conf:1: listener without a name of 1 to 64 characters; expected "
+         "listener "
+         "\"NAME\" { ... }"},
+        {MX, "#\n", "", 500000, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_string_equal(
+            load_many(cases[i].head, cases[i].most, cases[i].unit, cases[i].tail), "");
+        if (cases[i].error[0] != '\0') {
+            assert_string_equal(
+                load_many(cases[i].head, cases[i].most + 1, cases[i].unit, cases[i].tail),
+                cases[i].error);
+        }
+    }
+    assert_string_equal(load_many(MX, 550000, "#\n", ""),
+                        "postern.conf: it is too large; expected at most 1024 KiB");
+    const char *error = load_many(MX "user = '", 4097, "x", "'");
+    assert_non_null(strstr(error, "postern.conf:2: bad string: 'xxx"));
+    assert_non_null(strstr(load_many(MX "user = '", 4096, "x", "'"), "it is too long"));
+}
+
+static void test_listeners_full(void **state)
+{
+    (void)state;
+    char text[4096];
+    struct config *cfg = NULL;
+    for (unsigned n = CONFIG_LISTENERS_MAX; n <= CONFIG_LISTENERS_MAX + 1; n++) {
+        size_t at = 0;
+        for (unsigned i = 1; i <= n; i++) {
+            at +=
+                (size_t)snprintf(text + at, sizeof text - at,
+                                 "listener l%u { address = \"127.0.0.1:%u\" service = mx "
+                                 "tls = none }\n",
+                                 i, i);
+        }
+        assert_true(at < sizeof text);
+        assert_string_equal(
+            load(text, &cfg),
+            n == CONFIG_LISTENERS_MAX
+                ? ""
+                : "postern.conf:17: too many listeners; expected at most 16");
+        config_free(&cfg);
     }
 }
 
@@ -373,6 +476,19 @@ static void test_every_setting(void **state)
         buf_clear(&before);
         buf_clear(&after);
     }
+}
+
+static void test_quote(void **state)
+{
+    (void)state;
+    struct config *cfg = NULL;
+    struct buf out;
+    buf_init(&out, 100);
+    assert_string_equal(load("hostname = x user = 'a\\b\"c' " MX, &cfg), "");
+    setting_print(&settings[SETTING_ROW_user], cfg, &out);
+    assert_true(slice_eq(buf_slice(&out), SLICE("\"a\\\\b\\\"c\"")));
+    config_free(&cfg);
+    buf_clear(&out);
 }
 
 /* The file of check-config --defaults holds every setting, and says nothing new. */
@@ -519,10 +635,17 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),           cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_good),          cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_every_setting), cmocka_unit_test(test_default_file),
-        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_words),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_listeners_full),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_every_setting),
+        cmocka_unit_test(test_default_file),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
