@@ -18,6 +18,9 @@ struct command {
 static const struct command commands[] = {
     {"run", cmd_run, "", "start the server in the foreground; SIGHUP reloads, SIGTERM drains"},
     {"check-config", cmd_check_config, "[--defaults]", "say whether the configuration is good; or print one with every setting"},
+    {"domain", cmd_directory, "add|set|list|show|remove ...", "domains that mail is taken for"},
+    {"user", cmd_directory, "add|set|list|show|remove ...", "people who get mail here"},
+    {"alias", cmd_directory, "add|set|list|show|remove ...", "addresses that lead to users"},
 };
 /* clang-format on */
 enum { COMMAND_N = sizeof commands / sizeof commands[0] };

@@ -2,6 +2,7 @@
 #include "daemon/roles.h"
 
 const struct role_ops *const roles[] = {
+    &directory_ops,
     &delivery_ops,
     &trace_ops,
 };

@@ -94,7 +94,7 @@ static void note_fault(struct dir_store *s, int code)
     bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
     if (s->state != DIR_STORE_BROKEN) {
         s->state = busy ? DIR_STORE_BUSY : DIR_STORE_BROKEN;
-        (void)snprintf(s->fault, sizeof s->fault, "%.300s: %.120s; %s", s->config.path,
+        (void)snprintf(s->fault, sizeof s->fault, "%.300s: %.120s; %s", s->config.shown,
                        s->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(s->db),
                        advice(code));
     }
@@ -238,7 +238,7 @@ enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
 /* A new empty file that belongs to whom the directory belongs: a command given by root
  * must not lock the server out. (SQLite gives -wal and -shm the owner of the file by
  * itself.) */
-static bool make_file(const char *path, char error[DIR_ERROR_MAX])
+static bool make_file(const char *path, const char *shown, char error[DIR_ERROR_MAX])
 {
     char dir[4200];
     struct slice s = slice_of(path);
@@ -256,7 +256,7 @@ static bool make_file(const char *path, char error[DIR_ERROR_MAX])
     }
     if (!ok) {
         (void)snprintf(error, DIR_ERROR_MAX,
-                       "%.300s: %s; the directory must exist and be writable", path,
+                       "%.300s: %s; the directory must exist and be writable", shown,
                        strerror(errno));
     }
     if (fd >= 0) {
@@ -304,7 +304,7 @@ static bool migrate(struct dir_store *s)
             s->fault, sizeof s->fault,
             "%.300s: made by a newer postern (schema %llu, this one knows %d); "
             "install that one",
-            s->config.path, (unsigned long long)version, VERSION);
+            s->config.shown, (unsigned long long)version, VERSION);
         return false;
     }
     if (version == VERSION) {
@@ -339,7 +339,7 @@ static bool set_up(struct dir_store *s, off_t octets)
     }
     if (ok && !sound) {
         s->state = DIR_STORE_BROKEN;
-        (void)snprintf(s->fault, sizeof s->fault, "%.300s: %s", s->config.path,
+        (void)snprintf(s->fault, sizeof s->fault, "%.300s: %s", s->config.shown,
                        advice(SQLITE_CORRUPT));
     }
     return ok && sound;
@@ -351,17 +351,17 @@ struct dir_store *dir_store_open(const struct dir_store_config *config,
     struct stat st = {0};
     struct dir_store *s = NULL;
     if (config->create && access(config->path, F_OK) != 0 && errno == ENOENT &&
-        !make_file(config->path, error)) {
+        !make_file(config->path, config->shown, error)) {
         return NULL;
     }
     if (stat(config->path, &st) != 0) {
-        (void)snprintf(error, DIR_ERROR_MAX, "%.300s: %s; %s", config->path,
+        (void)snprintf(error, DIR_ERROR_MAX, "%.300s: %s; %s", config->shown,
                        strerror(errno), advice(SQLITE_CANTOPEN));
         return NULL;
     }
     s = calloc(1, sizeof *s);
     if (s == NULL) {
-        (void)snprintf(error, DIR_ERROR_MAX, "%.300s: out of memory", config->path);
+        (void)snprintf(error, DIR_ERROR_MAX, "%.300s: out of memory", config->shown);
         return NULL;
     }
     s->config = *config;

@@ -197,7 +197,7 @@ static void test_not_a_database(void **state)
     char error[DIR_ERROR_MAX], path[128];
     struct dir_store_config config = t.config;
     (void)snprintf(path, sizeof path, "%s/other.db", t.dir);
-    config.path = path;
+    config.path = config.shown = path;
     config.create = false;
     assert_null(dir_store_open(&config, error));
     assert_non_null(strstr(error, "No such file"));

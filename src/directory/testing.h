@@ -37,6 +37,7 @@ static inline void t_open(void)
     (void)snprintf(t.db, sizeof t.db, "%s/directory.db", t.dir);
     (void)snprintf(t.maildir, sizeof t.maildir, "%s/mail/%%d/%%u", t.dir);
     t.config = (struct dir_store_config){.path = t.db,
+                                         .shown = t.db,
                                          .maildir = t.maildir,
                                          .sub_address = "+",
                                          .inactive_after_ms = UINT64_C(90) * 86400000,

@@ -1,0 +1,550 @@
+/* cmd/directory.c - postern domain|user|alias add|set|list|show|remove: arguments to a request
+ * (directory/admin.h), to the running server or, while none runs, to its database; answers to
+ * words or JSON. */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/nearest.h"
+#include "cmd/cmd.h"
+#include "config/paths.h"
+#include "directory/admin.h"
+#include "directory/password.h"
+#include "proc/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { BUSY_MS = 5000, USAGE_MAX = 2048, NOBODY_LISTENS = -1 };
+
+#define ALL_OF(action)                                                                   \
+    (DIR_AT(DIR_OBJECT_DOMAIN, action) | DIR_AT(DIR_OBJECT_USER, action) |               \
+     DIR_AT(DIR_OBJECT_ALIAS, action))
+#define PASSWORDS (DIR_AT(DIR_OBJECT_USER, DIR_ADD) | DIR_AT(DIR_OBJECT_USER, DIR_SET))
+#define ALIASED   (DIR_AT(DIR_OBJECT_ALIAS, DIR_ADD) | DIR_AT(DIR_OBJECT_ALIAS, DIR_SET))
+
+/* Options that stay here. */
+enum own { OWN_JSON = 0, OWN_PASSWORD_STDIN, OWN_PASSWORD, OWN_GENERATE, OWN_COUNT };
+/* clang-format off */
+static const struct dir_admin_option own_options[OWN_COUNT] = {
+    [OWN_JSON] = {"json", NULL, ALL_OF(DIR_ADD) | ALL_OF(DIR_SET) | ALL_OF(DIR_LIST) | ALL_OF(DIR_SHOW) | ALL_OF(DIR_REMOVE),
+                  "answer in JSON, one object a line"},
+    [OWN_PASSWORD_STDIN] = {"password-stdin", NULL, PASSWORDS, "the password is the first line of standard input"},
+    [OWN_PASSWORD] = {"password", NULL, PASSWORDS, "ask for the password at the terminal"},
+    [OWN_GENERATE] = {"generate", NULL, PASSWORDS, "make a password and print it, this once"},
+};
+/* clang-format on */
+
+/* What the arguments say. */
+struct order {
+    enum dir_object object;
+    enum dir_action action;
+    unsigned where; /* DIR_AT() of the two */
+    bool own[OWN_COUNT];
+    json_t *request;
+    char password[DIR_PASSWORD_MAX]; /* cleared before we leave */
+};
+
+/* ---- usage ---- */
+
+static const char *operands(const struct order *o)
+{
+    static const char *const all[DIR_OBJECT_COUNT][DIR_ACTION_COUNT] = {
+        {"DOMAIN", "DOMAIN", "", "DOMAIN", "DOMAIN"},
+        {"ADDRESS", "ADDRESS", "[DOMAIN]", "ADDRESS", "ADDRESS"},
+        {"ADDRESS TARGET...", "ADDRESS TARGET...", "[DOMAIN]", "ADDRESS", "ADDRESS"},
+    };
+    return all[o->object][o->action];
+}
+
+static void add_option(struct buf *out, const struct dir_admin_option *option,
+                       const struct order *o)
+{
+    if ((option->where & o->where) != 0) {
+        int width = (int)(24 - strlen(option->name));
+        (void)buf_add_fmt(out, "  --%s %-*s %s\n", option->name, width,
+                          option->value == NULL ? "" : option->value, option->help);
+    }
+}
+
+static void print_usage(const struct order *o, FILE *to)
+{
+    struct buf out;
+    buf_init(&out, USAGE_MAX);
+    (void)buf_add_fmt(&out, "usage: postern %s %s %s [options]\n", dir_objects[o->object],
+                      dir_actions[o->action], operands(o));
+    for (size_t i = 0; i < dir_admin_option_n; i++) {
+        add_option(&out, &dir_admin_options[i], o);
+    }
+    for (size_t i = 0; i < OWN_COUNT; i++) {
+        add_option(&out, &own_options[i], o);
+    }
+    (void)fwrite(out.ptr, 1, out.len, to);
+    buf_clear(&out);
+}
+
+/* ---- arguments ---- */
+
+static const struct dir_admin_option *find_in(const struct dir_admin_option *options,
+                                              size_t n, const struct order *o,
+                                              struct slice name, struct nearest *near)
+{
+    for (size_t i = 0; i < n; i++) {
+        if ((options[i].where & o->where) == 0) {
+            continue;
+        }
+        if (slice_eq(slice_of(options[i].name), name)) {
+            return &options[i];
+        }
+        nearest_offer(near, options[i].name);
+    }
+    return NULL;
+}
+
+/* "--name", "--name=value" or "--name value"; *i moves past the value. */
+static bool take_option(struct order *o, int argc, char **argv, int *i)
+{
+    struct slice arg = slice_of(argv[*i] + 2);
+    size_t equals = slice_find(arg, '=');
+    struct slice name = slice_sub(arg, 0, equals);
+    struct nearest near = nearest_to(name);
+    const char *value = equals < arg.len ? argv[*i] + 2 + equals + 1 : NULL;
+    const struct dir_admin_option *option =
+        find_in(own_options, OWN_COUNT, o, name, &near);
+    bool own = option != NULL;
+    if (!own) {
+        option = find_in(dir_admin_options, dir_admin_option_n, o, name, &near);
+    }
+    if (option == NULL) {
+        (void)fprintf(stderr, "postern %s %s: there is no option %s",
+                      dir_objects[o->object], dir_actions[o->action], argv[*i]);
+        (void)fprintf(stderr, near.word == NULL ? "%s\n" : "; did you mean --%s?\n",
+                      near.word == NULL ? "" : near.word);
+        print_usage(o, stderr);
+        return false;
+    }
+    if (option->value != NULL && value == NULL && *i + 1 < argc) {
+        value = argv[++*i];
+    }
+    if ((option->value != NULL) != (value != NULL)) {
+        (void)fprintf(stderr, "postern: --%s %s%s\n", option->name,
+                      option->value == NULL ? "takes no value" : "needs a value: ",
+                      option->value == NULL ? "" : option->value);
+        return false;
+    }
+    if (own) {
+        o->own[option - own_options] = true;
+        return true;
+    }
+    json_t *json = value == NULL ? json_true() : json_string(value);
+    if (json == NULL) {
+        (void)fprintf(stderr, "postern: the value of --%s is not UTF-8\n", option->name);
+    }
+    return json != NULL && json_object_set_new(o->request, option->name, json) == 0;
+}
+
+static bool take_operand(struct order *o, const char *text)
+{
+    json_t *targets = json_object_get(o->request, "targets");
+    json_t *value = json_string(text);
+    if (value == NULL) {
+        (void)fprintf(stderr, "postern: '%s' is not UTF-8\n", text);
+        return false;
+    }
+    if (json_object_get(o->request, "subject") == NULL && operands(o)[0] != '\0') {
+        return json_object_set_new(o->request, "subject", value) == 0;
+    }
+    if (targets == NULL) {
+        (void)fprintf(stderr, "postern %s %s: '%s' is one too many\n",
+                      dir_objects[o->object], dir_actions[o->action], text);
+        print_usage(o, stderr);
+        json_decref(value);
+        return false;
+    }
+    return json_array_append_new(targets, value) == 0;
+}
+
+static int word(const char *const *words, int n, const char *text)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(words[i], text) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* EXIT_OK, or the status to leave with; *done: leave anyway. */
+static int read_arguments(struct order *o, int argc, char **argv, bool *done)
+{
+    int object = word(dir_objects, DIR_OBJECT_COUNT, argv[0]);
+    int action = argc < 2 ? -1 : word(dir_actions, DIR_ACTION_COUNT, argv[1]);
+    bool options = true;
+    *done = false;
+    if (object < 0 || action < 0) {
+        char wrong[200];
+        (void)snprintf(wrong, sizeof wrong, "there is no '%.100s'",
+                       argc < 2 ? "" : argv[1]);
+        return cmd_usage(argv[0], argc < 2 ? "do what?" : wrong,
+                         "add|set|list|show|remove");
+    }
+    o->object = (enum dir_object)object;
+    o->action = (enum dir_action)action;
+    o->where = DIR_AT((unsigned)object, (unsigned)action);
+    o->request = json_pack("{s:s,s:s}", "object", dir_objects[object], "action",
+                           dir_actions[action]);
+    if (o->request == NULL ||
+        ((o->where & ALIASED) != 0 &&
+         json_object_set_new(o->request, "targets", json_array()) != 0)) {
+        return EXIT_SYSTEM;
+    }
+    for (int i = 2; i < argc; i++) {
+        if (options && strcmp(argv[i], "--help") == 0) {
+            print_usage(o, stdout);
+            *done = true;
+            return EXIT_OK;
+        }
+        if (options && strcmp(argv[i], "--") == 0) {
+            options = false;
+        } else if (options && strncmp(argv[i], "--", 2) == 0) {
+            if (!take_option(o, argc, argv, &i)) {
+                return EXIT_USAGE;
+            }
+        } else if (!take_operand(o, argv[i])) {
+            return EXIT_USAGE;
+        }
+    }
+    if (json_object_get(o->request, "subject") == NULL && operands(o)[0] != '\0' &&
+        operands(o)[0] != '[') {
+        print_usage(o, stderr);
+        return EXIT_USAGE;
+    }
+    return EXIT_OK;
+}
+
+/* ---- passwords ---- */
+
+/* One line into out, without its end; at most cap - 1 octets, a NUL ends it early. */
+static bool read_line(int fd, char *out, size_t cap)
+{
+    size_t len = 0;
+    char c = 0;
+    ssize_t n = 0;
+    while (len < cap && (n = read(fd, &c, 1)) == 1 && c != '\n' && c != '\003') {
+        out[len++] = c;
+    }
+    bool ok = len < cap && n >= 0 && c != '\003';
+    len = ok && len > 0 && out[len - 1] == '\r' ? len - 1 : len;
+    out[len < cap ? len : cap - 1] = '\0';
+    return ok;
+}
+
+static bool ask_terminal(const char *prompt, char *out, size_t cap)
+{
+    struct termios was, quiet;
+    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (tty < 0 || tcgetattr(tty, &was) != 0) {
+        (void)fputs("postern: there is no terminal to ask for a password; say: "
+                    "--password-stdin or --generate\n",
+                    stderr);
+        if (tty >= 0) {
+            (void)close(tty);
+        }
+        return false;
+    }
+    quiet = was;
+    quiet.c_lflag &=
+        ~(tcflag_t)(ECHO | ISIG); /* ^C comes as an octet: echo is put back */
+    bool ok = tcsetattr(tty, TCSAFLUSH, &quiet) == 0 &&
+              dprintf(tty, "%s: ", prompt) > 0 && read_line(tty, out, cap);
+    (void)tcsetattr(tty, TCSAFLUSH, &was);
+    (void)dprintf(tty, "\n");
+    (void)close(tty);
+    return ok;
+}
+
+static bool get_password(struct order *o)
+{
+    char again[DIR_PASSWORD_MAX];
+    if (o->own[OWN_GENERATE]) {
+        _Static_assert(DIR_PASSWORD_MAX > DIR_PASSWORD_GENERATED, "it must fit");
+        dir_password_generate(o->password);
+        return true;
+    }
+    if (o->own[OWN_PASSWORD_STDIN]) {
+        if (!read_line(STDIN_FILENO, o->password, sizeof o->password)) {
+            (void)fputs("postern: standard input has no password of at most 511 octets\n",
+                        stderr);
+            return false;
+        }
+        return true;
+    }
+    bool same = false;
+    if (ask_terminal("password", o->password, sizeof o->password) &&
+        ask_terminal("once more", again, sizeof again)) {
+        same = strcmp(o->password, again) == 0;
+        if (!same) {
+            (void)fputs("postern: these were two passwords; nothing was changed\n",
+                        stderr);
+        }
+    }
+    explicit_bzero(again, sizeof again);
+    return same;
+}
+
+/* Only the hash leaves this process. */
+static int add_password(struct order *o)
+{
+    char hash[DIR_HASH_MAX];
+    int ways = o->own[OWN_GENERATE] + o->own[OWN_PASSWORD_STDIN] + o->own[OWN_PASSWORD] +
+               (json_object_get(o->request, "password-hash") != NULL);
+    if (ways > 1) {
+        (void)fputs("postern: a password is given in one way, not in several\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (ways == 0 || json_object_get(o->request, "password-hash") != NULL) {
+        return EXIT_OK;
+    }
+    if (!get_password(o)) {
+        return EXIT_NO;
+    }
+    if (o->password[0] == '\0' || !dir_password_hash(o->password, hash)) {
+        (void)fputs("postern: an empty password is none\n", stderr);
+        return EXIT_NO;
+    }
+    return json_object_set_new(o->request, "password-hash", json_string(hash)) == 0
+               ? EXIT_OK
+               : EXIT_SYSTEM;
+}
+
+/* ---- answers ---- */
+
+/* "12.5 MiB": rounded down. */
+static void print_size(FILE *to, json_int_t octets)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    json_int_t whole = octets, tenth = 0;
+    int unit = -1;
+    while (whole >= 1024 && unit < 3) {
+        tenth = whole % 1024 * 10 / 1024;
+        whole /= 1024;
+        unit++;
+    }
+    if (unit < 0) {
+        (void)fprintf(to, "%lld", (long long)whole);
+    } else {
+        (void)fprintf(to, "%lld.%lld %s", (long long)whole, (long long)tenth,
+                      units[unit]);
+    }
+}
+
+static void print_value(const char *name, const json_t *value)
+{
+    size_t i = 0;
+    const json_t *item = NULL;
+    bool size = strcmp(name, "quota") == 0 || strcmp(name, "used") == 0;
+    if (size && json_integer_value(value) == 0) {
+        (void)fputs(strcmp(name, "quota") == 0 ? "no quota" : "0", stdout);
+    } else if (size) {
+        print_size(stdout, json_integer_value(value));
+    } else if (json_is_integer(value)) {
+        (void)printf("%lld", (long long)json_integer_value(value));
+    } else if (json_is_string(value)) {
+        (void)fputs(json_string_value(value), stdout);
+    } else if (json_is_array(value)) {
+        json_array_foreach(value, i, item)
+        {
+            (void)printf("%s%s", i == 0 ? "" : ", ", json_string_value(item));
+        }
+    } else {
+        (void)fputs(json_is_true(value)    ? "yes"
+                    : json_is_false(value) ? "no"
+                                           : "-",
+                    stdout);
+    }
+}
+
+/* A list's line: members in their order, with a word in front where the value alone would not
+ * say what it is. */
+struct column {
+    const char *name, *label;
+};
+static const struct column columns[DIR_OBJECT_COUNT][6] = {
+    {{"domain", ""},
+     {"users", "users "},
+     {"aliases", "aliases "},
+     {"catch-all", "catch-all "}},
+    {{"address", ""},
+     {"state", ""},
+     {"quota", ""},
+     {"last_use", "last use "},
+     {"name", ""}},
+    {{"address", ""}, {"targets", "to "}},
+};
+
+static void print_entry(const struct order *o, json_t *line)
+{
+    const char *name = NULL;
+    json_t *value = NULL;
+    if (o->action == DIR_SHOW) {
+        json_object_foreach(line, name, value)
+        {
+            (void)printf("%-10s ", name);
+            print_value(name, value);
+            (void)putchar('\n');
+        }
+        return;
+    }
+    for (const struct column *c = columns[o->object]; c->name != NULL; c++) {
+        value = json_object_get(line, c->name);
+        if (value != NULL && !(json_is_string(value) && json_string_length(value) == 0)) {
+            (void)printf("%s%s", c == columns[o->object] ? "" : "  ", c->label);
+            print_value(c->name, value);
+        }
+    }
+    (void)putchar('\n');
+}
+
+static void on_line(void *arg, const char *text)
+{
+    struct order *o = arg;
+    if (o->own[OWN_JSON]) {
+        (void)puts(text);
+        return;
+    }
+    json_t *line = json_loads(text, 0, NULL);
+    const char *did = json_string_value(json_object_get(line, "did"));
+    if (did != NULL) {
+        (void)printf("%s %s %s\n", json_string_value(json_object_get(line, "object")),
+                     json_string_value(json_object_get(line, "subject")), did);
+    } else if (line != NULL) {
+        print_entry(o, line);
+    }
+    json_decref(line);
+}
+
+static void print_password(const struct order *o)
+{
+    const char *subject = json_string_value(json_object_get(o->request, "subject"));
+    if (o->own[OWN_GENERATE] && o->own[OWN_JSON]) {
+        (void)printf("{\"subject\":\"%s\",\"password\":\"%s\"}\n", subject, o->password);
+    } else if (o->own[OWN_GENERATE]) {
+        (void)printf("password %s\n", o->password);
+    } else if (o->object == DIR_OBJECT_USER && o->action == DIR_ADD &&
+               !o->own[OWN_JSON] &&
+               json_object_get(o->request, "password-hash") == NULL) {
+        (void)printf("It has no password: it gets mail, but cannot log in. For one, say: "
+                     "postern user set %s --generate\n",
+                     subject);
+    }
+}
+
+/* ---- without a server ---- */
+
+/* As the owner of the database's directory: what we make there must be the server's, and a
+ * link that somebody laid there leads us nowhere that he could not go. */
+static bool become_owner(const char *dir)
+{
+    struct stat st;
+    if (stat(dir, &st) != 0) {
+        (void)fprintf(stderr, "postern: %s: %s\n", dir, strerror(errno));
+        return false;
+    }
+    if (geteuid() == 0 && st.st_uid != 0 &&
+        (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)) {
+        perror("postern: seteuid");
+        return false;
+    }
+    return true;
+}
+
+static int carry_out(struct order *o, struct dir_store *store)
+{
+    struct dir_admin *admin = dir_admin_new(store, o->request, clock_wall_ms());
+    json_t *line = NULL;
+    if (admin == NULL) {
+        (void)fputs("postern: out of memory\n", stderr);
+        return EXIT_SYSTEM;
+    }
+    while ((line = dir_admin_next(admin)) != NULL) {
+        char *text = json_dumps(line, JSON_COMPACT);
+        if (text != NULL) {
+            on_line(o, text);
+        }
+        free(text);
+        json_decref(line);
+    }
+    int status = dir_admin_status(admin);
+    if (dir_admin_error(admin) != NULL) {
+        (void)fprintf(stderr, "postern: %s\n", dir_admin_error(admin));
+    }
+    dir_admin_free(&admin);
+    return status;
+}
+
+static int directly(struct order *o, const struct config *cfg)
+{
+    char path[4200], dir[4200], error[DIR_ERROR_MAX];
+    (void)snprintf(path, sizeof path, "%s/" STATE_DIRECTORY_DB, cfg->state_dir);
+    (void)snprintf(dir, sizeof dir, "%s/" STATE_DIRECTORY, cfg->state_dir);
+    if (access(dir, F_OK) != 0) { /* no server has run here yet */
+        struct sandbox_user user = state_user(cfg);
+        state_make(cfg, &user);
+    }
+    if (!become_owner(dir)) {
+        return EXIT_SYSTEM;
+    }
+    struct dir_store_config config = {.path = path,
+                                      .shown = path,
+                                      .maildir = cfg->delivery_maildir,
+                                      .sub_address = cfg->delivery_sub_address,
+                                      .inactive_after_ms = cfg->directory_inactive_after,
+                                      .busy_ms = BUSY_MS,
+                                      .create = true};
+    struct dir_store *store = dir_store_open(&config, error);
+    if (store == NULL) {
+        (void)fprintf(stderr, "postern: %s\n", error);
+        return EXIT_SYSTEM;
+    }
+    int status = carry_out(o, store);
+    dir_store_close(&store);
+    return status;
+}
+
+int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv)
+{
+    struct order o = {.request = NULL};
+    struct config *cfg = NULL;
+    char *request = NULL;
+    bool done = false;
+    int status = read_arguments(&o, argc, argv, &done);
+    if (status == EXIT_OK && !done) {
+        status = add_password(&o);
+    }
+    if (status != EXIT_OK || done) {
+        goto out;
+    }
+    cfg = cmd_config(ctx);
+    request = json_dumps(o.request, JSON_COMPACT);
+    if (cfg == NULL || request == NULL) {
+        status = cfg == NULL ? EXIT_CONFIG : EXIT_SYSTEM;
+        goto out;
+    }
+    status = cmd_ask(cfg, "directory", request, on_line, &o);
+    if (status == NOBODY_LISTENS) {
+        status = directly(&o, cfg);
+    }
+    if (status == EXIT_OK) {
+        print_password(&o);
+    }
+out:
+    explicit_bzero(o.password, sizeof o.password);
+    json_decref(o.request);
+    free(request);
+    config_free(&cfg);
+    return status;
+}

@@ -1,0 +1,321 @@
+/* daemon/directory.c - the directory role: answers smtpd what becomes of recipients, and the
+ * command line what it asks of domains, users and aliases.
+ *
+ * Faults  without a usable database every recipient is answered DIR_FAULT (4yz), and the log
+ *         says what to do; the file is tried again every second. It is made only at start.
+ * Changes a change by the command line, by another program or by another file in its place
+ *         starts a new generation, which every smtpd is told of. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/paths.h"
+#include "directory/admin.h"
+#include "proc/control.h"
+#include "proc/role.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    TICK_MS = 1000,
+    BUSY_MS = 50, /* readers never wait in WAL mode; a change may meet another writer */
+    STATUS_SYSTEM = 4,
+    ANSWER_MAX = MSG_PAYLOAD_MAX,
+};
+
+struct directory {
+    struct dir_store *store; /* NULL: cannot be used now */
+    struct dir_store_config config;
+    char path[4200];
+    char fault[DIR_ERROR_MAX]; /* why, as it was logged */
+    uint64_t opened; /* counts openings: a list goes on only in the store it began in */
+    uint64_t generation;
+    struct control *control;
+    struct event *tick;
+    struct channel *smtpd[ROLE_INSTANCES_MAX];
+    bool untold[ROLE_INSTANCES_MAX]; /* of the generation: its channel was full */
+    struct buf answer;
+};
+
+/* ---- generations ---- */
+
+static void tell(struct directory *d, unsigned i)
+{
+    struct buf payload;
+    buf_init(&payload, 8);
+    wire_put_u64(&payload, d->generation);
+    d->untold[i] = d->smtpd[i] != NULL &&
+                   !channel_send(d->smtpd[i], MSG_DIR_CHANGED, buf_slice(&payload), -1);
+    buf_clear(&payload);
+}
+
+static void changed(struct directory *d)
+{
+    d->generation++;
+    for (unsigned i = 0; i < ROLE_INSTANCES_MAX; i++) {
+        tell(d, i);
+    }
+}
+
+/* ---- the database, and its absence ---- */
+
+static void log_fault(struct directory *d, const char *text)
+{
+    if (strcmp(d->fault, text) != 0) {
+        (void)snprintf(d->fault, sizeof d->fault, "%s", text);
+        log_text(LOG_ERR, "directory-fault", "%s", text);
+    }
+}
+
+static void open_store(struct directory *d)
+{
+    char error[DIR_ERROR_MAX];
+    d->store = dir_store_open(&d->config, error);
+    if (d->store == NULL) {
+        log_fault(d, error);
+        return;
+    }
+    d->opened++;
+    if (d->fault[0] != '\0') {
+        d->fault[0] = '\0';
+        log_text(LOG_INFO, "directory-usable", "%s is open again", STATE_DIRECTORY_DB);
+    }
+    if (!dir_store_has_domains(d->store)) {
+        log_text(
+            LOG_WARN, "directory-empty",
+            "%s has no domain, so no mail is taken for anyone; say: postern domain add "
+            "example.test",
+            STATE_DIRECTORY_DB);
+    }
+}
+
+/* After a call with the store. */
+static void look_after(struct directory *d)
+{
+    if (d->store == NULL || dir_store_state(d->store) == DIR_STORE_OK) {
+        return;
+    }
+    if (dir_store_state(d->store) == DIR_STORE_BROKEN) {
+        log_fault(d, dir_store_fault(d->store));
+        dir_store_close(&d->store);
+        changed(d); /* what was cached may be what a mended database denies */
+    } else {
+        log_text(LOG_WARN, "directory-busy", "%s", dir_store_fault(d->store));
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct directory *d = arg;
+    bool anew = false;
+    if (d->store != NULL && !dir_store_in_place(d->store)) {
+        dir_store_close(&d->store);
+        anew = true;
+    } else if (d->store != NULL && dir_store_changed(d->store)) {
+        anew = true;
+    }
+    look_after(d);
+    if (d->store == NULL) {
+        open_store(d);
+        anew |= d->store != NULL;
+    }
+    if (anew) {
+        changed(d);
+    }
+    for (unsigned i = 0; i < ROLE_INSTANCES_MAX; i++) {
+        if (d->untold[i]) {
+            tell(d, i);
+        }
+    }
+}
+
+/* ---- smtpd ---- */
+
+static bool directory_message(struct role_ctx *ctx, struct channel *ch,
+                              const struct msg *m)
+{
+    struct directory *d = ctx->state;
+    struct wire_reader r = wire_reader_of(m->payload);
+    uint64_t cookie = wire_u64(&r);
+    (void)wire_u8(&r); /* the service: all are answered alike */
+    struct slice local = wire_text(&r), domain = wire_text(&r);
+    if (m->type != MSG_DIR_RCPT || !wire_done(&r)) {
+        return false;
+    }
+    struct dir_answer a = {.status = DIR_FAULT};
+    if (d->store != NULL) {
+        dir_store_lookup(d->store, local, domain, clock_wall_ms(), &a);
+    }
+    a.cookie = cookie;
+    a.generation = d->generation;
+    buf_reset(&d->answer);
+    dir_answer_write(&d->answer, &a);
+    look_after(d);
+    /* A full channel: smtpd has stopped reading, and gives up on what it asked by itself. */
+    if (d->answer.failed ||
+        !channel_send(ch, MSG_DIR_RCPT_IS, buf_slice(&d->answer), -1)) {
+        log_text(LOG_WARN, "answer-dropped", "smtpd/%u does not read its answers",
+                 channel_peer_index(ch));
+    }
+    return true;
+}
+
+static void directory_peer(struct role_ctx *ctx, struct channel *ch)
+{
+    struct directory *d = ctx->state;
+    unsigned i = channel_peer_index(ch);
+    if (channel_peer(ch) == ROLE_smtpd && i < ROLE_INSTANCES_MAX) {
+        d->smtpd[i] = ch;
+        tell(d, i); /* it may have cached what another instance of us said */
+    }
+}
+
+static void directory_peer_gone(struct role_ctx *ctx, struct channel *ch)
+{
+    struct directory *d = ctx->state;
+    unsigned i = channel_peer_index(ch);
+    if (channel_peer(ch) == ROLE_smtpd && i < ROLE_INSTANCES_MAX && d->smtpd[i] == ch) {
+        d->smtpd[i] = NULL;
+        d->untold[i] = false;
+    }
+}
+
+/* ---- the command line ---- */
+
+/* An answer that is being written. */
+struct answer {
+    struct directory *d;
+    uint64_t opened;
+    struct dir_admin *admin;
+    json_t *request;
+};
+
+static void answer_next(void *state, struct control_call *call)
+{
+    struct answer *a = state;
+    if (a->d->store == NULL || a->opened != a->d->opened) {
+        control_error(call, STATUS_SYSTEM,
+                      "the database was replaced meanwhile; ask again");
+        return;
+    }
+    while (control_room(call)) {
+        json_t *line = dir_admin_next(a->admin);
+        if (line != NULL) {
+            control_line(call, line);
+            continue;
+        }
+        if (dir_admin_error(a->admin) != NULL) {
+            control_error(call, dir_admin_status(a->admin), "%s",
+                          dir_admin_error(a->admin));
+        } else {
+            control_done(call, dir_admin_status(a->admin));
+        }
+        look_after(a->d);
+        return;
+    }
+}
+
+static void answer_end(void *state)
+{
+    struct answer *a = state;
+    dir_admin_free(&a->admin);
+    json_decref(a->request);
+    free(a);
+}
+
+static const struct control_stream answer_stream = {answer_next, answer_end};
+
+static void on_request(void *arg, struct control_call *call, json_t *request)
+{
+    struct directory *d = arg;
+    if (d->store == NULL) {
+        control_error(call, STATUS_SYSTEM, "%s", d->fault);
+        return;
+    }
+    struct answer *a = calloc(1, sizeof *a);
+    struct dir_admin *admin =
+        a == NULL ? NULL : dir_admin_new(d->store, request, clock_wall_ms());
+    if (admin == NULL) {
+        free(a);
+        control_error(call, STATUS_SYSTEM, "out of memory");
+        return;
+    }
+    *a = (struct answer){d, d->opened, admin, json_incref(request)};
+    if (dir_admin_changed(admin)) {
+        changed(d);
+        const char *subject = json_string_value(json_object_get(request, "subject"));
+        struct fields f = {0};
+        fields_add_str(&f, "object",
+                       json_string_value(json_object_get(request, "object")));
+        fields_add_str(&f, "action",
+                       json_string_value(json_object_get(request, "action")));
+        fields_add_str(&f, "subject", subject == NULL ? "" : subject);
+        log_event(LOG_INFO, 0, "directory-changed", &f);
+    }
+    control_stream(call, &answer_stream, a);
+}
+
+/* ---- the role ---- */
+
+static const char *directory_open(struct role_ctx *ctx)
+{
+    const struct config *c = ctx->config;
+    struct directory *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return "no memory";
+    }
+    ctx->state = d;
+    int n = snprintf(d->path, sizeof d->path, "%s/" STATE_DIRECTORY_DB, c->state_dir);
+    if (n < 0 || (size_t)n >= sizeof d->path) {
+        return "state-dir is too long";
+    }
+    (void)umask(077);
+    buf_init(&d->answer, ANSWER_MAX);
+    d->generation = clock_wall_ms(); /* above those of an instance before us */
+    d->config =
+        (struct dir_store_config){.path = d->path,
+                                  .shown = STATE_DIRECTORY_DB,
+                                  .maildir = c->delivery_maildir,
+                                  .sub_address = c->delivery_sub_address,
+                                  .inactive_after_ms = c->directory_inactive_after,
+                                  .busy_ms = BUSY_MS,
+                                  .create = true};
+    open_store(d);
+    /* Later an empty database in the place of a lost one would refuse all mail for good. */
+    d->config.create = false;
+    return NULL;
+}
+
+static void directory_start(struct role_ctx *ctx)
+{
+    static const struct timeval every = {TICK_MS / 1000, (TICK_MS % 1000) * 1000};
+    struct directory *d = ctx->state;
+    d->tick = event_new(ctx->base, -1, EV_PERSIST, on_tick, d);
+    d->control = control_new(ctx->base, ctx->control_fd, on_request, d);
+    if (d->tick == NULL || event_add(d->tick, &every) != 0 || d->control == NULL) {
+        fatal("directory: no memory");
+    }
+}
+
+static void directory_drain(struct role_ctx *ctx, uint32_t ms)
+{
+    struct directory *d = ctx->state;
+    (void)ms;
+    control_free(&d->control);
+    dir_store_close(&d->store);
+    role_finish(ctx);
+}
+
+const struct role_ops directory_ops = {
+    .role = ROLE_directory,
+    .peers = "smtpd asks it; the command line changes it",
+    .open = directory_open,
+    .start = directory_start,
+    .peer = directory_peer,
+    .message = directory_message,
+    .peer_gone = directory_peer_gone,
+    .drain = directory_drain,
+};
