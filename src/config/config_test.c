@@ -506,8 +506,8 @@ static void test_default_file(void **state)
     assert_false(text.failed);
     char *hostname = strstr((char *)text.ptr, "hostname = \"\"\n");
     assert_non_null(hostname);
-    memcpy(hostname, "hostname= 'x'",
-           strlen("hostname= 'x'")); /* whatever this machine's is */
+    static const unsigned char named[] = "hostname= 'x'"; /* whatever this machine's is */
+    memcpy(hostname, named, sizeof named - 1);
     assert_string_equal(load((const char *)text.ptr, &described), "");
     for (unsigned i = 0; i < SETTING_N; i++) {
         char line[128];
