@@ -663,12 +663,23 @@ static void do_one(struct queue_index *ix, struct queue_message *m, uint16_t num
     }
 }
 
+bool queue_is(const struct queue_message *m, uint16_t number,
+              const struct queue_which *which)
+{
+    enum queue_state state = (enum queue_state)m->target[number].state;
+    if (state == QUEUE_done) {
+        return false;
+    }
+    return which == NULL || ((!which->by_state || state == which->state) &&
+                             (which->domain.len == 0 ||
+                              slice_ieq(which->domain, queue_domain(m, number))));
+}
+
 void queue_do(struct queue_index *ix, struct queue_message *m, enum queue_command what,
-              struct slice domain, uint64_t now_ms, struct queue_did *did)
+              const struct queue_which *which, uint64_t now_ms, struct queue_did *did)
 {
     for (uint16_t i = 0; i < m->target_n; i++) {
-        if (m->target[i].state != QUEUE_done &&
-            (domain.len == 0 || slice_ieq(domain, queue_domain(m, i)))) {
+        if (queue_is(m, i, which)) {
             do_one(ix, m, i, what, now_ms, did);
         }
     }

@@ -1,26 +1,24 @@
-/* queue/index.h - every message that is not done, in memory: the state of each target,
- * what is due when, who delivers what.
+/* queue/index.h - every message that is not done, in memory: the state of each target, what
+ * is due when, who delivers what.
  *
- * States  of a target (one recipient number of one message); docs/architecture.md,
- * "Queue: states of a target", says the same in a table: PENDING -> RUNNING      taken:
- * part of a job of one worker RUNNING -> DONE         delivered; or given up because
- * removal was asked meanwhile RUNNING -> PENDING      deferred: next wait; worker gone:
- * at once (but what went down with three workers in a row waits first) RUNNING -> HELD
- * failed, expired, or hold was asked meanwhile PENDING -> HELD, HELD -> PENDING, PENDING
- * or HELD -> DONE    by command A message whose targets are all DONE leaves the index.
- * Jobs    one message, one destination domain, up to JOB_TARGETS_MAX targets that are
- * due; never two jobs for one target at once. A worker has at most rules.in_flight_max
- *         targets (one job may pass that bound); the one with the fewest gets the next
- * job. Fair    by (sender, destination domain), queue/schedule.h. Pure    no system calls
- * beside memory and two random keys at birth; now_ms is wall time. Own     everything
- * belongs to the index. A message pointer is good until a call that may end a target
- * (outcome, job end, worker down, command, replay) returns. Calls   `changed` and
- * `finished` come from inside those calls and may call nothing here but the readers.
- * Memory  per message 112 octets, plus 48 per destination domain in it, plus 32 and the
- *         addresses (once when both are the same) per target, plus about 100 for the map:
- * some 350 octets for a message to one recipient, 60 for each of a long list. The last
- * reply of a deferred target comes on top, shared by neighbours with the same one. Limits
- * QUEUE_MESSAGES_MAX messages, QUEUE_TEXT_MAX octets an address. */
+ * States  of a target (one recipient number of one message); docs/architecture.md, "Queue:
+ *         states of a target", has them in a table. In short: pending, running (in a job of
+ *         one worker), held (until a command), done. A message whose targets are all done
+ *         leaves the index.
+ * Jobs    one message, one destination domain, up to JOB_TARGETS_MAX targets that are due;
+ *         never two jobs for one target at once. A worker has at most rules.in_flight_max
+ *         targets (one job may pass that bound); the one with the fewest gets the next job.
+ * Fair    by (sender, destination domain), queue/schedule.h.
+ * Pure    no system calls beside memory and random keys at birth; now_ms is wall time.
+ * Own     everything belongs to the index. A message pointer is good until a call that may
+ *         end a target (outcome, job end, worker down, command) returns.
+ * Calls   `changed` and `finished` come from inside those calls and may call nothing here
+ *         but the readers.
+ * Memory  of a message: 112 octets; 64 per destination domain in it; per target 32 and its
+ *         addresses (one, when both are the same); about 100 for the map. Some 350 octets
+ *         for a message to one recipient, 60 for each of a long list. The last reply of a
+ *         deferred target comes on top, shared by neighbours with the same one.
+ * Limits  QUEUE_MESSAGES_MAX messages, QUEUE_TEXT_MAX octets an address. */
 #ifndef QUEUE_INDEX_H
 #define QUEUE_INDEX_H
 #include "base/list.h"
@@ -149,6 +147,7 @@ void queue_worker_down(struct queue_index *ix, unsigned worker, uint64_t now_ms)
 struct queue_pick {
     uint64_t job;
     unsigned worker;
+    uint64_t segment; /* of the message; may move later, see queue_job_segment() */
     const struct queue_message *message;
     const uint16_t *number; /* n targets; good until the job ends */
     uint16_t n;
@@ -156,6 +155,10 @@ struct queue_pick {
 };
 /* The next job; its targets are RUNNING. False: nothing is due, or no worker has room. */
 MUST_USE bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out);
+
+/* The segment that a job was given. False: that worker has no such job. */
+MUST_USE bool queue_job_segment(const struct queue_index *ix, uint64_t job,
+                                unsigned worker, uint64_t *segment);
 
 /* The outcome of one target of a job. False: that worker has no such job, or the job has
  * no such target, or its outcome was told already; nothing changed. */
@@ -186,10 +189,18 @@ struct queue_did {
     uint64_t running; /* in delivery: done if that attempt fails (retry: left alone) */
     uint64_t held;    /* retry: left alone, wants a release */
 };
-/* On all targets of a message that are at that domain (empty: any). The message may be
- * gone after it. */
+/* Which targets of a message: all that are not done, or of them those in that state and at
+ * that domain (empty: any). */
+struct queue_which {
+    struct slice domain;
+    bool by_state;
+    enum queue_state state;
+};
+MUST_USE bool queue_is(const struct queue_message *m, uint16_t number,
+                       const struct queue_which *which);
+/* The message may be gone after it. which NULL: all. */
 void queue_do(struct queue_index *ix, struct queue_message *m, enum queue_command what,
-              struct slice domain, uint64_t now_ms, struct queue_did *did);
+              const struct queue_which *which, uint64_t now_ms, struct queue_did *did);
 
 /* --- readers --- */
 

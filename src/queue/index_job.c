@@ -110,6 +110,7 @@ static struct queue_run *run_new(struct queue_index *ix, struct queue_part *part
         return NULL;
     }
     *run = (struct queue_run){.id = ix->next_job, .message = part->message, .n = n};
+    run->segment = part->message->segment;
     run->part = (uint16_t)(part - part->message->part);
     for (uint16_t i = 0; i < n; i++) {
         run->number[i] = number[i];
@@ -142,8 +143,11 @@ bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
     if (run == NULL) {
         return false;
     }
-    *out =
-        (struct queue_pick){.job = run->id, .message = m, .number = run->number, .n = n};
+    *out = (struct queue_pick){.job = run->id,
+                               .segment = run->segment,
+                               .message = m,
+                               .number = run->number,
+                               .n = n};
     for (uint16_t i = 0; i < n; i++) {
         struct queue_target *t = &m->target[number[i]];
         out->repeated = out->repeated || t->tried;
@@ -155,6 +159,17 @@ bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
     w->targets += n;
     sched_charge(&ix->schedule, unit, n);
     queue_reschedule(ix, part, now_ms);
+    return true;
+}
+
+bool queue_job_segment(const struct queue_index *ix, uint64_t job, unsigned worker,
+                       uint64_t *segment)
+{
+    const struct queue_run *run = run_find(ix, job);
+    if (run == NULL || run->worker != worker) {
+        return false;
+    }
+    *segment = run->segment;
     return true;
 }
 

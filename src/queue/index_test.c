@@ -270,11 +270,11 @@ static void test_failed_is_held(void **state)
     assert_int_equal(m->target[0].state, QUEUE_held);
     assert_int_equal(m->target[1].state, QUEUE_pending);
     assert_int_equal(m->target[1].next_ms, MIN);
-    queue_do(ix, m, QUEUE_DO_RETRY, SLICE(""), 10, &did);
+    queue_do(ix, m, QUEUE_DO_RETRY, NULL, 10, &did);
     assert_int_equal(did.changed, 1);
     assert_int_equal(did.held, 1);
     assert_int_equal(m->target[1].next_ms, 10);
-    queue_do(ix, m, QUEUE_DO_RELEASE, SLICE(""), 10, &did);
+    queue_do(ix, m, QUEUE_DO_RELEASE, NULL, 10, &did);
     assert_int_equal(m->target[0].state, QUEUE_pending);
     assert_true(queue_validate(ix));
     assert_true(queue_take(ix, 10, &pick));
@@ -321,15 +321,21 @@ static void test_commands(void **state)
         assert_int_equal(add(ix, (struct mail){2, "s@x.test", "other.test", 1, 0, 0}), 0);
         struct queue_message *m = queue_find(ix, (struct message_id){1, 1});
         if (cases[i].from == QUEUE_held) {
-            queue_do(ix, m, QUEUE_DO_HOLD, SLICE("D.test"), 0, &did);
+            queue_do(ix, m, QUEUE_DO_HOLD,
+                     &(struct queue_which){SLICE("D.test"), true, QUEUE_pending}, 0,
+                     &did);
         } else if (cases[i].from == QUEUE_running) {
             assert_true(queue_take(ix, 0, &pick));
             assert_ptr_equal(pick.message, m);
         }
         assert_int_equal(m->target[0].state, cases[i].from);
-        queue_do(ix, m, cases[i].command, SLICE("nowhere.test"), 0, &did);
+        enum queue_state other = cases[i].from == QUEUE_held ? QUEUE_pending : QUEUE_held;
+        queue_do(ix, m, cases[i].command,
+                 &(struct queue_which){.domain = SLICE("nowhere.test")}, 0, &did);
+        queue_do(ix, m, cases[i].command, &(struct queue_which){{0}, true, other}, 0,
+                 &did);
         assert_int_equal(m->target[0].state, cases[i].from);
-        queue_do(ix, m, cases[i].command, SLICE(""), 0, &did);
+        queue_do(ix, m, cases[i].command, NULL, 0, &did);
         assert_true(queue_validate(ix));
         if (cases[i].from == QUEUE_running) {
             finish_job(ix, &pick, cases[i].then, 0);
@@ -351,9 +357,9 @@ static void test_no_route(void **state)
     struct queue_message *m = queue_find(ix, (struct message_id){1, 1});
     assert_int_equal(m->target[0].state, QUEUE_held);
     assert_int_equal(seen.what[QUEUE_NO_ROUTE], 1);
-    queue_do(ix, m, QUEUE_DO_RELEASE, SLICE(""), 0, &did);
+    queue_do(ix, m, QUEUE_DO_RELEASE, NULL, 0, &did);
     assert_int_equal(m->target[0].state, QUEUE_held);
-    queue_do(ix, m, QUEUE_DO_REMOVE, SLICE(""), 0, &did);
+    queue_do(ix, m, QUEUE_DO_REMOVE, NULL, 0, &did);
     assert_null(find(ix, 1));
     queue_free(&ix);
 }
@@ -479,8 +485,8 @@ static void test_cursor(void **state)
     queue_cursor_open(ix, &c);
     assert_int_equal(queue_cursor_next(ix, &c)->id.session, 1);
     for (uint64_t i = 1; i <= 2; i++) { /* the one before, and the one it stands at */
-        queue_do(ix, queue_find(ix, (struct message_id){i, 1}), QUEUE_DO_REMOVE,
-                 SLICE(""), 0, &did);
+        queue_do(ix, queue_find(ix, (struct message_id){i, 1}), QUEUE_DO_REMOVE, NULL, 0,
+                 &did);
     }
     assert_int_equal(queue_cursor_next(ix, &c)->id.session, 3);
     assert_int_equal(queue_cursor_next(ix, &c)->id.session, 4);
@@ -599,7 +605,7 @@ static void command_one(struct queue_index *ix)
     struct queue_did did = {0};
     struct queue_message *m = queue_find(ix, (struct message_id){1 + draw(MESSAGES), 1});
     if (m != NULL) {
-        queue_do(ix, m, (enum queue_command)draw(4), SLICE(""), world.now, &did);
+        queue_do(ix, m, (enum queue_command)draw(4), NULL, world.now, &did);
     }
 }
 
@@ -625,7 +631,7 @@ static void settle_all(struct queue_index *ix)
     for (uint64_t i = 1; i <= MESSAGES; i++) {
         struct queue_message *m = queue_find(ix, (struct message_id){i, 1});
         if (m != NULL) {
-            queue_do(ix, m, QUEUE_DO_RELEASE, SLICE(""), world.now, &did);
+            queue_do(ix, m, QUEUE_DO_RELEASE, NULL, world.now, &did);
         }
     }
     for (int i = 0; i < 100000 && ix->message_n > 0; i++) {
@@ -641,7 +647,7 @@ static void settle_all(struct queue_index *ix)
             for (uint64_t k = 1; k <= MESSAGES; k++) {
                 struct queue_message *m = queue_find(ix, (struct message_id){k, 1});
                 if (m != NULL) {
-                    queue_do(ix, m, QUEUE_DO_RELEASE, SLICE(""), world.now, &did);
+                    queue_do(ix, m, QUEUE_DO_RELEASE, NULL, world.now, &did);
                 }
             }
         }

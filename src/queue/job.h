@@ -1,23 +1,21 @@
 /* queue/job.h - a delivery ordered, and what became of it (pure).
  *
- * JOB: u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
- * length; u32 envelope length; u32 head length; u64 arrival ms; text sender; u8 service;
- * u8 flags; u16 target count; per target: u16 number in the envelope, text given, text
- * address. All targets of one job go the same way (local). The segment was opened by
- * SEGMENT_OPEN. flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its
- * targets may have been handed to a delivery before (attempts > 0, found by replay at
- * start, delivery died): then the Maildir is searched for the file of the earlier
- * attempt.
- *
- * JOB_DONE: u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16
- * reply code (0: none), text transport ("maildir", "lmtp"), text where, text reply: one
- * line with its code, "550 5.1.1 no such user"; what the other server said, or what went
- * wrong here. There is one outcome for each target of the job, always.
- *
- * Pure    octets in, values out; slices borrow from the payload.
- * Errors  the readers walk the whole payload first: after true every target or outcome
- *         decodes, and the counts are what is there. False: nothing was set.
- * Limits  1 to JOB_TARGETS_MAX targets; whole payload at most a message's. */
+ * JOB      u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
+ *          length; u32 envelope length; u32 head length; u64 arrival ms; text sender; u8
+ *          service; u8 flags; u16 target count; per target: u16 number in the envelope, text
+ *          given, text address. All targets of one job go the same way (local). The segment
+ *          was opened by SEGMENT_OPEN.
+ *          flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its targets
+ *          may have been handed to a delivery before (attempts > 0, found by replay at start,
+ *          delivery died): then the Maildir is searched for the file of the earlier attempt.
+ * JOB_DONE u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16 reply
+ *          code (0: none), text transport ("maildir", "lmtp"), text where, text reply: one
+ *          line with its code, "550 5.1.1 no such user"; what the other server said, or what
+ *          went wrong here. There is one outcome for each target of the job, always.
+ * Pure     octets in, values out; slices borrow from the payload.
+ * Errors   the readers walk the whole payload first: after true every target or outcome
+ *          decodes, and the counts are what is there. False: nothing was set.
+ * Limits   1 to JOB_TARGETS_MAX targets; whole payload at most a message's. */
 #ifndef QUEUE_JOB_H
 #define QUEUE_JOB_H
 #include "base/id.h"

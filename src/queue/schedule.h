@@ -1,9 +1,9 @@
-/* queue/schedule.h - what goes next: a heap of units that wait for their time, and lanes
- * of units that are due.
+/* queue/schedule.h - what goes next: a heap of units that wait for their time, and lanes of
+ * units that are due.
  *
  * Fair    due units stand in one of SCHED_LANES lanes, chosen by whoever puts them there
- *         (by hash: stochastic fair queueing); lanes take turns, and a lane that took
- * more than its share waits for as many turns. Inside a lane, units go in the order in
+ *         (by hash: stochastic fair queueing); lanes take turns, and a lane that took more
+ *         than its share waits for as many turns. Inside a lane, units go in the order in
  *         which they became due, one turn each.
  * Pure    no clock; time comes as a parameter, in wall ms.
  * Own     units belong to the caller and may not move while they are in.

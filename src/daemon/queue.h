@@ -1,0 +1,78 @@
+/* daemon/queue.h - inside of the queue role: what its files share.
+ *
+ * queue.c          the role: start, spool, what smtpd says, timers, drain
+ * queue_jobs.c     deliveries: segments opened for them, jobs out, outcomes back
+ * queue_control.c  the command line's requests */
+#ifndef DAEMON_QUEUE_H
+#define DAEMON_QUEUE_H
+#include "proc/role.h"
+#include "queue/ledger.h"
+#include "queue/story.h"
+#include "spool/writer.h"
+
+enum {
+    QUEUE_OPEN_MAX = 256,      /* segments open in one delivery */
+    QUEUE_IN_FLIGHT_MAX = 256, /* targets in one delivery, about */
+    QUEUE_PER_WORKER = 4,      /* targets in flight per delivery.workers */
+};
+/* So that a segment that no job reads can always be closed for another one. */
+_Static_assert(QUEUE_IN_FLIGHT_MAX <= QUEUE_OPEN_MAX, "each job may need a segment");
+
+struct queue_open {
+    uint64_t segment;
+    uint64_t used; /* order of use: the smallest is closed first */
+    unsigned jobs; /* in flight that read it */
+    bool closing;  /* of no use any more: closed after its last job */
+};
+
+struct queue_delivery {
+    struct channel *ch; /* NULL: none */
+    struct queue_open *open;
+    unsigned open_n;
+};
+
+struct queue_owner { /* which smtpd writes a segment */
+    uint64_t segment;
+    unsigned smtpd;
+};
+
+struct control;
+struct queue_role {
+    struct role_ctx *ctx;
+    struct spool_store *store;
+    struct queue_index *index;
+    struct queue_ledger ledger;
+    struct queue_story story;
+    struct control *control;
+    struct channel *smtpd[ROLE_INSTANCES_MAX], *trace;
+    struct queue_delivery delivery[ROLE_INSTANCES_MAX];
+    struct queue_owner *owner;
+    size_t owner_n, owner_cap;
+    struct event *dispatch_timer, *sync_timer, *tick_timer, *end_timer;
+    struct buf out;                    /* the message being made */
+    const struct job_outcome *outcome; /* that is being applied */
+    uint64_t uses;                     /* of segments, counted */
+    uint64_t traces_dropped;
+    enum spool_state state;
+    bool sync_set, dispatch_now, draining, finished;
+};
+
+/* Writes what an index call changed: to be called after every such call. */
+void queue_role_changed(struct queue_role *q);
+void queue_role_drained(
+    struct queue_role *q); /* ends the role when nothing is left to do */
+
+/* queue_jobs.c */
+void queue_jobs_soon(struct queue_role *q); /* dispatch in the next turn of the loop */
+void queue_jobs_on_timer(int fd, short what, void *arg);
+void queue_jobs_peer(struct queue_role *q, struct channel *ch);
+void queue_jobs_peer_gone(struct queue_role *q, unsigned index);
+MUST_USE bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice payload);
+/* Nothing in that segment is of use any more. */
+void queue_jobs_segment_drained(struct queue_role *q, uint64_t segment);
+void queue_jobs_close_idle(struct queue_role *q);
+void queue_jobs_clear(struct queue_role *q);
+
+/* queue_control.c */
+void queue_control_start(struct queue_role *q);
+#endif

@@ -1,0 +1,98 @@
+/* daemon/queue_control.c - see queue.h: `postern queue` asks, queue/query.h answers, in steps
+ * between which everything else goes on. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/queue.h"
+#include "proc/control.h"
+#include "queue/query.h"
+
+#include <stdlib.h>
+
+enum { STATUS_USAGE = 2, STATUS_SYSTEM = 4 };
+
+struct asked {
+    struct queue_role *q;
+    struct queue_query *query;
+};
+
+static void write_line(void *arg, json_t *line)
+{
+    control_line(arg, line);
+}
+
+static bool has_room(void *arg)
+{
+    return control_room(arg);
+}
+
+static void next(void *state, struct control_call *call)
+{
+    struct asked *asked = state;
+    struct queue_role *q = asked->q;
+    const struct queue_query_out out = {write_line, has_room, call};
+    char complaint[QUEUE_COMPLAINT_MAX];
+    int status = 0;
+    bool changes = queue_query_changes(asked->query);
+    if (changes && !ledger_ok(&q->ledger)) {
+        control_error(
+            call, STATUS_SYSTEM,
+            "the journal of the spool cannot be written now; see the server's log");
+        return;
+    }
+    bool more = queue_query_step(asked->query, clock_wall_ms(), &out, &status, complaint);
+    if (changes) {
+        queue_role_changed(q);
+        queue_jobs_soon(q);
+    }
+    if (more) {
+        return;
+    }
+    if (complaint[0] != '\0') {
+        control_error(call, status, "%s", complaint);
+    } else {
+        control_done(call, status);
+    }
+}
+
+static void end(void *state)
+{
+    struct asked *asked = state;
+    queue_query_free(&asked->query);
+    free(asked);
+}
+
+static const struct control_stream stream = {next, end};
+
+static void handle(void *arg, struct control_call *call, json_t *request)
+{
+    struct queue_role *q = arg;
+    const char *wrong = NULL;
+    if (q->finished) {
+        control_error(call, STATUS_SYSTEM, "the server is going down");
+        return;
+    }
+    struct asked *asked = calloc(1, sizeof *asked);
+    if (asked == NULL) {
+        control_error(call, STATUS_SYSTEM, "no memory");
+        return;
+    }
+    asked->q = q;
+    asked->query = queue_query_new(q->index, request, &wrong);
+    if (asked->query == NULL) {
+        free(asked);
+        control_error(call, STATUS_USAGE, "%s", wrong);
+        return;
+    }
+    control_stream(call, &stream, asked);
+}
+
+void queue_control_start(struct queue_role *q)
+{
+    if (q->ctx->control_fd < 0) {
+        return; /* a test without one */
+    }
+    q->control = control_new(q->ctx->base, q->ctx->control_fd, handle, q);
+    if (q->control == NULL) {
+        fatal("queue: no memory for the control socket");
+    }
+}

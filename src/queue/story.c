@@ -1,0 +1,123 @@
+/* queue/story.c - see story.h */
+#include "queue/story.h"
+
+#include "base/log.h"
+
+#define ADVICE "kept on hold: see `postern queue show`, then release or remove it"
+
+/* By enum queue_what: event of the trace, word and level of the log, what a person should do. */
+static const struct {
+    enum trace_kind kind;
+    const char *event;
+    enum log_level level;
+    const char *advice;
+} tellings[] = {
+    [QUEUE_DELIVERED] = {TRACE_delivered, "delivered", LOG_INFO, NULL},
+    [QUEUE_DEFERRED] = {TRACE_deferred, "deferred", LOG_INFO, NULL},
+    [QUEUE_FAILED] = {TRACE_failed, "failed", LOG_WARN, ADVICE},
+    [QUEUE_EXPIRED] = {TRACE_failed, "expired", LOG_WARN, ADVICE},
+    [QUEUE_HOLD] = {TRACE_held, "held", LOG_INFO, NULL},
+    [QUEUE_NO_ROUTE] = {TRACE_held, "held", LOG_WARN, ADVICE},
+    [QUEUE_RELEASE] = {TRACE_released, "released", LOG_INFO, NULL},
+    [QUEUE_REMOVE] = {TRACE_removed, "removed", LOG_INFO, NULL},
+};
+
+void story_init(struct queue_story *s, void (*send)(void *arg, struct slice record),
+                void *arg)
+{
+    *s = (struct queue_story){.send = send, .arg = arg};
+    trace_init(&s->trace, 0, 0);
+    buf_init(&s->record, TRACE_RECORD_MAX);
+}
+
+void story_clear(struct queue_story *s)
+{
+    trace_clear(&s->trace);
+    buf_clear(&s->record);
+}
+
+void story_flush(struct queue_story *s, uint64_t now_ms)
+{
+    if (trace_empty(&s->trace)) {
+        return;
+    }
+    buf_reset(&s->record);
+    trace_take(&s->trace, now_ms, &s->record);
+    if (!s->record.failed && s->record.len > 0) {
+        s->send(s->arg, buf_slice(&s->record));
+    }
+}
+
+static void begin(struct queue_story *s, const struct queue_message *m, uint64_t at_ms)
+{
+    s->trace.session = m->id.session;
+    s->trace.start_ms = at_ms;
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_sender(m));
+}
+
+/* The fields that every event of a target has. */
+static void add_common(struct fields *f, const struct queue_message *m, uint16_t number)
+{
+    struct slice given = queue_given(m, number), address = queue_address(m, number);
+    fields_add(f, "to", given);
+    if (!slice_eq(given, address)) {
+        fields_add(f, "target", address);
+    }
+}
+
+static void add_outcome(struct fields *f, const struct queue_message *m, uint16_t number,
+                        enum queue_what what, const struct job_outcome *o)
+{
+    const struct queue_target *t = &m->target[number];
+    if (o != NULL && o->transport.len > 0) {
+        fields_add(f, "transport", o->transport);
+    }
+    if (o != NULL && o->where.len > 0) {
+        fields_add(f, "where", o->where);
+    }
+    if (o != NULL && o->reply.len > 0) {
+        fields_add(f, "reply", slice_sub(o->reply, 0, QUEUE_REPLY_MAX));
+    } else if (t->note != NULL && what != QUEUE_RELEASE) {
+        fields_add(f, "reply", queue_reply(m, number));
+    }
+    if (what == QUEUE_DEFERRED) {
+        fields_add_u64(f, "next", t->next_ms);
+    }
+    if (what == QUEUE_HOLD || what == QUEUE_RELEASE || what == QUEUE_REMOVE) {
+        fields_add_str(f, "by", "command");
+    }
+    if (o != NULL || what == QUEUE_DEFERRED) {
+        fields_add_u64(f, "attempt", t->attempts);
+    }
+}
+
+void story_tell(struct queue_story *s, const struct queue_message *m, uint16_t number,
+                enum queue_what what, const struct job_outcome *o, uint64_t now_ms)
+{
+    bool first = o != NULL && m->target[number].attempts == 1 && !m->replayed;
+    uint64_t at_ms = first && m->arrival_ms < now_ms ? m->arrival_ms : now_ms;
+    char id[ID_TEXT_MAX];
+    struct fields f = {0};
+
+    if (s->trace.session != m->id.session || trace_due(&s->trace)) {
+        story_flush(s, now_ms);
+    }
+    if (trace_empty(&s->trace)) {
+        begin(s, m, at_ms);
+    }
+    add_common(&f, m, number);
+    if (first) {
+        trace_event(&s->trace, TRACE_queued, at_ms, m->id.n, &f);
+    }
+    add_outcome(&f, m, number, what, o);
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_given(m, number));
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_address(m, number));
+    trace_event(&s->trace, tellings[what].kind, now_ms, m->id.n, &f);
+
+    fields_add(&f, "id", id_text(m->id, id));
+    fields_add(&f, "from", queue_sender(m));
+    if (tellings[what].advice != NULL) {
+        fields_add_str(&f, "text", tellings[what].advice);
+    }
+    log_event(tellings[what].level, m->id.session, tellings[what].event, &f);
+}

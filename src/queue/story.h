@@ -1,0 +1,29 @@
+/* queue/story.h - what became of messages, told to trace and log.
+ *
+ * Trace   records under the session that brought the message, keyed by the addresses: `queued`
+ *         and the outcome of the first attempt come in one record, since two would double the
+ *         work of the trace; `queued` has the time of arrival.
+ * Log     one line per target and event. What needs a person (failed, expired) is a warning
+ *         that says what to do.
+ * Own     borrows all; story_flush() hands the record out and forgets the message. */
+#ifndef QUEUE_STORY_H
+#define QUEUE_STORY_H
+#include "queue/index.h"
+#include "trace/record.h"
+
+struct queue_story {
+    void (*send)(void *arg, struct slice record); /* at most TRACE_RECORD_MAX octets */
+    void *arg;
+    struct trace_writer trace;
+    struct buf record;
+};
+
+void story_init(struct queue_story *s, void (*send)(void *arg, struct slice record),
+                void *arg);
+void story_clear(struct queue_story *s);
+
+/* outcome: of a delivery, NULL: a command's or our own decision. */
+void story_tell(struct queue_story *s, const struct queue_message *m, uint16_t number,
+                enum queue_what what, const struct job_outcome *outcome, uint64_t now_ms);
+void story_flush(struct queue_story *s, uint64_t now_ms);
+#endif
