@@ -109,7 +109,7 @@ static int open_socket(const char *text, bool first)
     return fd;
 }
 
-static void drop_from(struct listen_set *set, unsigned n)
+void listen_cut(struct listen_set *set, unsigned n)
 {
     while (set->n > n) {
         struct listen_socket *s = &set->item[--set->n];
@@ -173,7 +173,7 @@ bool listen_prepare(struct listen_set *set, const struct config *config,
         const struct config_listener *l = &config->listener[i];
         for (unsigned k = 0; k < l->address_n; k++) {
             if (!prepare_address(set, config, l->address[k], process_n, error)) {
-                drop_from(set, before);
+                listen_cut(set, before);
                 return false;
             }
         }
@@ -225,7 +225,7 @@ void listen_share(const struct listen_set *set, const struct config *config,
 
 void listen_set_clear(struct listen_set *set)
 {
-    drop_from(set, 0);
+    listen_cut(set, 0);
     free(set->item);
     *set = (struct listen_set){0};
 }

@@ -27,7 +27,11 @@ struct listen_set {
 MUST_USE bool listen_prepare(struct listen_set *set, const struct config *config,
                              unsigned process_n, char error[LISTEN_ERROR_MAX]);
 
-/* Closes what it does not need. */
+/* Closes all but the first n: what listen_prepare() added, when it is not to be used. A socket
+ * that listens and belongs to no process would let connections wait for ever. */
+void listen_cut(struct listen_set *set, unsigned n);
+
+/* Closes what that configuration does not need. */
 void listen_prune(struct listen_set *set, const struct config *config,
                   unsigned process_n);
 

@@ -44,7 +44,8 @@ enum { STAGE_N = sizeof stages / sizeof stages[0], STAGE_AFTER_SMTPD = 1 };
 struct supervisor {
     const struct supervisor_options *options;
     struct config *config;
-    struct config *next; /* RELOAD_*: the new configuration */
+    struct config *next;    /* RELOAD_*: the new configuration */
+    unsigned listen_before; /* RELOAD_SMTPD: sockets without those that it added */
     struct event_base *base;
     struct event *signals;
     int signal_fd;
@@ -273,6 +274,7 @@ static bool next_ready(const struct supervisor *s)
 static void reload(struct supervisor *s)
 {
     s->reload_wanted = false;
+    s->listen_before = s->family.listen.n;
     s->next = load(s);
     if (s->next == NULL) {
         return;
@@ -289,7 +291,7 @@ static void abandon_reload(struct supervisor *s)
     log_text(LOG_ERR, "reload-refused",
              "smtpd could not start with it: the old one stays");
     family_retire(&s->family, ROLE_smtpd, s->next, 0);
-    listen_prune(&s->family.listen, s->config, process_count(s->config, ROLE_smtpd));
+    listen_cut(&s->family.listen, s->listen_before);
     config_free(&s->next);
     enter(s, SERVING);
 }
