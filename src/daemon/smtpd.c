@@ -179,7 +179,9 @@ static void smtpd_start(struct role_ctx *ctx)
             fatal("smtpd: out of memory at start");
         }
     }
-    spool_writer_start(d->writer);
+    if (!spool_writer_start(d->writer)) {
+        fatal("smtpd: the commit thread cannot be started");
+    }
     smtpd_accepting(d, true);
 }
 

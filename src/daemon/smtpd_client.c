@@ -64,7 +64,9 @@ static void client_free(struct client *c)
     smtp_session_free(&c->session); /* its reset drops message and lookup */
     send_trace(c);
     trace_clear(&c->trace);
-    (void)event_del(&c->event);
+    if (c->reading || c->writing) {
+        (void)event_del(&c->event);
+    }
     conn_close(&c->conn);
     list_remove(&c->wait_node);
     list_remove(&c->age_node);
@@ -99,7 +101,9 @@ static void watch(struct client *c, bool reading, bool writing)
     if (c->reading == reading && c->writing == writing) {
         return;
     }
-    (void)event_del(&c->event);
+    if (c->reading || c->writing) {
+        (void)event_del(&c->event);
+    }
     c->reading = reading;
     c->writing = writing;
     short what = (short)((reading ? EV_READ : 0) | (writing ? EV_WRITE : 0));
