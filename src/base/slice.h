@@ -1,7 +1,8 @@
 /* base/slice.h - a borrowed view of octets: never owns, never NUL-terminated.
  *
  * Pure    no I/O, allocation, globals or locale.
- * Own     the octets belong to whoever made the slice; a comment there says until when. */
+ * Own     the octets belong to whoever made the slice; a comment there says until when.
+ */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
 #include <stdbool.h>
@@ -9,6 +10,12 @@
 #include <stdint.h>
 
 #define MUST_USE __attribute__((warn_unused_result))
+/* Drops a MUST_USE result on purpose; a comment beside it says why. */
+#define IGNORE(x)                                                                        \
+    do {                                                                                 \
+        if (x) {                                                                         \
+        }                                                                                \
+    } while (0)
 
 struct slice {
     const unsigned char *ptr; /* may be NULL only when len is 0 */
@@ -18,7 +25,10 @@ _Static_assert(sizeof(struct slice) == 2 * sizeof(void *), "must pass in two reg
 
 #define SLICE(lit) ((struct slice){(const unsigned char *)("" lit), sizeof(lit) - 1})
 /* The same as an initializer of a static table (a compound literal is no constant). */
-#define SLICE_INIT(lit) {(const unsigned char *)("" lit), sizeof(lit) - 1}
+#define SLICE_INIT(lit)                                                                  \
+    {                                                                                    \
+        (const unsigned char *)("" lit), sizeof(lit) - 1                                 \
+    }
 
 /* A slice over a NUL-terminated string (NULL gives the empty slice). */
 MUST_USE struct slice slice_of(const char *str);

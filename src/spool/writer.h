@@ -63,7 +63,7 @@ void spool_writer_free(struct spool_writer **w);
 
 /* Starts the commit thread (once, after the sandbox is up) and asks for the first
  * segment. */
-void spool_writer_start(struct spool_writer *w);
+MUST_USE bool spool_writer_start(struct spool_writer *w);
 
 /* Answers to ask(): a segment (the fd becomes the writer's), or why there is none. An
  * answer to what is not asked any more is put away (the segment is sealed at 0). */
