@@ -44,14 +44,14 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
 /* What happened, and which fields say more:
  * connect    ip port service listener
  * tls        version cipher
- * command    verb argument (as far as harmless)
- * reply      row code status text, and its evidence
- * check      name verdict row, and its evidence
+ * command    verb argument (as it came, as far as harmless); verb "?": an unknown one
+ * reply      row code status text, and its evidence; answers the command before it
+ * check      name verdict (pass observe defer reject close) row, and its evidence
  * accepted   id size recipients from, to (one field per recipient, as many as fit)
  * close      reason
  * queued     to (a recipient handed to the queue)
  * delivered  to transport where reply
- * deferred   to reply next
+ * deferred   to reply next (wall ms)
  * failed     to reply
  * held, released, removed   by
  * note       text */

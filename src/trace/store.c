@@ -99,6 +99,13 @@ struct trace_store {
     struct buf blob;
 };
 
+/* The path may be that of a changed root; people know the file by its name. */
+static const char *name_of(const struct trace_store *s)
+{
+    const char *slash = strrchr(s->path, '/');
+    return slash == NULL ? s->path : slash + 1;
+}
+
 static void complain(struct trace_store *s, const char *what, uint64_t now_ms)
 {
     if (s->complained_ms != 0 && now_ms - s->complained_ms < COMPLAIN_EVERY_MS) {
@@ -106,7 +113,7 @@ static void complain(struct trace_store *s, const char *what, uint64_t now_ms)
     }
     s->complained_ms = now_ms;
     log_text(LOG_ERR, "trace-store", "%s: %s; records lost since the last word: %" PRIu64,
-             s->path, what, s->lost - s->lost_said);
+             name_of(s), what, s->lost - s->lost_said);
     s->lost_said = s->lost;
 }
 
@@ -286,7 +293,7 @@ static void set_aside(struct trace_store *s, int why)
         }
     }
     log_text(LOG_ERR, "trace-store", "%s: %s; set aside as %s.bad, a new one is begun",
-             s->path, sqlite3_errstr(why), s->path);
+             name_of(s), sqlite3_errstr(why), name_of(s));
 }
 
 static void open_or_replace(struct trace_store *s, uint64_t now_ms)

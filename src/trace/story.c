@@ -368,7 +368,12 @@ static void tell_command(struct teller *t, size_t i)
         t->s->event[answer].told = true;
         return;
     }
-    phrase_fill(&p, "{verb}[ {argument}]", t->out);
+    if (slice_eq(get(t, "verb"), SLICE("?"))) {
+        phrase_hide(&p, "verb");
+        phrase_fill(&p, "an unknown command[ {argument}]", t->out);
+    } else {
+        phrase_fill(&p, "{verb}[ {argument}]", t->out);
+    }
     phrase_rest(&p, " ", t->out);
     if (answer == t->s->event_n) {
         (void)buf_add_str(t->out, ": no answer is recorded\n");

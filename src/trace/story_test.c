@@ -177,6 +177,7 @@ static const struct {
     {"a null reverse-path, accepted but not answered; a message that is not there", 9, {
         CONNECT,
         {TRACE_accepted, 1, 1, {F("size", "big"), F("from", ""), F("to", "a@example.test"), F("8bit", "yes")}},
+        {TRACE_command, 2, 0, {F("verb", "?")}}, {TRACE_reply, 2, 0, {F("code", "500")}},
         {TRACE_command, 2, 0, {F("verb", "NOOP")}},
         {TRACE_close, 3, 0, {{NULL, {NULL, 0}}}},
      },
@@ -185,9 +186,10 @@ static const struct {
      "      nothing of it is in the trace\n"
      "  192.0.2.7 (port 40312) connected\n"
      "  message 28t5cy4tqkff.1 (big octets) from <> accepted for a@example.test; 8bit=yes\n"
+     "  an unknown command was refused: 500\n"
      "  NOOP: no answer is recorded\n"
      "  the connection ended\n",
-     "28t5cy4tqkff  2026-11-22 06:15:46  192.0.2.7  <> -> a@example.test  accepted 1\n"},
+     "28t5cy4tqkff  2026-11-22 06:15:46  192.0.2.7  <> -> a@example.test  accepted 1, refused 500\n"},
 };
 /* clang-format on */
 

@@ -1,0 +1,161 @@
+/* daemon/trace_test.c - the role on a loop, without its sandbox: what it is told can be read
+ * soon after, bad records are refused, and a drain waits for the last of the peers. */
+#include "base/clock.h"
+#include "proc/role.h"
+#include "trace/query.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[] = "/tmp/trace-role-test-XXXXXX";
+static char path[128];
+static struct config config;
+static struct role_ctx ctx;
+
+static void send_record(uint64_t session, bool expect)
+{
+    struct trace_writer w;
+    struct buf b;
+    buf_init(&b, TRACE_RECORD_MAX);
+    trace_init(&w, session, clock_wall_ms());
+    trace_event(&w, TRACE_close, clock_wall_ms(), 0, NULL);
+    trace_take(&w, 0, &b);
+    struct msg m = {MSG_TRACE, buf_slice(&b), -1};
+    if (!expect) {
+        m.payload = slice_sub(m.payload, 0, m.payload.len - 1);
+    }
+    assert_int_equal(trace_ops.message(&ctx, NULL, &m), expect);
+    trace_clear(&w);
+    buf_clear(&b);
+}
+
+static bool count(void *arg, struct slice record)
+{
+    (void)record;
+    ++*(size_t *)arg;
+    return true;
+}
+
+static size_t found(uint64_t session)
+{
+    size_t n = 0;
+    const char *error = NULL;
+    struct trace_query *q = trace_query_open(path, &error);
+    assert_non_null(q);
+    assert_true(trace_query_session(q, session, count, &n, &error));
+    trace_query_close(&q);
+    return n;
+}
+
+static void run_for(uint32_t ms)
+{
+    struct timeval tv = {0, (suseconds_t)ms * 1000};
+    assert_int_equal(event_base_loopexit(ctx.base, &tv), 0);
+    assert_true(event_base_dispatch(ctx.base) >= 0);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    config.state_dir = dir;
+    config.trace_keep = 86400000;
+    ctx = (struct role_ctx){.role = ROLE_trace, .config = &config, .control_fd = -1};
+    ctx.base = event_base_new();
+    assert_non_null(ctx.base);
+    assert_null(trace_ops.open(&ctx));
+    trace_ops.start(&ctx);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    if (ctx.state != NULL) {
+        trace_ops.drain(&ctx, 100);
+    }
+    event_base_free(ctx.base);
+    (void)unlink(path);
+    return 0;
+}
+
+static void test_soon_visible(void **state)
+{
+    (void)state;
+    send_record(7, true);
+    send_record(8, false);
+    struct msg other = {MSG_DRAIN, SLICE("abcd"), -1};
+    assert_false(trace_ops.message(&ctx, NULL, &other));
+    run_for(200);
+    assert_int_equal(found(7), 1);
+    assert_int_equal(found(8), 0);
+    send_record(7, true); /* the timer runs again */
+    run_for(200);
+    assert_int_equal(found(7), 2);
+    for (uint64_t i = 0; i < 600; i++) { /* many: not even that long */
+        send_record(100 + i, true);
+    }
+    assert_int_equal(found(100), 1);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 077, 0);
+}
+
+static void test_drain(void **state)
+{
+    (void)state;
+    trace_ops.peer(&ctx, NULL);
+    trace_ops.peer(&ctx, NULL);
+    trace_ops.peer_gone(&ctx, NULL);
+    send_record(1, true);
+    trace_ops.drain(&ctx, 60000);
+    assert_non_null(ctx.state);
+    assert_int_equal(found(1), 1);
+    send_record(2, true); /* the last words of the peer that is left */
+    trace_ops.peer_gone(&ctx, NULL);
+    assert_null(ctx.state);
+    assert_int_equal(found(2), 1);
+    send_record(3, true); /* late, within the same round: taken, forgotten */
+    trace_ops.peer_gone(&ctx, NULL);
+    trace_ops.drain(&ctx, 1);
+}
+
+static void test_drain_ends_in_time(void **state)
+{
+    (void)state;
+    trace_ops.peer(&ctx, NULL);
+    trace_ops.drain(&ctx, 200);
+    uint64_t before = clock_mono_ms();
+    run_for(900);
+    assert_null(ctx.state);
+    assert_true(clock_mono_ms() - before < 800);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_soon_visible, begin, end),
+        cmocka_unit_test_setup_teardown(test_drain, begin, end),
+        cmocka_unit_test_setup_teardown(test_drain_ends_in_time, begin, end),
+    };
+    char sub[64];
+    if (mkdtemp(dir) == NULL) {
+        return 1;
+    }
+    (void)snprintf(sub, sizeof sub, "%s/trace", dir);
+    (void)snprintf(path, sizeof path, "%s/trace.db", sub);
+    if (mkdir(sub, 0700) != 0) {
+        return 1;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    (void)rmdir(sub);
+    (void)rmdir(dir);
+    return failed;
+}
