@@ -460,6 +460,8 @@ static bool publish(struct attempt *a, const char *tmp_path)
     }
     if (moved && a->quota.fd >= 0) {
         quota_add(&a->quota, a->size);
+    } else if (moved) {
+        quota_make(&a->quota, a->tmp_name);
     }
     outcome_set_fmt(a->out, JOB_DELIVERED, "250 2.0.0 saved");
     add_where(a, "new");

@@ -461,7 +461,9 @@ static void test_quota(void **state)
     static char text[8192];
     const size_t size = sizeof SAVED - 1;
     struct outcome o = deliver(f);
-    assert_int_equal(access(in_box(f, "maildirsize"), F_OK), -1); /* no quota, no file */
+    (void)slurp(in_box(f, "maildirsize"), text, sizeof text); /* counted, not limited */
+    (void)snprintf(want, sizeof want, "0S\n%zu 1\n", size);
+    assert_string_equal(text, want);
 
     spill(in_box(f, "maildirsize"), "10000S,3C\n500 1\n");
     f->target.number = 4;
@@ -508,6 +510,8 @@ static void test_quota(void **state)
     /* no definition: no quota */
     spill(in_box(f, "maildirsize"), "rubbish\n");
     assert_int_equal(deliver(f).result, JOB_DELIVERED);
+    (void)slurp(in_box(f, "maildirsize"), text, sizeof text);
+    assert_string_equal(text, "rubbish\n"); /* not ours to replace */
     /* grown long: rewritten */
     size_t n = (size_t)snprintf(text, sizeof text, "100000S\n");
     while (n < QUOTA_FILE_MAX) {

@@ -107,6 +107,7 @@ bool quota_open(struct quota_file *q, int maildir)
     *q = (struct quota_file){.maildir = maildir};
     q->fd = openat(maildir, "maildirsize", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
     if (q->fd < 0) {
+        q->absent = errno == ENOENT;
         return false;
     }
     ssize_t n = pread(q->fd, text, sizeof text, 0);
@@ -193,9 +194,10 @@ static void count_all(int maildir, struct quota *q)
     (void)closedir(dir);
 }
 
-/* Counts anew and puts the result in place of the file. What others appended meanwhile is
- * lost with the old file: Maildir++ lives with such drift, the next count mends it. */
-static void recount(struct quota_file *q, const char *tmp_name)
+/* Counts all and puts a new file in place: over the old one, or only where there is none.
+ * What others append meanwhile is lost with the old file: Maildir++ lives with such drift,
+ * the next count mends it. */
+static void recount(struct quota_file *q, const char *tmp_name, unsigned rename_flags)
 {
     char path[NAME_MAX + 8], text[QUOTA_DEFINITION_MAX + 64];
     count_all(q->maildir, &q->quota);
@@ -211,12 +213,12 @@ static void recount(struct quota_file *q, const char *tmp_name)
     int n = snprintf(text, sizeof text, "%s\n%" PRIu64 " %" PRIu64 "\n", q->definition,
                      q->quota.used, q->quota.count);
     if (n < 0 || write(fd, text, (size_t)n) != n ||
-        renameat(q->maildir, path, q->maildir, "maildirsize") != 0) {
+        renameat2(q->maildir, path, q->maildir, "maildirsize", rename_flags) != 0) {
         (void)unlinkat(q->maildir, path, 0);
         (void)close(fd);
         return;
     }
-    (void)close(q->fd);
+    quota_close(q);
     q->fd = fd;
 }
 
@@ -225,7 +227,7 @@ bool quota_has_room(struct quota_file *q, uint64_t size, uint64_t now_s,
 {
     struct stat st;
     if (q->quota.garbled) {
-        recount(q, tmp_name);
+        recount(q, tmp_name, 0);
     }
     if (!quota_over(&q->quota, size)) {
         return true;
@@ -233,7 +235,7 @@ bool quota_has_room(struct quota_file *q, uint64_t size, uint64_t now_s,
     if (fstat(q->fd, &st) != 0 || (uint64_t)st.st_mtime + QUOTA_RECOUNT_S > now_s) {
         return false;
     }
-    recount(q, tmp_name);
+    recount(q, tmp_name, 0);
     return !quota_over(&q->quota, size);
 }
 
@@ -244,5 +246,15 @@ void quota_add(struct quota_file *q, uint64_t size)
     /* one write() to an O_APPEND file: whole, whoever else appends */
     if (write(q->fd, line, (size_t)n) != n) {
         log_text(LOG_WARN, "quota-not-kept", "maildirsize: %s", strerrordesc_np(errno));
+    }
+}
+
+/* Two that make it at once: the first one's stays, and the count may be off by a message
+ * until it is made anew. */
+void quota_make(struct quota_file *q, const char *tmp_name)
+{
+    if (q->absent) {
+        (void)snprintf(q->definition, sizeof q->definition, "0S");
+        recount(q, tmp_name, RENAME_NOREPLACE);
     }
 }

@@ -3,8 +3,10 @@
  * Source  the Maildir++ quota description of Courier: first line the definition, "10000000S,500C"
  *         (octets, messages; 0 or left out: no such limit), then lines "octets messages" to be
  *         summed, appended by whoever adds or removes mail.
- * Who     a Maildir without the file has no quota here; whoever gives a user a quota writes
- *         its first line. Delivery honours it, appends to it and counts anew.
+ * Who     the directory role reads the sum when a recipient is named; whoever reads the mail
+ *         (an IMAP server) takes off what it removes, and may set the definition. Delivery
+ *         honours it, appends to it, counts anew, and makes the file where there is none,
+ *         with the definition "0S": counted, not limited.
  * I/O     in the Maildir whose descriptor is given. Never synced: it can be counted anew.
  * Errors  a file that cannot be read or understood is no reason to keep mail away: no quota
  *         (quota_open() false), or, where its first line is whole, counted anew. */
@@ -33,11 +35,13 @@ MUST_USE bool quota_over(const struct quota *q, uint64_t size);
 struct quota_file {
     int fd;      /* open for appending; -1: none */
     int maildir; /* borrowed */
+    bool absent; /* there is no file */
     struct quota quota;
     char definition[QUOTA_DEFINITION_MAX + 1];
 };
 
-/* Opens and reads maildirsize; false: the Maildir has no quota (q->fd is -1 then). */
+/* Opens and reads maildirsize; false: there is none, or none that can be understood
+ * (q->fd is -1 then). */
 MUST_USE bool quota_open(struct quota_file *q, int maildir);
 void quota_close(struct quota_file *q);
 
@@ -47,4 +51,6 @@ MUST_USE bool quota_has_room(struct quota_file *q, uint64_t size, uint64_t now_s
                              const char *tmp_name);
 /* A message of that size was added. */
 void quota_add(struct quota_file *q, uint64_t size);
+/* Where there was no file: counts what is there, the new message too, and makes it. */
+void quota_make(struct quota_file *q, const char *tmp_name);
 #endif
