@@ -18,9 +18,11 @@ void arena_init(struct arena *a, size_t max)
     *a = (struct arena){.max = max};
 }
 
-static void free_chain(struct arena *a, struct arena_block *block)
+/* Frees the blocks from block up to, but without, end. */
+static void free_chain(struct arena *a, struct arena_block *block,
+                       const struct arena_block *end)
 {
-    while (block != NULL) {
+    while (block != end) {
         struct arena_block *next = block->next;
         a->used -= sizeof *block + block->cap;
         free(block);
@@ -33,15 +35,31 @@ void arena_reset(struct arena *a)
     if (a->head == NULL) {
         return;
     }
-    free_chain(a, a->head->next);
+    free_chain(a, a->head->next, NULL);
     a->head->next = NULL;
     a->head->len = 0;
 }
 
 void arena_clear(struct arena *a)
 {
-    free_chain(a, a->head);
+    free_chain(a, a->head, NULL);
     a->head = NULL;
+}
+
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){a->head, a->head == NULL ? 0 : a->head->len};
+}
+
+void arena_release(struct arena *a, struct arena_mark mark)
+{
+    if (mark.head == NULL) { /* taken when the arena was empty */
+        arena_reset(a);
+        return;
+    }
+    free_chain(a, a->head, mark.head);
+    a->head = mark.head;
+    a->head->len = mark.len;
 }
 
 static struct arena_block *add_block(struct arena *a, size_t n)

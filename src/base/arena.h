@@ -20,6 +20,15 @@ void arena_clear(struct arena *a);
 /* Zeroed, aligned for any type. */
 MUST_USE void *arena_alloc(struct arena *a, size_t n);
 
+/* Takes back what was allocated after the mark was taken. Marks nest; a reset or clear voids
+ * them. */
+struct arena_mark {
+    struct arena_block *head;
+    size_t len;
+};
+MUST_USE struct arena_mark arena_mark(const struct arena *a);
+void arena_release(struct arena *a, struct arena_mark mark);
+
 /* A copy of s that lives in the arena; ok is false when there was no room. */
 MUST_USE bool arena_dup(struct arena *a, struct slice s, struct slice *out);
 #endif

@@ -17,13 +17,14 @@ static const struct {
     {"empty", SLICE_INIT(""), 0, 0, 0, false},
     {"one field", SLICE_INIT("Subject: x\r\n\r\nbody"), 1, 0, 14, true},
     {"no body", SLICE_INIT("Subject: x\r\n"), 1, 0, 12, false},
-    {"received", SLICE_INIT("Received: a\r\nRECEIVED:b\r\nX: Received: c\r\n\r\n"), 3, 2, 43,
-     true},
-    {"folded", SLICE_INIT("Received: a\r\n Received: b\r\n\tReceived: c\r\n\r\n"), 1, 1, 43,
-     true},
+    {"received", SLICE_INIT("Received: a\r\nRECEIVED:b\r\nX: Received: c\r\n\r\n"), 3, 2,
+     43, true},
+    {"folded", SLICE_INIT("Received: a\r\n Received: b\r\n\tReceived: c\r\n\r\n"), 1, 1,
+     43, true},
     {"in the body", SLICE_INIT("A: b\r\n\r\nReceived: c\r\n"), 1, 0, 8, true},
     {"blank before colon", SLICE_INIT("Received : a\r\n\r\n"), 1, 1, 16, true},
-    {"longer name", SLICE_INIT("X-Received: a\r\nReceived-SPF: b\r\n\r\n"), 2, 0, 34, true},
+    {"longer name", SLICE_INIT("X-Received: a\r\nReceived-SPF: b\r\n\r\n"), 2, 0, 34,
+     true},
     {"no colon ends it", SLICE_INIT("A: b\r\nhello\r\nReceived: c\r\n"), 1, 0, 13, true},
 };
 
@@ -31,8 +32,8 @@ static void check(const struct header_scan *h, size_t i)
 {
     if (h->field_n != cases[i].fields || h->received_n != cases[i].received ||
         h->octets != cases[i].octets || h->done != cases[i].done) {
-        fail_msg("%s: %u fields, %u received, %zu octets, done %d", cases[i].name, h->field_n,
-                 h->received_n, h->octets, h->done);
+        fail_msg("%s: %u fields, %u received, %zu octets, done %d", cases[i].name,
+                 h->field_n, h->received_n, h->octets, h->done);
     }
 }
 

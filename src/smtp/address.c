@@ -45,10 +45,12 @@ bool smtp_utf8_ok(struct slice s)
 }
 
 /* Domain     = sub-domain *("." sub-domain)
- * sub-domain = Let-dig [Ldh-str] / U-label */
+ * sub-domain = Let-dig [Ldh-str] / U-label
+ * Whether a U-label is one by IDNA is for those who look the name up. */
 smtp_fault smtp_domain_check(struct slice s, bool utf8)
 {
     size_t label = 0;
+    bool ascii = true; /* this label */
     if (s.len == 0) {
         return "the domain is empty";
     }
@@ -63,22 +65,26 @@ smtp_fault smtp_domain_check(struct slice s, bool utf8)
             if (s.ptr[i - 1] == '-') {
                 return "a label of the domain ends in a hyphen";
             }
+            if (ascii && label > LABEL_MAX) {
+                return "a label of the domain is longer than 63 octets";
+            }
             label = 0;
+            ascii = true;
             continue;
         }
         unsigned char c = s.ptr[i];
         if (c >= 0x80 && !utf8) {
             return "the domain has octets that are not ASCII";
         }
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_' && c < 0x80) {
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_' &&
+            c < 0x80) {
             return "the domain has a character that none may have";
         }
         if (c == '-' && label == 0) {
             return "a label of the domain starts with a hyphen";
         }
-        if (++label > LABEL_MAX) {
-            return "a label of the domain is longer than 63 octets";
-        }
+        ascii = ascii && c < 0x80;
+        label++;
     }
     return utf8 && !smtp_utf8_ok(s) ? "the domain is not well-formed UTF-8" : NULL;
 }
@@ -219,7 +225,11 @@ static smtp_fault take_local(struct slice in, struct slice *local)
     size_t n = 0;
     if (in.len > 0 && in.ptr[0] == '"') {
         n = quoted_len(in);
-        fault = n == 0 ? "the quoted string in the local part does not end" : NULL;
+        fault =
+            n == 0
+                ? "the quoted string in the local part does not end, or has a character "
+                  "that none may have"
+                : NULL;
     } else {
         n = dot_string_len(in, &fault);
     }
@@ -236,8 +246,10 @@ static smtp_fault take_local(struct slice in, struct slice *local)
     return smtp_utf8_ok(*local) ? NULL : "the local part is not well-formed UTF-8";
 }
 
-/* A-d-l = At-domain *( "," At-domain ), then ":". RFC 5321 4.1.1.3 and appendix C: "servers
- * MUST be prepared to accept" it and "SHOULD ignore" it. Returns the octets of it, 0: none. */
+/* A-d-l     = At-domain *( "," At-domain ), then ":"
+ * At-domain = "@" Domain
+ * RFC 5321 4.1.2: such a route "MUST BE accepted, SHOULD NOT be generated, and SHOULD be
+ * ignored". Returns the octets of it, 0: none. */
 static size_t route_len(struct slice in)
 {
     size_t at = 0;
@@ -248,7 +260,8 @@ static size_t route_len(struct slice in)
             end++;
         }
         struct slice domain = slice_sub(in, at + 1, end - at - 1);
-        if (end == in.len || in.ptr[end] == '>' || smtp_domain_check(domain, true) != NULL) {
+        if (end == in.len || in.ptr[end] == '>' ||
+            smtp_domain_check(domain, true) != NULL) {
             return 0;
         }
         at = end + 1;
@@ -292,8 +305,11 @@ smtp_fault smtp_path_take(struct slice in, bool null_ok, bool postmaster_ok,
         return "the address does not stand in <angle brackets>";
     }
     if (slice_starts(in, SLICE("<>"))) {
+        if (!null_ok) {
+            return "the address is empty";
+        }
         *out = (struct smtp_path){.used = 2};
-        return null_ok ? NULL : "the address is empty";
+        return NULL;
     }
     size_t start = 1 + route_len(slice_from(in, 1));
     struct slice rest = slice_from(in, start);
@@ -316,7 +332,7 @@ smtp_fault smtp_path_take(struct slice in, bool null_ok, bool postmaster_ok,
     }
     path.mailbox = slice_sub(in, start, len);
     path.used = start + len + 1;
-    path.utf8 = has_8bit(path.mailbox);
+    path.utf8 = has_8bit(slice_sub(in, 0, path.used));
     if (path.mailbox.len + 2 > SMTP_PATH_MAX) {
         return "the address is longer than 254 octets";
     }

@@ -5,7 +5,9 @@
  * Pure    no I/O, allocation, globals or locale.
  * Own     slices borrow from the input.
  * Limits  RFC 5321 4.5.3.1: local part 64 octets, domain 255, path 256 with its brackets;
- *         labels 63 (RFC 1035 2.3.4). */
+ *         labels 63 (RFC 1035 2.3.4), those in UTF-8 none of their own: the 63 octets are of the
+ *         A-label, and a U-label may be longer (RFC 5890 4.2). A source route counts for none.
+ * Lenient "::" may stand for a single group (RFC 4291 2.2; RFC 5321 4.1.3 wants two). */
 #ifndef SMTP_ADDRESS_H
 #define SMTP_ADDRESS_H
 #include "base/slice.h"
@@ -13,12 +15,13 @@
 enum { SMTP_LOCAL_MAX = 64, SMTP_DOMAIN_MAX = 255, SMTP_PATH_MAX = 256 };
 
 struct smtp_path {
-    struct slice mailbox; /* local@domain as typed, without route and brackets; "" for <> */
-    struct slice local;   /* as typed: a quoted string keeps its quotes */
-    struct slice domain;  /* "" for <> and for <postmaster> */
-    bool literal;         /* domain is an address literal, brackets included */
-    bool utf8;            /* octets above 127 somewhere: SMTPUTF8 needed */
-    size_t used;          /* octets of input, brackets included */
+    struct slice
+        mailbox;        /* local@domain as typed, without route and brackets; "" for <> */
+    struct slice local; /* as typed: a quoted string keeps its quotes */
+    struct slice domain; /* "" for <> and for <postmaster> */
+    bool literal;        /* domain is an address literal, brackets included */
+    bool utf8;   /* octets above 127 somewhere, its route included: SMTPUTF8 needed */
+    size_t used; /* octets of input, brackets included */
 };
 
 /* What is wrong, in words for the refusal; NULL when nothing is. */

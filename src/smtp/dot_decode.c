@@ -52,7 +52,8 @@ static enum dot_res take_text(struct dot_decoder *d, struct slice *in, struct sl
         }
         *in = slice_from(*in, 1);
         *out = SLICE("\r\n");
-        d->state = DOT_TEXT; /* not DOT_LINE_START: a dot here is text, "LF . CRLF" no end */
+        /* Not DOT_LINE_START where dots count: one here is text, "LF . CRLF" no end. */
+        d->state = d->raw ? DOT_LINE_START : DOT_TEXT;
         return DOT_SPAN;
     }
 }

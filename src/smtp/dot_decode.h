@@ -26,5 +26,6 @@ enum dot_res {
 };
 
 /* Takes from the front of *in. To undo a call, restore *d and *in from copies. Spans may be literals of this module (lenient CRLFs). */
-MUST_USE enum dot_res dot_decode(struct dot_decoder *d, struct slice *in, struct slice *out);
+MUST_USE enum dot_res dot_decode(struct dot_decoder *d, struct slice *in,
+                                 struct slice *out);
 #endif

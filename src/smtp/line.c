@@ -24,15 +24,16 @@ static void split(struct slice line, struct smtp_line *out)
 {
     size_t end = line.len;
 
-    /* RFC 5321 4.1.1: "SHOULD tolerate trailing white space before <CRLF>" */
+    /* RFC 5321 4.1.1: "SMTP receivers SHOULD tolerate trailing white space before the
+     * terminating <CRLF>" */
     while (end > 0 && (line.ptr[end - 1] == ' ' || line.ptr[end - 1] == '\t')) {
         end--;
     }
     size_t sp = slice_find(slice_sub(line, 0, end), ' ');
     out->word = slice_sub(line, 0, sp);
     out->verb = verb_of(out->word);
-    out->has_args = sp < line.len;
-    out->args = sp < end ? slice_sub(line, sp + 1, end - sp - 1) : slice_sub(line, end, 0);
+    out->args =
+        sp < end ? slice_sub(line, sp + 1, end - sp - 1) : slice_sub(line, end, 0);
     out->used = line.len + 2;
 }
 

@@ -9,9 +9,10 @@
 
 /* Verb, and how the session treats it (smtp/session.c has one row for each). */
 #define SMTP_VERBS(X)                                                                    \
-    X(HELO) X(EHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(QUIT) X(VRFY)      \
-    X(HELP) X(STARTTLS) X(AUTH) X(EXPN) X(TURN) X(ATRN) X(ETRN) X(SEND) X(SOML) X(SAML)  \
-    X(GET) X(POST) X(PUT) X(HEAD) X(CONNECT) X(OPTIONS)
+    X(HELO)                                                                              \
+    X(EHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(QUIT) X(VRFY) X(HELP)      \
+        X(STARTTLS) X(AUTH) X(EXPN) X(TURN) X(ATRN) X(ETRN) X(SEND) X(SOML) X(SAML)      \
+            X(GET) X(POST) X(PUT) X(HEAD) X(CONNECT) X(OPTIONS)
 #define X(v) SMTP_##v,
 enum smtp_verb { SMTP_UNKNOWN = 0, SMTP_VERBS(X) SMTP_VERB_COUNT };
 #undef X
@@ -21,15 +22,15 @@ enum smtp_line_res {
     SMTP_LINE_MORE,      /* no line end yet: read more, call again from the start */
     SMTP_LINE_TOO_LONG,  /* no CRLF in the first max octets: refuse and close */
     SMTP_LINE_BARE_EOL,  /* CR or LF alone: refuse and close (smuggling) */
-    SMTP_LINE_BAD_OCTET, /* NUL in the line: refuse and close */
+    SMTP_LINE_BAD_OCTET, /* NUL in the line: refuse and close. The first fault counts */
 };
 
 struct smtp_line {
-    enum smtp_verb verb;    /* SMTP_UNKNOWN when not in SMTP_VERBS */
-    struct slice word;      /* the verb as typed */
-    struct slice args;      /* borrowed from in; after one SP, trailing SP/HT removed */
-    size_t used;            /* octets, CRLF included: 2 <= used <= max */
-    bool has_args;          /* something (perhaps only blanks) followed the verb */
+    enum smtp_verb verb; /* SMTP_UNKNOWN when not in SMTP_VERBS */
+    struct slice word;   /* the verb as typed */
+    struct slice args; /* borrowed from in; after one SP, trailing SP/HT removed. May hold
+                             * any octet but NUL, CR, LF */
+    size_t used;       /* octets, CRLF included: 2 <= used <= max */
 };
 
 /* in: unread octets, borrowed. max: octets per line, CRLF included, >= 2.

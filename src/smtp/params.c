@@ -5,8 +5,19 @@ typedef const char *(*param_fn)(struct slice value, struct smtp_params *out);
 
 static const char *read_size(struct slice value, struct smtp_params *out)
 {
-    /* RFC 1870 3: size-value ::= 1*20DIGIT */
-    return value.len <= 20 && slice_u64(value, &out->size) ? NULL : "is not a number";
+    /* RFC 1870 5: size-value ::= 1*20DIGIT; 20 of them may pass 64 bits */
+    for (size_t i = 0; i < value.len; i++) {
+        if (!ascii_is_digit(value.ptr[i])) {
+            return "a size that is not a number";
+        }
+    }
+    if (value.len > 20) {
+        return "a size of more than 20 digits";
+    }
+    if (!slice_u64(value, &out->size)) {
+        out->size = UINT64_MAX;
+    }
+    return NULL;
 }
 
 static const char *read_body(struct slice value, struct smtp_params *out)
@@ -15,7 +26,8 @@ static const char *read_body(struct slice value, struct smtp_params *out)
         out->body = SMTP_BODY_8BITMIME;
         return NULL;
     }
-    return slice_ieq(value, SLICE("7BIT")) ? NULL : "is neither 7BIT nor 8BITMIME";
+    return slice_ieq(value, SLICE("7BIT")) ? NULL
+                                           : "a body that is neither 7BIT nor 8BITMIME";
 }
 
 static const char *read_smtputf8(struct slice value, struct smtp_params *out)
@@ -59,21 +71,23 @@ static const char *read_param(struct slice param, enum smtp_params_of of,
             continue;
         }
         if ((rows[i].of & of) == 0) {
-            return "does not belong to this command";
+            return "a parameter that does not belong to this command";
         }
         if ((out->seen & 1U << i) != 0) {
-            return "stands there twice";
+            return "a parameter given twice";
         }
         out->seen |= 1U << i;
         if (rows[i].value != (eq < param.len)) {
-            return rows[i].value ? "has no value" : "takes no value";
+            return rows[i].value ? "a parameter without its value"
+                                 : "a value where none belongs";
         }
         if (rows[i].value && !value_ok(value)) {
-            return "has a value that none may have";
+            return value.len == 0 ? "a parameter without its value"
+                                  : "a parameter with a character that none may have";
         }
         return rows[i].read(value, out);
     }
-    return "is not known here";
+    return "an unknown parameter";
 }
 
 bool smtp_params_read(struct slice in, enum smtp_params_of of, struct smtp_params *out,
@@ -81,7 +95,7 @@ bool smtp_params_read(struct slice in, enum smtp_params_of of, struct smtp_param
 {
     *out = (struct smtp_params){0};
     if (in.len > 0 && in.ptr[0] != ' ') {
-        *fault = (struct smtp_params_fault){"stands against the address without a space",
+        *fault = (struct smtp_params_fault){"no space after the address",
                                             slice_sub(in, 0, slice_find(in, ' '))};
         return false;
     }

@@ -11,18 +11,19 @@ enum smtp_params_of { SMTP_PARAMS_MAIL = 1, SMTP_PARAMS_RCPT = 2 };
 enum smtp_body { SMTP_BODY_7BIT = 0, SMTP_BODY_8BITMIME };
 
 struct smtp_params {
-    uint64_t size; /* octets declared with SIZE=; 0: none */
+    uint64_t size; /* octets declared with SIZE=; 0: none; UINT64_MAX: that or more */
     enum smtp_body body;
     bool smtputf8;
     uint32_t seen; /* bit per row of the table */
 };
 
 struct smtp_params_fault {
-    const char *what;   /* in words, static */
+    const char *what;   /* in words, static; "at" and param make sense after it */
     struct slice param; /* the parameter as typed */
 };
 
-/* in: what follows the path: "" or SP-separated parameters. True: *out is complete. */
+/* in: what follows the path: "" or SP-separated parameters. True: *out is
+ * complete; false: *fault is set and *out is not to be used. */
 MUST_USE bool smtp_params_read(struct slice in, enum smtp_params_of of,
                                struct smtp_params *out, struct smtp_params_fault *fault);
 #endif

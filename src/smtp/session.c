@@ -13,14 +13,16 @@
 
 enum phase {
     PHASE_COMMAND = 0,
-    PHASE_DATA,      /* after 354 */
-    PHASE_EARLY,     /* octets came with DATA, before 354: drop the message */
-    PHASE_CHUNK,     /* octets of a BDAT chunk */
-    PHASE_RCPT,      /* waits for smtp_session_rcpt() */
-    PHASE_DONE,      /* waits for smtp_session_done() */
-    PHASE_TLS,       /* waits for smtp_session_tls() */
+    PHASE_DATA,  /* after 354 */
+    PHASE_EARLY, /* octets came with DATA, before its reply: drop them as a message */
+    PHASE_CHUNK, /* octets of a BDAT chunk */
+    PHASE_RCPT,  /* waits for smtp_session_rcpt() */
+    PHASE_DONE,  /* waits for smtp_session_done() */
+    PHASE_TLS,   /* waits for smtp_session_tls() */
     PHASE_CLOSED,
 };
+
+enum { SASL_MECHANISM_MAX = 20 }; /* octets: RFC 4422 3.1 */
 
 enum hello { HELLO_NONE = 0, HELLO_HELO, HELLO_EHLO };
 
@@ -31,16 +33,22 @@ struct smtp_session {
     struct smtp_offer offer;
     enum phase phase;
     enum hello hello;
-    bool tls, in_mail, blocked, bdat_failed, chunk_last, chunk_drop;
+    bool tls, in_mail, blocked, bdat_failed, chunk_last;
+    bool
+        mail_refused; /* what was pipelined behind that MAIL is refused too, without blame */
+    bool auth_refused; /* unknown commands now may be what the client would log in with */
+    bool early_answered; /* PHASE_EARLY: DATA had its refusal, no reply at the end */
     struct slice helo;
     unsigned unknown_n, syntax_n, row_n, command_n;
     struct arena arena;             /* of the session */
     struct arena transaction_arena; /* of the transaction */
     struct smtp_envelope envelope;
     struct smtp_recipient *asked; /* the recipient of PHASE_RCPT */
-    struct dot_decoder decoder;
+    struct arena_mark asked_mark; /* where the arena stood before it */
+    struct dot_decoder decoder, early;
     uint64_t data_len, chunk_left, chunk_len;
-    enum reply_id data_refusal; /* REPLY_NONE: the message is fine so far */
+    enum reply_id chunk_refusal; /* the chunk is dropped, then this is said */
+    enum reply_id data_refusal;  /* REPLY_NONE: the message is fine so far */
     struct fields data_evidence;
 };
 
@@ -52,6 +60,7 @@ static void reset_transaction(struct smtp_session *s)
         s->ops->reset(s->arg);
     }
     s->in_mail = false;
+    s->mail_refused = false;
     s->bdat_failed = false;
     s->blocked = false;
     s->data_len = 0;
@@ -69,8 +78,9 @@ static void close_session(struct smtp_session *s)
     s->phase = PHASE_CLOSED;
 }
 
-static void say_lines(struct smtp_session *s, enum reply_id id, const struct fields *evidence,
-                      const struct slice *lines, size_t line_n)
+static void say_lines(struct smtp_session *s, enum reply_id id,
+                      const struct fields *evidence, const struct slice *lines,
+                      size_t line_n)
 {
     s->ops->reply(s->arg, id, evidence, lines, line_n);
     if (reply_row(id)->closes) {
@@ -106,7 +116,8 @@ static void say_error(struct smtp_session *s, enum reply_id id, struct fields *f
     say(s, id, f);
 }
 
-static void say_sequence(struct smtp_session *s, enum reply_id id, const struct smtp_line *line)
+static void say_sequence(struct smtp_session *s, enum reply_id id,
+                         const struct smtp_line *line)
 {
     struct fields f;
     fields_reset(&f);
@@ -124,8 +135,8 @@ static void say_out_of_order(struct smtp_session *s, const struct smtp_line *lin
     say_error(s, REPLY_sequence_bad, &f);
 }
 
-static void say_syntax(struct smtp_session *s, const struct smtp_line *line, const char *what,
-                       struct slice argument)
+static void say_syntax(struct smtp_session *s, const struct smtp_line *line,
+                       const char *what, struct slice argument)
 {
     struct fields f;
     fields_reset(&f);
@@ -153,6 +164,36 @@ static void say_verdict(struct smtp_session *s, struct smtp_verdict v)
 
 /* --- commands --- */
 
+enum need {
+    NEED_HELLO = 1, /* after HELO or EHLO */
+    NEED_TLS = 2,   /* after STARTTLS where the listener demands it */
+    NEED_AUTH = 4,  /* after AUTH where the service demands it */
+    NEED_MAIL = 8,
+    NEED_RCPT = 16,
+    NO_ARGS = 32,
+};
+
+/* The first thing that is missing for this command; REPLY_NONE: nothing. */
+static enum reply_id missing(const struct smtp_session *s, unsigned need)
+{
+    if ((need & NEED_HELLO) != 0 && s->hello == HELLO_NONE) {
+        return REPLY_sequence_helo_first;
+    }
+    if ((need & NEED_TLS) != 0 && s->offer.tls_required && !s->tls) {
+        return REPLY_starttls_required;
+    }
+    if ((need & NEED_AUTH) != 0 && s->offer.auth_required) {
+        return REPLY_auth_required;
+    }
+    if ((need & NEED_MAIL) != 0 && !s->in_mail) {
+        return REPLY_sequence_mail_first;
+    }
+    if ((need & NEED_RCPT) != 0 && s->envelope.recipient_n == 0) {
+        return REPLY_sequence_rcpt_first;
+    }
+    return REPLY_NONE;
+}
+
 static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
 {
     bool extended = line->verb == SMTP_EHLO;
@@ -171,7 +212,8 @@ static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
         say(s, REPLY_helo_argument_invalid, &f);
         return;
     }
-    /* RFC 5321 4.1.4: EHLO in a session "clears all buffers and resets the state" */
+    /* RFC 5321 4.1.4: "the SMTP server MUST clear all buffers and reset the state exactly as
+     * if a RSET command had been issued" */
     reset_transaction(s);
     arena_reset(&s->arena);
     s->hello = HELLO_NONE;
@@ -189,8 +231,9 @@ static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
     }
     char size[32];
     (void)snprintf(size, sizeof size, "SIZE %" PRIu64, s->limits->message_size);
-    struct slice lines[] = {SLICE("PIPELINING"), slice_of(size),       SLICE("8BITMIME"),
-                            SLICE("CHUNKING"),   SLICE("SMTPUTF8"),    SLICE("HELP"),
+    struct slice lines[] = {SLICE("PIPELINING"), slice_of(size),
+                            SLICE("8BITMIME"),   SLICE("CHUNKING"),
+                            SLICE("SMTPUTF8"),   SLICE("HELP"),
                             SLICE("STARTTLS"),   SLICE("ENHANCEDSTATUSCODES")};
     size_t n = sizeof lines / sizeof lines[0];
     if (!s->offer.starttls || s->tls) {
@@ -243,46 +286,63 @@ static void say_memory(struct smtp_session *s)
     say(s, REPLY_system_temporary_problem, &f);
 }
 
+/* Reads the arguments of MAIL. False: refused, and said so. */
+static bool read_mail(struct smtp_session *s, const struct smtp_line *line,
+                      struct smtp_path *sender, struct smtp_params *params)
+{
+    struct smtp_params_fault fault = {0};
+    struct slice rest = line->args;
+
+    if (!take_keyword(&rest, SLICE("FROM:"))) {
+        say_syntax(s, line, "expected FROM:<address>", line->args);
+        return false;
+    }
+    smtp_fault path_fault = smtp_path_take(rest, true, false, sender);
+    if (path_fault != NULL) {
+        say_path(s, REPLY_sender_syntax_invalid, "sender", rest, path_fault);
+        return false;
+    }
+    if (!smtp_params_read(slice_from(rest, sender->used), SMTP_PARAMS_MAIL, params,
+                          &fault)) {
+        say_syntax(s, line, fault.what, fault.param);
+        return false;
+    }
+    if (sender->utf8 && !params->smtputf8) {
+        say_path(s, REPLY_sender_syntax_invalid, "sender", sender->mailbox,
+                 "octets that are not ASCII need the SMTPUTF8 parameter");
+        return false;
+    }
+    return true;
+}
+
 static void cmd_mail(struct smtp_session *s, const struct smtp_line *line)
 {
     struct smtp_envelope *e = &s->envelope;
-    struct smtp_params_fault fault = {0};
-    struct slice rest = line->args;
+    struct smtp_path sender = {0};
+    struct smtp_params params = {0};
 
     if (s->in_mail) {
         say_out_of_order(s, line, "RCPT, DATA or RSET"); /* RFC 5321 4.1.4: nested MAIL */
         return;
     }
-    if (!take_keyword(&rest, SLICE("FROM:"))) {
-        say_syntax(s, line, "expected FROM:<address>", line->args);
+    s->mail_refused = true;
+    if (!read_mail(s, line, &sender, &params)) {
         return;
     }
-    smtp_fault path_fault = smtp_path_take(rest, true, false, &e->sender);
-    if (path_fault != NULL) {
-        say_path(s, REPLY_sender_syntax_invalid, "sender", rest, path_fault);
-        return;
-    }
-    if (!smtp_params_read(slice_from(rest, e->sender.used), SMTP_PARAMS_MAIL, &e->params,
-                          &fault)) {
-        say_syntax(s, line, fault.what, fault.param);
-        return;
-    }
-    if (e->sender.utf8 && !e->params.smtputf8) {
-        say_path(s, REPLY_sender_syntax_invalid, "sender", e->sender.mailbox,
-                 "octets that are not ASCII need the SMTPUTF8 parameter");
-        return;
-    }
-    if (!copy_path(&s->transaction_arena, &e->sender)) {
+    if (!copy_path(&s->transaction_arena, &sender)) {
         say_memory(s);
         return;
     }
+    *e = (struct smtp_envelope){.sender = sender, .params = params};
     struct smtp_verdict verdict = s->ops->mail(s->arg, e);
     if (verdict.reply != REPLY_NONE) {
+        say_verdict(s, verdict); /* its evidence may live in the arena */
+        *e = (struct smtp_envelope){0};
         arena_reset(&s->transaction_arena);
-        say_verdict(s, verdict);
         return;
     }
     s->in_mail = true;
+    s->mail_refused = false;
     say_fine(s, REPLY_ok_mail);
 }
 
@@ -309,7 +369,8 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
         say_path(s, REPLY_rcpt_syntax_invalid, "rcpt", rest, path_fault);
         return;
     }
-    if (!smtp_params_read(slice_from(rest, path.used), SMTP_PARAMS_RCPT, &params, &fault)) {
+    if (!smtp_params_read(slice_from(rest, path.used), SMTP_PARAMS_RCPT, &params,
+                          &fault)) {
         say_syntax(s, line, fault.what, fault.param);
         return;
     }
@@ -321,6 +382,7 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
         say(s, REPLY_rcpt_too_many, &f);
         return;
     }
+    s->asked_mark = arena_mark(&s->transaction_arena);
     struct smtp_recipient *r = arena_alloc(&s->transaction_arena, sizeof *r);
     if (r == NULL || !copy_path(&s->transaction_arena, &path)) {
         say_memory(s);
@@ -341,6 +403,10 @@ void smtp_session_rcpt(struct smtp_session *s, struct smtp_verdict verdict, void
     s->phase = PHASE_COMMAND;
     if (verdict.reply != REPLY_NONE) {
         say_verdict(s, verdict);
+        if (s->phase != PHASE_CLOSED) {
+            /* or a client that tries names would fill the arena with those refused */
+            arena_release(&s->transaction_arena, s->asked_mark);
+        }
         return;
     }
     r->data = data;
@@ -370,7 +436,7 @@ static void cmd_data(struct smtp_session *s, const struct smtp_line *line)
         say_verdict(s, verdict);
         return;
     }
-    s->phase = PHASE_DATA; /* smtp_session_feed() says 354, or finds that nobody waited */
+    s->phase = PHASE_DATA; /* after_data() says 354, or finds that nobody waited */
 }
 
 /* chunk-size [SP "LAST"] */
@@ -379,7 +445,8 @@ static bool read_bdat(struct slice args, uint64_t *octets, bool *last)
     size_t sp = slice_find(args, ' ');
     struct slice word = slice_trim(slice_from(args, sp));
     *last = slice_ieq(word, SLICE("LAST"));
-    return sp <= 20 && slice_u64(slice_sub(args, 0, sp), octets) && (*last || word.len == 0);
+    return sp <= 20 && slice_u64(slice_sub(args, 0, sp), octets) &&
+           (*last || word.len == 0);
 }
 
 static void cmd_bdat(struct smtp_session *s, const struct smtp_line *line)
@@ -391,35 +458,25 @@ static void cmd_bdat(struct smtp_session *s, const struct smtp_line *line)
         say_gross(s, "BDAT", "the chunk size is not a number of octets");
         return;
     }
-    /* RFC 3030 2: refused or not, the chunk's octets must be read and thrown away. */
-    enum reply_id refusal = REPLY_NONE;
-    if (s->hello == HELLO_NONE) {
-        refusal = REPLY_sequence_helo_first;
-    } else if (s->offer.tls_required && !s->tls) {
-        refusal = REPLY_starttls_required;
-    } else if (s->offer.auth_required) {
-        refusal = REPLY_auth_required;
-    } else if (!s->in_mail) {
-        refusal = REPLY_sequence_mail_first;
-    } else if (s->envelope.recipient_n == 0) {
-        refusal = REPLY_sequence_rcpt_first;
-    } else if (s->bdat_failed) {
-        refusal = REPLY_sequence_bad; /* after a refused chunk only RSET helps */
+    /* RFC 3030 2: "If a failure occurs after a BDAT command is received, the receiver-SMTP
+     * MUST accept and discard the associated message data before sending the appropriate 5XX
+     * or 4XX code." */
+    s->chunk_refusal =
+        missing(s, NEED_HELLO | NEED_TLS | NEED_AUTH | NEED_MAIL | NEED_RCPT);
+    if (s->chunk_refusal == REPLY_NONE && s->bdat_failed) {
+        s->chunk_refusal = REPLY_sequence_bad;
     }
     s->phase = PHASE_CHUNK;
     s->chunk_left = octets;
     s->chunk_len = octets;
     s->chunk_last = last;
-    s->chunk_drop = refusal != REPLY_NONE;
-    if (refusal == REPLY_NONE && !s->envelope.bdat) {
+    if (s->chunk_refusal == REPLY_NONE && !s->envelope.bdat) {
         struct smtp_verdict verdict = s->ops->data_begin(s->arg, &s->envelope);
         s->envelope.bdat = true;
         s->decoder = (struct dot_decoder){.lenient = s->offer.bare_lf_ok, .raw = true};
         if (verdict.reply != REPLY_NONE) {
             smtp_session_data_failed(s, verdict);
         }
-    } else if (refusal != REPLY_NONE) {
-        say_sequence(s, refusal, line);
     }
 }
 
@@ -467,7 +524,7 @@ static void cmd_starttls(struct smtp_session *s, const struct smtp_line *line)
     } else if (line->args.len > 0) {
         say_sequence(s, REPLY_starttls_parameters, line);
     } else {
-        s->phase = PHASE_TLS; /* smtp_session_feed() says 220, or finds pipelined octets */
+        s->phase = PHASE_TLS; /* start_tls() says 220, or finds pipelined octets */
     }
 }
 
@@ -491,23 +548,16 @@ static void cmd_unknown(struct smtp_session *s, const struct smtp_line *line)
 {
     struct fields f;
     fields_reset(&f);
-    fields_add(&f, "command", line->word);
+    if (!s->auth_refused) {
+        fields_add(&f, "command", line->word);
+    }
     fields_add_u64(&f, "limit", s->limits->unknown_commands);
     if (++s->unknown_n >= s->limits->unknown_commands) {
         say(s, REPLY_command_unrecognized_too_many, &f);
         return;
     }
-    say(s, REPLY_command_unrecognized, &f);
+    say_error(s, REPLY_command_unrecognized, &f);
 }
-
-enum need {
-    NEED_HELLO = 1, /* after HELO or EHLO */
-    NEED_TLS = 2,   /* after STARTTLS where the listener demands it */
-    NEED_AUTH = 4,  /* after AUTH where the service demands it */
-    NEED_MAIL = 8,
-    NEED_RCPT = 16,
-    NO_ARGS = 32,
-};
 
 /* clang-format off */
 static const struct command {
@@ -524,17 +574,17 @@ static const struct command {
     [SMTP_RSET]     = {cmd_rset, NO_ARGS},
     [SMTP_NOOP]     = {cmd_noop, 0},
     [SMTP_QUIT]     = {cmd_quit, NO_ARGS},
-    [SMTP_VRFY]     = {cmd_vrfy, NEED_HELLO | NEED_TLS | NEED_AUTH},
+    [SMTP_VRFY]     = {cmd_vrfy, NEED_TLS | NEED_AUTH}, /* RFC 5321 4.1.4: without EHLO too */
     [SMTP_HELP]     = {cmd_help, 0},
     [SMTP_STARTTLS] = {cmd_starttls, NEED_HELLO},
     [SMTP_AUTH]     = {cmd_unimplemented, NEED_HELLO | NEED_TLS},
-    [SMTP_EXPN]     = {cmd_unimplemented, NEED_HELLO},
-    [SMTP_TURN]     = {cmd_unimplemented, NEED_HELLO},
-    [SMTP_ATRN]     = {cmd_unimplemented, NEED_HELLO},
-    [SMTP_ETRN]     = {cmd_unimplemented, NEED_HELLO},
-    [SMTP_SEND]     = {cmd_unimplemented, NEED_HELLO},
-    [SMTP_SOML]     = {cmd_unimplemented, NEED_HELLO},
-    [SMTP_SAML]     = {cmd_unimplemented, NEED_HELLO},
+    [SMTP_EXPN]     = {cmd_unimplemented, 0},
+    [SMTP_TURN]     = {cmd_unimplemented, 0},
+    [SMTP_ATRN]     = {cmd_unimplemented, 0},
+    [SMTP_ETRN]     = {cmd_unimplemented, 0},
+    [SMTP_SEND]     = {cmd_unimplemented, 0},
+    [SMTP_SOML]     = {cmd_unimplemented, 0},
+    [SMTP_SAML]     = {cmd_unimplemented, 0},
     [SMTP_GET]      = {cmd_http, 0},
     [SMTP_POST]     = {cmd_http, 0},
     [SMTP_PUT]      = {cmd_http, 0},
@@ -544,29 +594,26 @@ static const struct command {
 };
 /* clang-format on */
 
-/* The first thing that is missing for this command; REPLY_NONE: nothing. */
-static enum reply_id missing(const struct smtp_session *s, unsigned need)
+/* Out of order, or refused for what was not done before. What a client had under way when its
+ * MAIL was refused (RFC 2920) is no further error: the count of errors in a row stands still. */
+static void say_missing(struct smtp_session *s, enum reply_id id, enum smtp_verb verb)
 {
-    if ((need & NEED_HELLO) != 0 && s->hello == HELLO_NONE) {
-        return REPLY_sequence_helo_first;
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "command", smtp_verb_name(verb));
+    if (s->mail_refused && verb != SMTP_MAIL) {
+        say(s, id, &f);
+        return;
     }
-    if ((need & NEED_TLS) != 0 && s->offer.tls_required && !s->tls) {
-        return REPLY_starttls_required;
-    }
-    if ((need & NEED_AUTH) != 0 && s->offer.auth_required) {
-        return REPLY_auth_required;
-    }
-    if ((need & NEED_MAIL) != 0 && !s->in_mail) {
-        return REPLY_sequence_mail_first;
-    }
-    if ((need & NEED_RCPT) != 0 && s->envelope.recipient_n == 0) {
-        return REPLY_sequence_rcpt_first;
-    }
-    return REPLY_NONE;
+    s->mail_refused = verb == SMTP_MAIL;
+    say_error(s, id, &f);
 }
 
 static void run_command(struct smtp_session *s, const struct smtp_line *line)
 {
+    /* An unknown command after AUTH may be the password, sent without waiting for an answer. */
+    s->auth_refused =
+        line->verb == SMTP_AUTH || (s->auth_refused && line->verb == SMTP_UNKNOWN);
     const struct command *c = &commands[line->verb];
     struct fields f;
     fields_reset(&f);
@@ -585,7 +632,7 @@ static void run_command(struct smtp_session *s, const struct smtp_line *line)
     }
     enum reply_id refusal = missing(s, c->need);
     if (refusal != REPLY_NONE) {
-        say_sequence(s, refusal, line);
+        say_missing(s, refusal, line->verb);
         return;
     }
     if ((c->need & NO_ARGS) != 0 && line->args.len > 0) {
@@ -622,11 +669,12 @@ static void refuse_too_large(struct smtp_session *s)
     fields_add_u64(&s->data_evidence, "limit", s->limits->message_size);
 }
 
-/* Counts a span and hands it on. False: not taken, wait. */
+/* Counts a span and hands on what the limit has room for. False: not taken, wait. */
 static bool take_span(struct smtp_session *s, struct slice span)
 {
-    if (s->data_refusal == REPLY_NONE &&
-        s->data_len + span.len <= s->limits->message_size && !s->ops->data(s->arg, span)) {
+    uint64_t limit = s->limits->message_size;
+    struct slice part = slice_sub(span, 0, s->data_len < limit ? limit - s->data_len : 0);
+    if (s->data_refusal == REPLY_NONE && part.len > 0 && !s->ops->data(s->arg, part)) {
         s->blocked = s->data_refusal == REPLY_NONE;
         if (s->blocked) {
             return false;
@@ -659,7 +707,8 @@ void smtp_session_done(struct smtp_session *s, struct smtp_verdict verdict)
     BUG_ON(s->phase != PHASE_DONE);
     s->phase = PHASE_COMMAND;
     s->row_n = 0;
-    say(s, verdict.reply == REPLY_NONE ? REPLY_ok_queued : verdict.reply, verdict.evidence);
+    say(s, verdict.reply == REPLY_NONE ? REPLY_ok_queued : verdict.reply,
+        verdict.evidence);
     if (s->phase != PHASE_CLOSED) {
         reset_transaction(s);
     }
@@ -693,41 +742,65 @@ static void feed_data(struct smtp_session *s, struct slice *in)
     }
 }
 
-/* The client did not wait for 354: what it sends up to the final dot is dropped unread, so
- * that no line of it can pass for a command. */
+/* The client did not wait for the answer to DATA, as RFC 2920 3.1 demands: what it sends up to
+ * the final dot is dropped unread, so that no line of it can pass for a command. DATA gets one
+ * reply: its refusal before, or that of the message now. */
 static void feed_early(struct smtp_session *s, struct slice *in)
 {
     struct slice span = {0};
     enum dot_res res = DOT_SPAN;
     while (res == DOT_SPAN) {
-        res = dot_decode(&s->decoder, in, &span);
+        res = dot_decode(&s->early, in, &span);
     }
     if (res == DOT_BARE_EOL) {
         say_gross(s, "DATA", "a CR or LF stands alone in the message");
-    } else if (res == DOT_END) {
+        return;
+    }
+    if (res != DOT_END) {
+        return;
+    }
+    s->phase = PHASE_COMMAND;
+    if (!s->early_answered) {
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "command", "DATA");
         fields_add_str(&f, "what", "the message was sent before the server's reply 354");
         reset_transaction(s);
-        s->phase = PHASE_COMMAND;
-        say(s, REPLY_protocol_violation, &f);
+        say_error(s, REPLY_protocol_violation, &f);
+    }
+}
+
+/* The chunk was dropped, now its answer is due. */
+static void refuse_chunk(struct smtp_session *s)
+{
+    if (!s->bdat_failed) {
+        say_missing(s, s->chunk_refusal, SMTP_BDAT);
+        return;
+    }
+    /* RFC 3030 2: "the receiver SMTP MUST be prepared to accept and discard additional BDAT
+     * chunks already in the pipeline after the failed BDAT": no further errors. */
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "command", "BDAT");
+    fields_add_str(&f, "expected", "RSET");
+    say(s, REPLY_sequence_bad, &f);
+    if (s->chunk_last) {
+        reset_transaction(s);
     }
 }
 
 static void end_chunk(struct smtp_session *s)
 {
-    bool drop = s->chunk_drop;
     s->phase = PHASE_COMMAND;
-    if (drop) {
-        return; /* was answered before its octets came */
+    if (s->chunk_refusal != REPLY_NONE) {
+        refuse_chunk(s);
+        return;
     }
     if (s->data_refusal == REPLY_NONE && s->data_len > s->limits->message_size) {
         refuse_too_large(s);
     }
     if (s->data_refusal != REPLY_NONE) {
-        /* RFC 3030 2: after a failed chunk the message is lost; what the client has under
-         * way is answered too, RSET or the last chunk makes a new start. */
+        /* After a failed chunk the message is lost; RSET or the last chunk makes a new start. */
         enum reply_id refusal = s->data_refusal;
         bool last = s->chunk_last;
         s->bdat_failed = true;
@@ -748,9 +821,18 @@ static void end_chunk(struct smtp_session *s)
     say(s, REPLY_ok_bdat, &f);
 }
 
-/* A CR at the very end of a message, or a last line without CRLF. */
+/* Nobody wants the octets of this chunk. */
+static bool chunk_lost(const struct smtp_session *s)
+{
+    return s->chunk_refusal != REPLY_NONE || s->data_refusal != REPLY_NONE;
+}
+
+/* A CR at the very end of a message, or a last line without CRLF. False: wait. */
 static bool close_last_line(struct smtp_session *s)
 {
+    if (!s->chunk_last || chunk_lost(s)) {
+        return true;
+    }
     if (s->decoder.state == DOT_CR) {
         struct fields f;
         fields_reset(&f);
@@ -763,42 +845,97 @@ static bool close_last_line(struct smtp_session *s)
     return true;
 }
 
+/* One step through the octets at hand, all of this chunk; *in is what it leaves. False: wait. */
+static bool take_chunk(struct smtp_session *s, struct slice *in)
+{
+    struct dot_decoder before = s->decoder;
+    struct slice at = *in;
+    struct slice span = {0};
+    if (chunk_lost(s)) {
+        s->data_len += s->chunk_refusal == REPLY_NONE ? in->len : 0;
+        *in = slice_from(*in, in->len);
+        return true;
+    }
+    enum dot_res res = dot_decode(&s->decoder, in, &span);
+    if (res == DOT_SPAN && !take_span(s, span)) {
+        s->decoder = before;
+        *in = at;
+        return false;
+    }
+    if (res == DOT_BARE_EOL) {
+        /* The chunk's length is known, so nothing can hide here: refuse and go on. */
+        struct fields f;
+        fields_reset(&f);
+        fields_add_str(&f, "what", "a CR or LF stands alone in the message");
+        smtp_session_data_failed(s, (struct smtp_verdict){REPLY_message_malformed, &f});
+    }
+    return true;
+}
+
 static void feed_chunk(struct smtp_session *s, struct slice *in)
 {
     while (s->chunk_left > 0 && in->len > 0) {
-        struct dot_decoder before = s->decoder;
         struct slice part = slice_sub(*in, 0, s->chunk_left);
         struct slice rest = part;
-        struct slice span = {0};
-        enum dot_res res = DOT_MORE;
-        if (s->chunk_drop) {
-            rest = slice_from(part, part.len);
-        } else {
-            res = dot_decode(&s->decoder, &rest, &span);
-        }
-        if (res == DOT_SPAN && !take_span(s, span)) {
-            s->decoder = before;
+        if (!take_chunk(s, &rest)) {
             return;
-        }
-        if (res == DOT_BARE_EOL) {
-            /* The chunk's length is known, so nothing can hide here: refuse and go on. */
-            struct fields f;
-            fields_reset(&f);
-            fields_add_str(&f, "what", "a CR or LF stands alone in the message");
-            smtp_session_data_failed(s, (struct smtp_verdict){REPLY_message_malformed, &f});
-            s->decoder.state = DOT_LINE_START;
-            rest = slice_from(rest, 1);
         }
         s->chunk_left -= part.len - rest.len;
         *in = slice_from(*in, part.len - rest.len);
     }
-    if (s->chunk_left == 0 &&
-        (s->chunk_drop || !s->chunk_last || close_last_line(s))) {
+    if (s->chunk_left == 0 && close_last_line(s)) {
         end_chunk(s);
     }
 }
 
 /* --- octets in --- */
+
+/* DATA was answered or may be: 354, unless the client went on without waiting. */
+static void after_data(struct smtp_session *s, struct slice in)
+{
+    bool accepted = s->phase == PHASE_DATA;
+    if (s->phase == PHASE_CLOSED) {
+        return;
+    }
+    if (in.len > 0) {
+        s->phase = PHASE_EARLY;
+        s->early = (struct dot_decoder){.lenient = s->offer.bare_lf_ok};
+        s->early_answered = !accepted;
+    } else if (accepted) {
+        say_fine(s, REPLY_ok_data);
+    }
+}
+
+static void start_tls(struct smtp_session *s, struct slice *in)
+{
+    if (in->len > 0) {
+        struct fields f;
+        fields_reset(&f);
+        fields_add_u64(&f, "measured", in->len);
+        *in = slice_from(*in, in->len);
+        say(s, REPLY_starttls_pipelining, &f);
+        return;
+    }
+    say_fine(s, REPLY_ok_starttls);
+    s->ops->starttls(s->arg);
+}
+
+/* The line as the trace may see it: without what may be a secret. */
+static struct slice tell(const struct smtp_session *s, const struct smtp_line *line,
+                         struct slice whole)
+{
+    if (line->verb == SMTP_UNKNOWN && s->auth_refused) {
+        return SLICE("");
+    }
+    if (line->verb != SMTP_AUTH) {
+        return whole;
+    }
+    size_t mechanism = slice_find(line->args, ' ');
+    if (mechanism > SASL_MECHANISM_MAX) {
+        return line->word;
+    }
+    return slice_sub(whole, 0, (size_t)(line->args.ptr - whole.ptr) + mechanism);
+}
 
 static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
 {
@@ -808,9 +945,15 @@ static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
         *more = true;
         return;
     case SMTP_LINE_OK:
-        s->ops->command(s->arg, line.verb, slice_sub(*in, 0, line.used - 2));
+        s->ops->command(s->arg, line.verb,
+                        tell(s, &line, slice_sub(*in, 0, line.used - 2)));
         run_command(s, &line);
         *in = slice_from(*in, line.used);
+        if (line.verb == SMTP_DATA) {
+            after_data(s, *in);
+        } else if (s->phase == PHASE_TLS) {
+            start_tls(s, in);
+        }
         return;
     case SMTP_LINE_TOO_LONG:
         say_gross(s, "", "the command line is longer than 2,048 octets");
@@ -824,45 +967,14 @@ static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
     }
 }
 
-/* DATA was accepted: 354, unless the client went on without waiting for it. */
-static void start_data(struct smtp_session *s, struct slice in)
-{
-    if (in.len > 0) {
-        s->phase = PHASE_EARLY;
-        return;
-    }
-    s->row_n = 0;
-    say(s, REPLY_ok_data, NULL);
-}
-
-static void start_tls(struct smtp_session *s, struct slice *in)
-{
-    if (in->len > 0) {
-        struct fields f;
-        fields_reset(&f);
-        fields_add_u64(&f, "measured", in->len);
-        *in = slice_from(*in, in->len);
-        say(s, REPLY_starttls_pipelining, &f);
-        return;
-    }
-    say(s, REPLY_ok_starttls, NULL);
-    s->ops->starttls(s->arg);
-}
-
 enum smtp_feed smtp_session_feed(struct smtp_session *s, struct slice in, size_t *used)
 {
     size_t whole = in.len;
     bool more = false;
     while (!more && !s->blocked) {
-        enum phase before = s->phase;
         switch (s->phase) {
         case PHASE_COMMAND:
             feed_line(s, &in, &more);
-            if (before != s->phase && s->phase == PHASE_DATA) {
-                start_data(s, in);
-            } else if (before != s->phase && s->phase == PHASE_TLS) {
-                start_tls(s, &in);
-            }
             break;
         case PHASE_DATA:
             more = in.len == 0;
@@ -943,6 +1055,7 @@ void smtp_session_tls(struct smtp_session *s)
     arena_reset(&s->arena);
     s->helo = (struct slice){NULL, 0};
     s->hello = HELLO_NONE;
+    s->auth_refused = false;
     s->tls = true;
     s->phase = s->phase == PHASE_CLOSED ? PHASE_CLOSED : PHASE_COMMAND;
 }

@@ -3,8 +3,11 @@
  * Source  RFC 5321 3, 4.1, 4.3; RFC 1870, 2034, 2920, 3030 (BDAT), 3207 (STARTTLS), 6152, 6531.
  * Pure    no I/O, clock or globals; allocates from its own bounded arenas only. What it decides it
  *         says through struct smtp_session_ops; what it must ask, it asks there and waits.
- * Split   the calls made to ops do not depend on how the input is cut - but for the one thing
- *         that is about timing: octets that arrive with DATA or STARTTLS, before its reply.
+ * Split   the calls made to ops do not depend on how the input is cut (spans of `data` joined)
+ *         - except for what is about timing: octets that arrive with DATA or STARTTLS, before its reply.
+ *         With STARTTLS: they are dropped, starttls-pipelining. With DATA: dropped up to
+ *         CRLF.CRLF; DATA's refusal stays its only reply, or, where it had none, is
+ *         protocol-violation, at the end.
  * Own     slices handed to ops live until the call returns; those in struct smtp_envelope until
  *         the transaction ends.
  * Limits  struct smtp_limits; SMTP_LINE_OCTETS a command line; arenas SMTP_SESSION_ARENA_MAX and
@@ -31,7 +34,12 @@ enum smtp_service { SMTP_MX = 0, SMTP_SUBMISSION, SMTP_RELAY, SMTP_PUSH };
 
 struct smtp_limits {
     uint64_t message_size; /* octets */
-    uint64_t recipients, unknown_commands, syntax_errors, errors_in_a_row;
+    uint64_t recipients;
+    uint64_t unknown_commands, syntax_errors; /* in the session: the last one closes it */
+    /* Commands out of order, unknown or malformed with no good one between them: the last one
+     * closes the session. RCPT, DATA and BDAT that a client had under way when its MAIL was
+     * refused, chunks behind a refused one, and malformed addresses do not count. */
+    uint64_t errors_in_a_row;
     uint64_t unauthenticated_commands;
 };
 
@@ -44,7 +52,7 @@ struct smtp_offer {
     bool deferred;   /* this client is held off: the first command gets its row */
 };
 
-/* A recipient that was accepted; targets are whatever the ops stored in `cookie`. */
+/* A recipient: asked about, then accepted. */
 struct smtp_recipient {
     struct smtp_recipient *next;
     struct smtp_path path;
@@ -71,23 +79,27 @@ struct smtp_session_ops {
     /* One reply, in order. lines: keyword lines after the first (EHLO), else NULL. */
     void (*reply)(void *arg, enum reply_id id, const struct fields *evidence,
                   const struct slice *lines, size_t line_n);
-    /* A command line was taken (for the trace). Never called for AUTH data. */
+    /* A command line was taken (for the trace). Of AUTH only the mechanism is in it, and of an
+     * unknown command after AUTH nothing: these may be secrets. */
     void (*command)(void *arg, enum smtp_verb verb, struct slice line);
     void (*hello)(void *arg, struct slice name, bool extended);
-    /* May this MAIL begin a transaction? At once. */
+    /* May this MAIL begin a transaction? At once. After a refusal there is no reset(). */
     struct smtp_verdict (*mail)(void *arg, const struct smtp_envelope *e);
     /* May this recipient be added? The answer comes by smtp_session_rcpt(), perhaps from
-     * inside the call. */
+     * inside the call. *r stays where it is; when it is refused, it goes, with all that was
+     * allocated since this call from smtp_session_arena(). */
     void (*rcpt)(void *arg, const struct smtp_recipient *r);
     /* The message begins: room for it? At once. */
     struct smtp_verdict (*data_begin)(void *arg, const struct smtp_envelope *e);
-    /* Message octets. False: none taken, wait for smtp_session_resume(). After data_failed
-     * was set they are counted, not handed on. */
+    /* Message octets. False: none taken, wait for smtp_session_resume(). After
+     * smtp_session_data_failed() they are counted, not handed on; of a message that is too
+     * large, limits->message_size octets are. */
     bool (*data)(void *arg, struct slice s);
     /* The message is complete (octets as received, dots undone): keep it, then call
      * smtp_session_done(). */
     void (*data_end)(void *arg, const struct smtp_envelope *e);
-    /* The transaction is over, one way or another (also RSET, STARTTLS, the end). */
+    /* The transaction is over, one way or another (also EHLO, RSET, STARTTLS, the end): an
+     * answer that is still under way must not be given any more. */
     void (*reset)(void *arg);
     /* The reply 220 was given: start TLS, then smtp_session_tls(). */
     void (*starttls)(void *arg);
@@ -95,20 +107,22 @@ struct smtp_session_ops {
 
 enum smtp_feed {
     SMTP_FEED_MORE = 0, /* everything usable was used: feed more */
-    SMTP_FEED_WAIT,     /* waits for an answer or resume: keep the rest, feed it again then */
-    SMTP_FEED_CLOSED,   /* the session is over: flush and close */
+    SMTP_FEED_WAIT, /* waits for an answer or resume: keep the rest, feed it again then */
+    SMTP_FEED_CLOSED, /* the session is over: flush and close */
 };
 
 MUST_USE struct smtp_session *smtp_session_new(const struct smtp_offer *offer,
                                                const struct smtp_limits *limits,
-                                               const struct smtp_session_ops *ops, void *arg);
+                                               const struct smtp_session_ops *ops,
+                                               void *arg);
 void smtp_session_free(struct smtp_session **s);
 
 /* Greets (220), or refuses with the row given and closes. */
 void smtp_session_greet(struct smtp_session *s, struct smtp_verdict verdict);
 
 /* Octets from the client. *used: how many were taken; the rest is fed again later. */
-MUST_USE enum smtp_feed smtp_session_feed(struct smtp_session *s, struct slice in, size_t *used);
+MUST_USE enum smtp_feed smtp_session_feed(struct smtp_session *s, struct slice in,
+                                          size_t *used);
 
 /* Answers. After each, feed again (also with nothing new). */
 void smtp_session_rcpt(struct smtp_session *s, struct smtp_verdict verdict, void *data);
@@ -117,6 +131,7 @@ void smtp_session_resume(struct smtp_session *s);
 void smtp_session_data_failed(struct smtp_session *s, struct smtp_verdict verdict);
 /* The kept message's answer: REPLY_NONE means accepted, evidence {id} for the text. */
 void smtp_session_done(struct smtp_session *s, struct smtp_verdict verdict);
+/* TLS stands, after STARTTLS or (before the greeting) from the first octet on. */
 void smtp_session_tls(struct smtp_session *s);
 
 /* Something outside ends the session with this row (timeouts, shutdown): replies and closes.
@@ -134,5 +149,6 @@ MUST_USE uint64_t smtp_session_data_len(const struct smtp_session *s);
 MUST_USE const struct smtp_envelope *smtp_session_envelope(const struct smtp_session *s);
 /* The recipient that waits for smtp_session_rcpt(); NULL: none. */
 MUST_USE const struct smtp_recipient *smtp_session_asked(const struct smtp_session *s);
-MUST_USE struct arena *smtp_session_arena(struct smtp_session *s); /* of the transaction */
+MUST_USE struct arena *
+smtp_session_arena(struct smtp_session *s); /* of the transaction */
 #endif

@@ -1,0 +1,328 @@
+/* smtp/session_fake.c - see session_fake.h */
+#include "smtp/session_fake.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+
+static void line(struct fake *f, char kind)
+{
+    if (f->log.len > 0) {
+        (void)buf_add_byte(&f->log, '\n');
+    }
+    (void)buf_add_fmt(&f->log, "%c:", kind);
+    f->joining = false;
+}
+
+static void note(struct fake *f, char kind, struct slice s)
+{
+    line(f, kind);
+    (void)buf_add_byte(&f->log, ' ');
+    (void)buf_add_escaped(&f->log, s);
+}
+
+static void add_evidence(struct fake *f, enum reply_id id, const struct fields *evidence)
+{
+    for (unsigned i = 0; evidence != NULL && i < evidence->n; i++) {
+        (void)buf_add_fmt(&f->log, " %s=", evidence->item[i].name);
+        if (id == REPLY_starttls_pipelining) {
+            continue; /* how many octets came with it depends on the cut */
+        }
+        (void)buf_add_escaped(&f->log, evidence->item[i].value);
+    }
+}
+
+static void on_reply(void *arg, enum reply_id id, const struct fields *evidence,
+                     const struct slice *lines, size_t line_n)
+{
+    struct fake *f = arg;
+    struct buf rendered;
+    BUG_ON(f->closed);
+    note(f, 'S', slice_of(reply_row(id)->id));
+    add_evidence(f, id, evidence);
+    for (size_t i = 0; i < line_n; i++) {
+        note(f, 'L', lines[i]);
+    }
+    buf_init(&rendered, 64 * 1024);
+    BUG_ON(!(line_n > 0
+                 ? reply_render_lines(&rendered, id, REPLY_GMAIL, evidence, lines, line_n)
+                 : reply_render(&rendered, id, REPLY_GMAIL, evidence, 1, SLICE(""))));
+    buf_clear(&rendered);
+    f->closed = reply_row(id)->closes;
+    f->accepted += id == REPLY_ok_queued;
+}
+
+static void on_command(void *arg, enum smtp_verb verb, struct slice text)
+{
+    struct fake *f = arg;
+    BUG_ON(f->closed || f->tls_asked);
+    BUG_ON(verb != SMTP_UNKNOWN && !slice_istarts(text, smtp_verb_name(verb)));
+    note(f, 'C', text);
+}
+
+static void on_hello(void *arg, struct slice name, bool extended)
+{
+    struct fake *f = arg;
+    BUG_ON(!slice_eq(name, smtp_session_helo(f->session)) ||
+           extended != smtp_session_extended(f->session));
+    note(f, extended ? 'E' : 'H', name);
+}
+
+static struct smtp_verdict refusal(struct fake *f, enum reply_id id,
+                                   struct fields *evidence)
+{
+    struct slice what = SLICE("of the arena");
+    BUG_ON(!arena_dup(smtp_session_arena(f->session), what, &what));
+    fields_reset(evidence);
+    fields_add(evidence, "what", what);
+    return (struct smtp_verdict){id, evidence};
+}
+
+static bool sender_is(const struct smtp_envelope *e, const char *local)
+{
+    return slice_eq(e->sender.local, slice_of(local));
+}
+
+static struct smtp_verdict on_mail(void *arg, const struct smtp_envelope *e)
+{
+    static struct fields evidence;
+    struct fake *f = arg;
+    BUG_ON(f->in_mail || e != smtp_session_envelope(f->session) || e->recipient_n != 0 ||
+           e->bdat);
+    note(f, 'F', e->sender.mailbox);
+    (void)buf_add_fmt(&f->log, " size=%" PRIu64 " body=%d utf8=%d", e->params.size,
+                      (int)e->params.body, e->params.smtputf8);
+    if (sender_is(e, "refused")) {
+        return refusal(f, REPLY_message_too_large, &evidence);
+    }
+    f->in_mail = true;
+    return (struct smtp_verdict){REPLY_NONE, NULL};
+}
+
+static void on_rcpt(void *arg, const struct smtp_recipient *r)
+{
+    struct fields evidence;
+    struct fake *f = arg;
+    BUG_ON(!f->in_mail || r != smtp_session_asked(f->session) ||
+           !smtp_session_waits(f->session));
+    note(f, 'T', r->path.mailbox);
+    if (slice_eq(r->path.local, SLICE("nobody"))) {
+        smtp_session_rcpt(f->session, refusal(f, REPLY_rcpt_mailbox_unknown, &evidence),
+                          NULL);
+    } else if (slice_eq(r->path.local, SLICE("closing"))) {
+        smtp_session_rcpt(f->session, refusal(f, REPLY_rcpt_tls_required, &evidence),
+                          NULL);
+    } else if (!slice_eq(r->path.local, SLICE("later"))) {
+        smtp_session_rcpt(f->session, (struct smtp_verdict){REPLY_NONE, NULL}, f);
+    }
+}
+
+static struct smtp_verdict on_data_begin(void *arg, const struct smtp_envelope *e)
+{
+    static struct fields evidence;
+    struct fake *f = arg;
+    BUG_ON(!f->in_mail || e->recipient_n == 0);
+    line(f, 'B');
+    buf_reset(&f->message);
+    f->has_ended = false;
+    if (sender_is(e, "full")) {
+        return refusal(f, REPLY_rcpt_too_many, &evidence);
+    }
+    return (struct smtp_verdict){REPLY_NONE, NULL};
+}
+
+static bool on_data(void *arg, struct slice s)
+{
+    struct fake *f = arg;
+    struct fields evidence;
+    BUG_ON(!f->in_mail || s.len == 0 || f->has_ended || f->closed);
+    BUG_ON(sender_is(smtp_session_envelope(f->session), "full"));
+    if (f->block_in > 0 && --f->block_in == 0) {
+        f->block = true;
+    }
+    if (f->block) {
+        return false;
+    }
+    if (sender_is(smtp_session_envelope(f->session), "failing")) {
+        note(f, 'X', SLICE("data failed"));
+        smtp_session_data_failed(f->session, refusal(f, REPLY_hop_limit, &evidence));
+        return true;
+    }
+    if (!f->joining) {
+        note(f, 'D', SLICE(""));
+    }
+    f->joining = true;
+    (void)buf_add_escaped(&f->log, s);
+    (void)buf_add(&f->message, s);
+    return true;
+}
+
+static void on_data_end(void *arg, const struct smtp_envelope *e)
+{
+    struct fake *f = arg;
+    struct fields evidence;
+    unsigned n = 0;
+    for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
+        BUG_ON(r->data != f || (r->next == NULL) != (r == e->last));
+        n++;
+    }
+    BUG_ON(!f->in_mail || f->has_ended || n == 0 || n != e->recipient_n);
+    BUG_ON(f->message.len != smtp_session_data_len(f->session) ||
+           f->message.len > f->limits.message_size);
+    f->has_ended = true;
+    f->kept++;
+    note(f, 'M', buf_slice(&f->message));
+    (void)buf_add_fmt(&f->log, " recipients=%u bdat=%d", n, e->bdat);
+    if (f->on_end != NULL) {
+        f->on_end(f, e);
+    }
+    if (sender_is(e, "looping")) {
+        smtp_session_done(f->session, refusal(f, REPLY_hop_limit, &evidence));
+    } else if (!sender_is(e, "slow")) {
+        smtp_session_done(f->session, (struct smtp_verdict){REPLY_NONE, NULL});
+    }
+}
+
+static void on_reset(void *arg)
+{
+    struct fake *f = arg;
+    BUG_ON(!f->in_mail);
+    line(f, 'R');
+    f->in_mail = false;
+}
+
+static void on_starttls(void *arg)
+{
+    struct fake *f = arg;
+    BUG_ON(f->tls_asked || f->closed);
+    line(f, 'G');
+    f->tls_asked = true;
+}
+
+static const struct smtp_session_ops ops = {
+    .reply = on_reply,
+    .command = on_command,
+    .hello = on_hello,
+    .mail = on_mail,
+    .rcpt = on_rcpt,
+    .data_begin = on_data_begin,
+    .data = on_data,
+    .data_end = on_data_end,
+    .reset = on_reset,
+    .starttls = on_starttls,
+};
+
+struct smtp_limits fake_limits(void)
+{
+    return (struct smtp_limits){
+        .message_size = 1000,
+        .recipients = 10,
+        .unknown_commands = 20,
+        .syntax_errors = 20,
+        .errors_in_a_row = 20,
+        .unauthenticated_commands = 20,
+    };
+}
+
+void fake_init(struct fake *f, const struct smtp_offer *offer,
+               const struct smtp_limits *limits)
+{
+    *f = (struct fake){.offer = *offer, .limits = *limits};
+    buf_init(&f->log, FAKE_LOG_MAX);
+    buf_init(&f->input, 16 * 1024 * 1024);
+    buf_init(&f->message, 16 * 1024 * 1024);
+    f->session = smtp_session_new(&f->offer, &f->limits, &ops, f);
+    BUG_ON(f->session == NULL);
+}
+
+void fake_clear(struct fake *f)
+{
+    smtp_session_free(&f->session);
+    BUG_ON(f->in_mail); /* reset() was owed */
+    buf_clear(&f->log);
+    buf_clear(&f->input);
+    buf_clear(&f->message);
+}
+
+static void go_on(struct fake *f)
+{
+    size_t used = 0;
+    if (f->closed) {
+        return;
+    }
+    enum smtp_feed res = smtp_session_feed(f->session, buf_slice(&f->input), &used);
+    BUG_ON(used > f->input.len);
+    buf_consume(&f->input, used);
+    BUG_ON((res == SMTP_FEED_CLOSED) != f->closed);
+    BUG_ON(f->closed && f->input.len > 0);
+    BUG_ON(res == SMTP_FEED_WAIT && !smtp_session_waits(f->session) && !f->tls_asked);
+    BUG_ON(res == SMTP_FEED_MORE && smtp_session_in_data(f->session) && f->input.len > 0);
+    BUG_ON(res == SMTP_FEED_MORE && f->input.len >= SMTP_LINE_OCTETS);
+}
+
+void fake_feed(struct fake *f, struct slice s)
+{
+    if (!f->closed) {
+        f->fed += s.len;
+        (void)buf_add(&f->input, s);
+        go_on(f);
+    }
+}
+
+void fake_rcpt(struct fake *f, enum reply_id refused)
+{
+    struct fields evidence;
+    struct smtp_verdict v = {REPLY_NONE, NULL};
+    smtp_session_rcpt(f->session,
+                      refused == REPLY_NONE ? v : refusal(f, refused, &evidence), f);
+    go_on(f);
+}
+
+void fake_done(struct fake *f, enum reply_id refused)
+{
+    struct fields evidence;
+    struct smtp_verdict v = {REPLY_NONE, NULL};
+    smtp_session_done(f->session,
+                      refused == REPLY_NONE ? v : refusal(f, refused, &evidence));
+    go_on(f);
+}
+
+void fake_resume(struct fake *f)
+{
+    f->block = false;
+    smtp_session_resume(f->session);
+    go_on(f);
+}
+
+void fake_tls(struct fake *f)
+{
+    f->tls_asked = false;
+    smtp_session_tls(f->session);
+    BUG_ON(f->in_mail || smtp_session_helo(f->session).len != 0);
+    go_on(f);
+}
+
+void fake_end(struct fake *f, enum reply_id id)
+{
+    smtp_session_end(f->session, (struct smtp_verdict){id, NULL});
+    f->closed = true;
+    size_t used = 0;
+    BUG_ON(smtp_session_feed(f->session, SLICE("NOOP\r\n"), &used) != SMTP_FEED_CLOSED);
+}
+
+void fake_settle(struct fake *f)
+{
+    while (!f->closed) {
+        if (f->tls_asked) {
+            fake_tls(f);
+        } else if (f->block) {
+            fake_resume(f);
+        } else if (smtp_session_asked(f->session) != NULL) {
+            fake_rcpt(f, REPLY_NONE);
+        } else if (smtp_session_waits(f->session)) {
+            fake_done(f, REPLY_NONE);
+        } else {
+            return;
+        }
+    }
+}
