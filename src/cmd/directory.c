@@ -498,13 +498,14 @@ static int directly(struct order *o, const struct config *cfg)
     if (!become_owner(dir)) {
         return EXIT_SYSTEM;
     }
-    struct dir_store_config config = {.path = path,
-                                      .shown = path,
-                                      .maildir = cfg->delivery_maildir,
-                                      .sub_address = cfg->delivery_sub_address,
-                                      .inactive_after_ms = cfg->directory_inactive_after,
-                                      .busy_ms = BUSY_MS,
-                                      .create = true};
+    struct dir_store_config config = {
+        .path = path,
+        .shown = path,
+        .maildir = cfg->delivery_lmtp[0] == '\0' ? cfg->delivery_maildir : NULL,
+        .sub_address = cfg->delivery_sub_address,
+        .inactive_after_ms = cfg->directory_inactive_after,
+        .busy_ms = BUSY_MS,
+        .create = true};
     struct dir_store *store = dir_store_open(&config, error);
     if (store == NULL) {
         (void)fprintf(stderr, "postern: %s\n", error);

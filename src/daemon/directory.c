@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/paths.h"
+#include "delivery/maildir.h"
 #include "directory/admin.h"
 #include "proc/control.h"
 #include "proc/role.h"
@@ -260,6 +261,19 @@ static void on_request(void *arg, struct control_call *call, json_t *request)
 
 /* ---- the role ---- */
 
+/* The sandbox opens the directory above all Maildirs to us: it must be there by then. */
+static const char *make_mail_root(const struct config *c)
+{
+    struct maildir_store mail;
+    if (c->delivery_lmtp[0] != '\0') {
+        return NULL;
+    }
+    const char *wrong =
+        maildir_open(&mail, c->delivery_maildir, c->delivery_sub_address, c->hostname);
+    maildir_close(&mail);
+    return wrong;
+}
+
 static const char *directory_open(struct role_ctx *ctx)
 {
     const struct config *c = ctx->config;
@@ -275,18 +289,18 @@ static const char *directory_open(struct role_ctx *ctx)
     (void)umask(077);
     buf_init(&d->answer, ANSWER_MAX);
     d->generation = clock_wall_ms(); /* above those of an instance before us */
-    d->config =
-        (struct dir_store_config){.path = d->path,
-                                  .shown = STATE_DIRECTORY_DB,
-                                  .maildir = c->delivery_maildir,
-                                  .sub_address = c->delivery_sub_address,
-                                  .inactive_after_ms = c->directory_inactive_after,
-                                  .busy_ms = BUSY_MS,
-                                  .create = true};
+    d->config = (struct dir_store_config){
+        .path = d->path,
+        .shown = STATE_DIRECTORY_DB,
+        .maildir = c->delivery_lmtp[0] == '\0' ? c->delivery_maildir : NULL,
+        .sub_address = c->delivery_sub_address,
+        .inactive_after_ms = c->directory_inactive_after,
+        .busy_ms = BUSY_MS,
+        .create = true};
     open_store(d);
     /* Later an empty database in the place of a lost one would refuse all mail for good. */
     d->config.create = false;
-    return NULL;
+    return make_mail_root(c);
 }
 
 static void directory_start(struct role_ctx *ctx)

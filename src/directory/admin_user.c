@@ -190,10 +190,14 @@ void admin_user_set(struct dir_admin *a)
     struct given g;
     char text[DIR_NAME_TEXT_MAX];
     int64_t domain_id = 0;
-    if (known(a, &name, &domain_id, &user) && read_given(a, &g) &&
-        store(a, DB_user_set, &name, domain_id, &g)) {
-        admin_did(a, "user", dir_name_text(&name, text), "changed");
+    if (!known(a, &name, &domain_id, &user) || !read_given(a, &g) ||
+        !store(a, DB_user_set, &name, domain_id, &g)) {
+        return;
     }
+    if (g.has_quota && g.quota == 0 && user.quota > 0) {
+        db_quota_gone(a->store, &name, (uint64_t)user.quota);
+    }
+    admin_did(a, "user", dir_name_text(&name, text), "changed");
 }
 
 void admin_user_remove(struct dir_admin *a)
@@ -273,7 +277,7 @@ void admin_user_show(struct dir_admin *a)
     if (!known(a, &name, &domain_id, &user)) {
         return;
     }
-    struct usage usage = db_usage(a->store, &name, a->now_ms);
+    struct usage usage = db_usage(a->store, &name, (uint64_t)user.quota, a->now_ms);
     json_t *line = entry(&name, &user);
     if (line != NULL) {
         (void)json_object_set_new(line, "used", json_integer((json_int_t)usage.used));

@@ -134,9 +134,15 @@ MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct sli
 struct usage {
     uint64_t used;    /* octets, as its maildirsize says */
     uint64_t cur_ms;  /* last change of Maildir/cur, wall ms; 0: none */
+    uint64_t quota;   /* that it was asked with */
     uint64_t read_ms; /* when we looked */
 };
-struct usage db_usage(struct dir_store *s, const struct dir_name *user, uint64_t now_ms);
+/* quota: of the user, 0 for none; its maildirsize is made to say the same. */
+struct usage db_usage(struct dir_store *s, const struct dir_name *user, uint64_t quota,
+                      uint64_t now_ms);
+/* It had that quota and has none now. A maildirsize that says anything else is somebody
+ * else's, and stays. */
+void db_quota_gone(struct dir_store *s, const struct dir_name *user, uint64_t quota);
 
 /* What is wrong with an alias as the database has it now, or NULL: a loop, too deep, too
  * many targets, none of them there. */

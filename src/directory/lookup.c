@@ -7,20 +7,11 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "directory/db.h"
-#include "directory/maildirsize.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     ITEMS_MAX = 1000,
-    USAGE_FRESH_MS = 3000,
-    MAILDIRSIZE_MAX = 256 * 1024, /* octets; written anew long before */
-    PATH_MAX_LEN = 4200,
     KIND_LOCAL = 1, /* SPOOL_LOCAL of spool/record.h */
 };
 
@@ -70,97 +61,6 @@ static bool push(struct lookup *l, const struct dir_name *name, struct slice tag
     return true;
 }
 
-/* ---- how full a mailbox is, and when it was used ---- */
-
-/* The template with %d and %u filled in, and more behind it. */
-static bool maildir_path(const char *template, const struct dir_name *user,
-                         const char *more, char out[PATH_MAX_LEN])
-{
-    struct buf b;
-    buf_init(&b, PATH_MAX_LEN - 1);
-    for (const char *p = template; *p != '\0'; p++) {
-        if (p[0] == '%' && (p[1] == 'd' || p[1] == 'u' || p[1] == '%')) {
-            p++;
-            (void)buf_add_str(&b, *p == 'd'   ? user->domain
-                                  : *p == 'u' ? user->local
-                                              : "%");
-        } else {
-            (void)buf_add_byte(&b, (unsigned char)*p);
-        }
-    }
-    (void)buf_add_str(&b, more);
-    bool ok = !b.failed && slice_cstr(buf_slice(&b), out, PATH_MAX_LEN);
-    buf_clear(&b);
-    return ok;
-}
-
-static uint64_t read_used(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    uint64_t used = 0;
-    struct buf b;
-    buf_init(&b, MAILDIRSIZE_MAX);
-    while (fd >= 0 && b.len < MAILDIRSIZE_MAX) {
-        size_t room = MAILDIRSIZE_MAX - b.len < 8192 ? MAILDIRSIZE_MAX - b.len : 8192;
-        unsigned char *at = buf_room(&b, room);
-        ssize_t n = at == NULL ? 0 : read(fd, at, room);
-        if (n <= 0) {
-            break;
-        }
-        buf_grew(&b, (size_t)n);
-    }
-    if (fd >= 0) {
-        used = maildirsize_read(buf_slice(&b)).octets;
-        (void)close(fd);
-    }
-    buf_clear(&b);
-    return used;
-}
-
-static void forget(void *arg, struct slice key, void *value)
-{
-    (void)arg, (void)key;
-    free(value);
-}
-
-struct usage db_usage(struct dir_store *s, const struct dir_name *user, uint64_t now_ms)
-{
-    char text[DIR_NAME_TEXT_MAX], path[PATH_MAX_LEN];
-    struct slice key = slice_of(dir_name_text(user, text));
-    struct usage *kept = map_get(&s->usage, key);
-    if (kept != NULL && now_ms >= kept->read_ms &&
-        now_ms - kept->read_ms < USAGE_FRESH_MS) {
-        return *kept;
-    }
-    struct usage now = {.read_ms = now_ms};
-    struct stat st;
-    if (maildir_path(s->config.maildir, user, "/maildirsize", path)) {
-        now.used = read_used(path);
-    }
-    if (maildir_path(s->config.maildir, user, "/cur", path) && stat(path, &st) == 0 &&
-        st.st_mtim.tv_sec > 0) {
-        now.cur_ms =
-            (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
-    }
-    if (kept == NULL) {
-        if (s->usage.n == s->usage.max) {
-            map_each(&s->usage, forget, NULL);
-            size_t max = s->usage.max;
-            map_clear(&s->usage);
-            map_init(&s->usage, max);
-        }
-        kept = malloc(sizeof *kept);
-        if (kept != NULL && !map_put(&s->usage, key, kept)) {
-            free(kept);
-            kept = NULL;
-        }
-    }
-    if (kept != NULL) {
-        *kept = now;
-    }
-    return now;
-}
-
 /* ---- users ---- */
 
 static bool already_target(const struct lookup *l, struct slice address)
@@ -188,7 +88,7 @@ static enum dir_status user_status(struct lookup *l, const struct dir_name *name
     if (user->quota <= 0) {
         return DIR_OK;
     }
-    struct usage u = db_usage(l->s, name, l->now_ms);
+    struct usage u = db_usage(l->s, name, (uint64_t)user->quota, l->now_ms);
     uint64_t last = user->last_use_ms < 0 ? 0 : (uint64_t)user->last_use_ms;
     facts->used = u.used;
     facts->quota = (uint64_t)user->quota;

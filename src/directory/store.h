@@ -28,7 +28,7 @@ struct dir_store;
 struct dir_store_config {
     const char *path;    /* borrowed, as are the others: they outlive the store */
     const char *shown;   /* the path as errors name it (ours may be below a chroot) */
-    const char *maildir; /* delivery.maildir */
+    const char *maildir; /* delivery.maildir; NULL: no Maildirs here (LMTP) */
     const char *sub_address;
     uint64_t inactive_after_ms;
     int busy_ms; /* how long to wait for another writer */

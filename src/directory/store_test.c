@@ -158,6 +158,55 @@ static void test_facts(void **state)
     assert_int_equal(a.used, 10);
 }
 
+static const char *quota_file(const char *user)
+{
+    static char text[256];
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/mail/example.test/%s/maildirsize", t.dir, user);
+    FILE *f = fopen(path, "r");
+    size_t n = f == NULL ? 0 : fread(text, 1, sizeof text - 1, f);
+    text[n] = '\0';
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    return f == NULL ? "none" : text;
+}
+
+/* Delivery honours the first line of maildirsize: it must say what the directory says. */
+static void test_quota_file(void **state)
+{
+    (void)state;
+    struct dir_answer a;
+    char path[256];
+    t_make("user", "files@example.test", "'quota':'5000'");
+    dir_store_lookup(t.store, SLICE("files"), SLICE("example.test"), NOW_MS, &a);
+    assert_string_equal(quota_file("files"), "none"); /* nor is there a Maildir */
+    mailbox("files", 700, 1);
+    dir_store_lookup(t.store, SLICE("files"), SLICE("example.test"), NOW_MS + 5000, &a);
+    assert_int_equal(a.used, 700);
+    assert_string_equal(quota_file("files"), "5000S\n700 1\n");
+
+    /* a Maildir that had no quota: delivery is made to count */
+    (void)snprintf(path, sizeof path, "%s/mail/example.test/files/maildirsize", t.dir);
+    assert_int_equal(unlink(path), 0);
+    dir_store_lookup(t.store, SLICE("files"), SLICE("example.test"), NOW_MS + 10000, &a);
+    assert_string_equal(quota_file("files"), "5000S\ncount\n");
+
+    /* another quota holds at once, in spite of the cache; none takes the file away */
+    t_must(
+        "{'object':'user','action':'set','subject':'files@example.test','quota':'600'}");
+    dir_store_lookup(t.store, SLICE("files"), SLICE("example.test"), NOW_MS + 10000, &a);
+    assert_string_equal(quota_file("files"), "600S\ncount\n");
+    t_must(
+        "{'object':'user','action':'set','subject':'files@example.test','quota':'none'}");
+    assert_string_equal(quota_file("files"), "none");
+    mailbox("files", 700, 1); /* somebody else's */
+    t_must(
+        "{'object':'user','action':'set','subject':'files@example.test','quota':'none'}");
+    dir_store_lookup(t.store, SLICE("files"), SLICE("example.test"), NOW_MS + 20000, &a);
+    assert_string_equal(quota_file("files"), "1000S\n700 1\n");
+}
+
 /* What only a hand in the database can make. */
 static void test_edited(void **state)
 {
@@ -317,10 +366,10 @@ static int close_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_lookup), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_edited), cmocka_unit_test(test_not_a_database),
-        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_lookup),         cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_quota_file),     cmocka_unit_test(test_edited),
+        cmocka_unit_test(test_not_a_database), cmocka_unit_test(test_broken),
     };
     return cmocka_run_group_tests(tests, open_full, close_it);
 }

@@ -81,20 +81,20 @@ static void say_missing(const char *role, int abi)
     buf_clear(&b);
 }
 
-static void add_path(int ruleset, const struct landlock_rules *rules, int abi)
+static void add_path(int ruleset, const char *path, uint64_t access, int abi)
 {
-    struct path_attr rule = {.parent_fd = open(rules->path, O_PATH | O_CLOEXEC)};
+    struct path_attr rule = {.parent_fd = open(path, O_PATH | O_CLOEXEC)};
     if (rule.parent_fd < 0) {
-        fatal("%s: %s", rules->path, strerror(errno));
+        fatal("%s: %s", path, strerror(errno));
     }
     for (unsigned i = 0; i < RIGHT_N; i++) {
         if (rights[i].where == FS && rights[i].abi <= abi &&
-            (rights[i].access & rules->access) != 0) {
+            (rights[i].access & access) != 0) {
             rule.allowed |= 1ULL << rights[i].bit;
         }
     }
     if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) != 0) {
-        fatal("landlock rule for %s: %s", rules->path, strerror(errno));
+        fatal("landlock rule for %s: %s", path, strerror(errno));
     }
     (void)close(rule.parent_fd);
 }
@@ -126,7 +126,10 @@ void landlock_enter(const struct landlock_rules *rules)
         fatal("landlock: %s", strerror(errno));
     }
     if (rules->path != NULL) {
-        add_path(ruleset, rules, abi);
+        add_path(ruleset, rules->path, rules->access, abi);
+    }
+    if (rules->also != NULL) {
+        add_path(ruleset, rules->also, LANDLOCK_FILES, abi);
     }
     if (rules->connect_port != 0 && abi >= 4) {
         struct port_attr rule = {1U << 1, rules->connect_port};

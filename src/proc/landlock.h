@@ -18,6 +18,7 @@ struct landlock_rules {
     const char *role;      /* for the log */
     const char *path;      /* a directory; NULL: none, no path can be opened at all */
     uint64_t access;       /* LANDLOCK_* */
+    const char *also;      /* a second one, with LANDLOCK_FILES; NULL: none */
     uint16_t connect_port; /* TCP; 0: none */
 };
 

@@ -22,7 +22,8 @@ enum root {
     ROOT_STATE =
         0,      /* state-dir: SQLite wants paths; Landlock leaves the role its own part */
     ROOT_EMPTY, /* state-dir/empty: nothing to open */
-    ROOT_MAIL,  /* above all Maildirs; with LMTP where its socket is, or nothing */
+    ROOT_BOTH, /* state-dir if the Maildirs are below it too, else none: Landlock holds */
+    ROOT_MAIL, /* above all Maildirs; with LMTP where its socket is, or nothing */
 };
 
 struct row {
@@ -32,6 +33,7 @@ struct row {
     bool fd_a_session;
     const char *own; /* directory below state-dir that it may use; NULL: none */
     bool mail;       /* it may use the mail root, and connect for LMTP */
+    bool quotas;     /* it may use files below the mail root, beside its own directory */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
 };
@@ -45,10 +47,11 @@ static const struct row rows[ROLE_COUNT] = {
         .own = NULL, .mail = false, .access = 0,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD,
     },
-    /* Parses what smtpd asks and what the command line says; one SQLite file. */
+    /* Parses what smtpd asks and what the command line says; one SQLite file, and the quota
+     * files of Maildirs. */
     [ROLE_directory] = {
-        .root = ROOT_STATE, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
-        .own = STATE_DIRECTORY, .mail = false, .access = LANDLOCK_FILES,
+        .root = ROOT_BOTH, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
+        .own = STATE_DIRECTORY, .mail = false, .quotas = true, .access = LANDLOCK_FILES,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
     },
     /* Reads envelopes that smtpd wrote; spool directory, renames into spool/bad. */
@@ -169,10 +172,21 @@ static const char *lmtp_socket(const struct config *config)
                : NULL;
 }
 
+/* Are the Maildirs ours, and all below state-dir? */
+static bool mail_in_state(const struct config *config)
+{
+    char mail[PATH_ROOM];
+    size_t n = strlen(config->state_dir);
+    sandbox_mail_root(config->delivery_maildir, mail, sizeof mail);
+    return strncmp(mail, config->state_dir, n) == 0 && mail[n] == '/';
+}
+
 static void root_of(enum root root, const struct config *config, char out[PATH_ROOM])
 {
     const char *unix_path = lmtp_socket(config);
-    if (root == ROOT_STATE) {
+    if (root == ROOT_BOTH && config->delivery_lmtp[0] == '\0' && !mail_in_state(config)) {
+        (void)snprintf(out, PATH_ROOM, "/");
+    } else if (root == ROOT_STATE || root == ROOT_BOTH) {
         format_path(out, config->state_dir, ".");
         cut_to_directory(out);
     } else if (root == ROOT_EMPTY ||
@@ -259,7 +273,7 @@ void sandbox_root(enum role role, const struct sandbox_user *user, struct config
 
 static void lock_paths(const struct row *row, enum role role, const struct config *seen)
 {
-    char path[PATH_ROOM];
+    char path[PATH_ROOM], mail[PATH_ROOM];
     struct landlock_rules rules = {.role = role_name(role)};
     bool lmtp = row->mail && seen->delivery_lmtp[0] != '\0';
 
@@ -271,6 +285,10 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         rules.path = path;
     }
     rules.access = rules.path == NULL ? 0 : row->access;
+    if (row->quotas && seen->delivery_lmtp[0] == '\0') {
+        sandbox_mail_root(seen->delivery_maildir, mail, sizeof mail);
+        rules.also = mail;
+    }
     if (lmtp && lmtp_socket(seen) == NULL) {
         struct sockaddr_storage address;
         socklen_t len = 0;
