@@ -230,7 +230,7 @@ static void test_drain(void **state)
     order(f, j, 1);
     loop_until(f, &f->done, 1);
     assert_int_equal(finished, 0);
-    delivery_ops.drain(&f->ctx, 5000);
+    delivery_ops.drain(&f->ctx, 60 * 1000);
     loop_until(f, &finished, 1);
     (void)close(fd);
 }
