@@ -49,11 +49,11 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
  * check      name verdict (pass observe defer reject close) row, and its evidence
  * accepted   id size recipients from, to (one field per recipient, as many as fit)
  * close      reason
- * queued     to (a recipient handed to the queue)
- * delivered  to transport where reply
- * deferred   to reply next (wall ms)
- * failed     to reply
- * held, released, removed   by
+ * queued     to (a recipient handed to the queue) target (where that differs: its mailbox)
+ * delivered  to target transport where reply
+ * deferred   to target reply next (wall ms)
+ * failed     to target reply
+ * held, released, removed   to target reply by
  * note       text */
 /* clang-format off */
 #define TRACE_KINDS(X)                                                            \

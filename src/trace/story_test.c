@@ -89,7 +89,7 @@ static const struct {
         {TRACE_command, 9, 1, {F("verb", "DATA")}}, {TRACE_reply, 9, 1, {F("code", "354")}},
         {TRACE_accepted, 20, 1, {F("id", "x"), F("size", "10240"), F("recipients", "3"), F("from", "a@client.example"), F("to", "alice@example.test"), F("to", "bob@example.test")}},
         OK(21, "ok-queued"),
-        {TRACE_delivered, 1000, 1, {F("to", "alice@example.test"), F("transport", "maildir"), F("where", "new/1")}},
+        {TRACE_delivered, 1000, 1, {F("to", "alice@example.test"), F("target", "al@example.test"), F("transport", "maildir"), F("where", "new/1")}},
         {TRACE_deferred, 86400000, 1, {F("to", "bob@example.test"), F("reply", "451 4.2.1 later"), F("next", "1795414606250")}},
         {TRACE_command, 30, 0, {F("verb", "QUIT")}}, {TRACE_reply, 30, 0, {F("code", "221")}},
         {TRACE_close, 31, 0, {F("reason", "quit")}},
@@ -104,7 +104,7 @@ static const struct {
      "      check rcpt-mailbox passed\n"
      "  DATA was accepted\n"
      "  message 28t5cy4tqkff.1 (10,240 octets) from <a@client.example> accepted for alice@example.test, bob@example.test and 1 more: 250, on disk\n"
-     "      delivered to alice@example.test by maildir at 06:15:47 (new/1)\n"
+     "      delivered to alice@example.test, that is al@example.test, by maildir at 06:15:47 (new/1)\n"
      "      not yet delivered to bob@example.test at 2026-11-23 06:15:46: 451 4.2.1 later; next try 2026-11-23 06:16:46\n"
      "  the client said QUIT\n"
      "  the connection ended: quit\n",
