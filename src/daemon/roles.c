@@ -3,6 +3,7 @@
 
 const struct role_ops *const roles[] = {
     &directory_ops,
+    &queue_ops,
     &delivery_ops,
     &trace_ops,
 };
