@@ -25,7 +25,7 @@ struct step {
 static void play(const struct step *steps, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        char out[8192];
+        static char out[8192];
         int status = t_ask(steps[i].request, out, sizeof out);
         bool ok = status == steps[i].status &&
                   (status == 0 ? strcmp(out, steps[i].answer) == 0
@@ -101,7 +101,11 @@ static void test_domains_and_users(void **state)
         {"{'object':'domain','action':'remove','subject':'example.test','force':true}", 0,
          "{\"object\":\"domain\",\"subject\":\"example.test\",\"did\":\"removed\"}\n"},
         {"{'object':'user','action':'list'}", 0, ""},
-        {"{'object':'user','action':'list','domain':'example.test'}", 1,
+        /* its users do not come back with the name */
+        {"{'object':'domain','action':'add','subject':'example.test'}", 0,
+         "{\"object\":\"domain\",\"subject\":\"example.test\",\"did\":\"added\"}\n"},
+        {"{'object':'user','action':'list'}", 0, ""},
+        {"{'object':'user','action':'list','domain':'other.test'}", 1,
          "there is no domain"},
     };
     PLAY(steps);
@@ -222,6 +226,44 @@ static void test_depth(void **state)
     assert_int_equal(a.status, DIR_OK);
 }
 
+/* 200 users are an alias' most, however they are reached; one of them twice is no one more. */
+static void test_width(void **state)
+{
+    (void)state;
+    static char out[8192];
+    char name[64];
+    struct dir_answer a;
+    struct buf b;
+    buf_init(&b, 8192);
+    t_make("domain", "example.test", "");
+    (void)buf_add_str(&b, "'targets':[");
+    for (int i = 0; i < DIR_TARGETS_MAX - 1; i++) {
+        (void)snprintf(name, sizeof name, "u%d@example.test", i);
+        t_make("user", name, "");
+        (void)buf_add_fmt(&b, "%s'u%d'", i == 0 ? "" : ",", i);
+    }
+    (void)buf_add(&b, (struct slice){(const unsigned char *)"]", 2});
+    assert_false(b.failed);
+    t_make("user", "x@example.test", "");
+    t_make("user", "y@example.test", "");
+    t_make("alias", "wide@example.test", (const char *)b.ptr);
+    t_make("alias", "other@example.test", "'targets':['u3']");
+    /* x comes twice, u3 again when there are 200 already */
+    t_make("alias", "more@example.test", "'targets':['x','wide','other','x']");
+    dir_store_lookup(t.store, SLICE("more"), SLICE("example.test"), NOW_MS, &a);
+    assert_int_equal(a.status, DIR_OK);
+    assert_int_equal(a.target_n, DIR_TARGETS_MAX);
+    dir_store_lookup(t.store, SLICE("more+u"), SLICE("example.test"), NOW_MS, &a);
+    assert_int_equal(a.target_n, DIR_TARGETS_MAX);
+    assert_int_equal(
+        t_ask("{'object':'alias','action':'set','subject':'more@example.test',"
+              "'targets':['wide','x','y']}",
+              out, sizeof out),
+        1);
+    assert_non_null(strstr(out, "too many mailboxes"));
+    buf_clear(&b);
+}
+
 /* Lists go page by page over several domains, complete and in order. */
 static void test_long_list(void **state)
 {
@@ -262,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_domains_and_users, fresh, done),
         cmocka_unit_test_setup_teardown(test_aliases, fresh, done),
         cmocka_unit_test_setup_teardown(test_depth, fresh, done),
+        cmocka_unit_test_setup_teardown(test_width, fresh, done),
         cmocka_unit_test_setup_teardown(test_long_list, fresh, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ static inline void t_close(void)
  * other, and the error into out; returns the status. */
 static inline int t_ask(const char *request, char *out, size_t cap)
 {
-    char text[4096];
+    static char text[16384];
     (void)snprintf(text, sizeof text, "%s", request);
     for (char *p = text; *p != '\0'; p++) {
         *p = *p == '\'' ? '"' : *p;
@@ -90,7 +90,7 @@ static inline int t_ask(const char *request, char *out, size_t cap)
 
 static inline void t_must(const char *request)
 {
-    char out[8192];
+    static char out[8192];
     if (t_ask(request, out, sizeof out) != 0) {
         fail_msg("%s: %s", request, out);
     }
@@ -99,7 +99,7 @@ static inline void t_must(const char *request)
 /* "local@domain" and options: {'quota':'1 K'} */
 static inline void t_make(const char *object, const char *subject, const char *more)
 {
-    char request[2048];
+    static char request[16384];
     (void)snprintf(request, sizeof request,
                    "{'object':'%s','action':'add','subject':'%s'%s%s}", object, subject,
                    more[0] == '\0' ? "" : ",", more);
