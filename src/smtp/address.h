@@ -15,13 +15,12 @@
 enum { SMTP_LOCAL_MAX = 64, SMTP_DOMAIN_MAX = 255, SMTP_PATH_MAX = 256 };
 
 struct smtp_path {
-    struct slice
-        mailbox;        /* local@domain as typed, without route and brackets; "" for <> */
-    struct slice local; /* as typed: a quoted string keeps its quotes */
-    struct slice domain; /* "" for <> and for <postmaster> */
-    bool literal;        /* domain is an address literal, brackets included */
-    bool utf8;   /* octets above 127 somewhere, its route included: SMTPUTF8 needed */
-    size_t used; /* octets of input, brackets included */
+    struct slice mailbox; /* local@domain as typed, without route and brackets */
+    struct slice local;   /* as typed: a quoted string keeps its quotes */
+    struct slice domain;  /* "" for <> and for <postmaster> */
+    bool literal;         /* domain is an address literal, brackets included */
+    bool utf8;            /* octets above 127, the route included: SMTPUTF8 needed */
+    size_t used;          /* octets of input, brackets included */
 };
 
 /* What is wrong, in words for the refusal; NULL when nothing is. */

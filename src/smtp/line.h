@@ -8,11 +8,12 @@
 #include "base/slice.h"
 
 /* Verb, and how the session treats it (smtp/session.c has one row for each). */
+/* clang-format off */
 #define SMTP_VERBS(X)                                                                    \
-    X(HELO)                                                                              \
-    X(EHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(QUIT) X(VRFY) X(HELP)      \
-        X(STARTTLS) X(AUTH) X(EXPN) X(TURN) X(ATRN) X(ETRN) X(SEND) X(SOML) X(SAML)      \
-            X(GET) X(POST) X(PUT) X(HEAD) X(CONNECT) X(OPTIONS)
+    X(HELO) X(EHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(QUIT) X(VRFY)      \
+    X(HELP) X(STARTTLS) X(AUTH) X(EXPN) X(TURN) X(ATRN) X(ETRN) X(SEND) X(SOML) X(SAML)  \
+    X(GET) X(POST) X(PUT) X(HEAD) X(CONNECT) X(OPTIONS)
+/* clang-format on */
 #define X(v) SMTP_##v,
 enum smtp_verb { SMTP_UNKNOWN = 0, SMTP_VERBS(X) SMTP_VERB_COUNT };
 #undef X
