@@ -255,6 +255,10 @@ static void test_width(void **state)
     assert_int_equal(a.target_n, DIR_TARGETS_MAX);
     dir_store_lookup(t.store, SLICE("more+u"), SLICE("example.test"), NOW_MS, &a);
     assert_int_equal(a.target_n, DIR_TARGETS_MAX);
+    /* two ways to one mailbox */
+    t_make("alias", "twice@example.test", "'targets':['u3+t','u3']");
+    dir_store_lookup(t.store, SLICE("twice+t"), SLICE("example.test"), NOW_MS, &a);
+    assert_int_equal(a.target_n, 1);
     assert_int_equal(
         t_ask("{'object':'alias','action':'set','subject':'more@example.test',"
               "'targets':['wide','x','y']}",
