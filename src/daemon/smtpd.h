@@ -97,7 +97,8 @@ struct client {
 
 /* smtpd_client.c */
 void client_accept(struct smtpd *d, const struct role_listener *listener);
-/* Goes on after an answer; may free the client. */
+/* Goes on after an answer; may free the client. Whoever answers a session from outside its own
+ * event empties d->output first, or the end of another session's replies would go to it. */
 void client_continue(struct client *c);
 void client_tick(struct smtpd *d);
 void client_drain(struct smtpd *d); /* ends what is idle, later what becomes idle */

@@ -341,7 +341,6 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void client_continue(struct client *c)
 {
-    buf_reset(&c->smtpd->output);
     feed(c, SLICE(""));
     settle(c);
 }

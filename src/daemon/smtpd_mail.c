@@ -212,6 +212,7 @@ void mail_ask_again(struct smtpd *d)
 static void on_resume(void *arg)
 {
     struct client *c = arg;
+    buf_reset(&c->smtpd->output);
     smtp_session_resume(c->session);
     client_continue(c);
 }
