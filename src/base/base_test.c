@@ -132,6 +132,14 @@ static void test_clock_text(void **state)
         slice_eq(clock_text(1795328146250, text), SLICE("2026-11-22T06:15:46.250Z")));
     assert_true(
         slice_eq(clock_text(UINT64_MAX, text), SLICE("9999-12-31T23:59:59.999Z")));
+
+    char date[CLOCK_MAIL_DATE_MAX];
+    assert_true(slice_eq(clock_mail_date(1795328146250, date),
+                         SLICE("Sun, 22 Nov 2026 06:15:46 +0000")));
+    assert_true(
+        slice_eq(clock_mail_date(0, date), SLICE("Thu, 1 Jan 1970 00:00:00 +0000")));
+    assert_true(slice_eq(clock_mail_date(951782400000, date),
+                         SLICE("Tue, 29 Feb 2000 00:00:00 +0000")));
     for (uint64_t ms = 0; ms < 253402300800000U; ms += 86400000U * 13 + 3723004) {
         time_t t = (time_t)(ms / 1000);
         struct tm tm;

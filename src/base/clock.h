@@ -10,4 +10,8 @@ uint64_t clock_wall_ms(void); /* Unix time in milliseconds; for people and disk 
  * of it. Pure, and unlike gmtime_r() it never opens a file, which a sandbox would punish. */
 enum { CLOCK_TEXT_MAX = 25 };
 struct slice clock_text(uint64_t ms, char out[CLOCK_TEXT_MAX]);
+
+/* The same as RFC 5322 3.3 writes it: "Sun, 22 Nov 2026 06:15:46 +0000". */
+enum { CLOCK_MAIL_DATE_MAX = 32 };
+struct slice clock_mail_date(uint64_t ms, char out[CLOCK_MAIL_DATE_MAX]);
 #endif

@@ -8,9 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <stdio.h>
-#include <time.h>
-
 /* What an accepted recipient stands for; in the transaction's arena. */
 struct targets {
     unsigned n;
@@ -262,17 +259,6 @@ bool mail_data(void *arg, struct slice s)
     return true;
 }
 
-static void add_date(struct buf *b, time_t now)
-{
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    struct tm tm = {0};
-    (void)gmtime_r(&now, &tm);
-    (void)buf_add_fmt(b, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", &days[tm.tm_wday * 3],
-                      tm.tm_mday, &months[tm.tm_mon * 3], tm.tm_year + 1900, tm.tm_hour,
-                      tm.tm_min, tm.tm_sec);
-}
-
 /* The protocol of "with": RFC 5321 4.4, RFC 3848, RFC 6531 4.3. */
 static const char *protocol_of(const struct client *c, const struct smtp_envelope *e)
 {
@@ -290,6 +276,7 @@ static const char *protocol_of(const struct client *c, const struct smtp_envelop
 static void write_received(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
     char id[ID_TEXT_MAX];
+    char date[CLOCK_MAIL_DATE_MAX];
     bool v6 = slice_find(slice_of(c->ip), ':') < slice_of(c->ip).len;
     (void)buf_add_str(b, "Received: from ");
     (void)buf_add(b, smtp_session_helo(c->session));
@@ -307,7 +294,7 @@ static void write_received(struct client *c, const struct smtp_envelope *e, stru
         (void)buf_add_str(b, ">");
     }
     (void)buf_add_str(b, ";\r\n\t");
-    add_date(b, (time_t)(c->arrival_ms / 1000));
+    (void)buf_add(b, clock_mail_date(c->arrival_ms, date));
     (void)buf_add_str(b, "\r\n");
 }
 
