@@ -135,6 +135,28 @@ static void test_order(void **state)
     channel_free(&queue.ch);
 }
 
+/* The socket has room again, but others wait: what is said now may not overtake them. */
+static void test_no_overtaking(void **state)
+{
+    struct end smtpd, queue;
+    uint64_t n = 0;
+    (void)state;
+    pair(&smtpd, &queue);
+    while (channel_waiting(smtpd.ch) < 3 * MSG_PAYLOAD_MAX) {
+        assert_true(send_number(smtpd.ch, ++n, MSG_PAYLOAD_MAX));
+    }
+    channel_read(queue.ch);
+    assert_true(queue.last < n);
+    assert_true(send_number(smtpd.ch, ++n, 16));
+    for (int i = 0; i < 100 && queue.last < n; i++) {
+        (void)event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    assert_int_equal(queue.message_n, n);
+    assert_true(queue.in_order);
+    channel_free(&smtpd.ch);
+    channel_free(&queue.ch);
+}
+
 static void test_descriptor(void **state)
 {
     struct end smtpd, queue;
@@ -400,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_no_overtaking),
         cmocka_unit_test(test_descriptor),
         cmocka_unit_test(test_queued_descriptor),
         cmocka_unit_test(test_full),

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -212,6 +213,7 @@ static pid_t run_supervisor(void)
     if (pid != 0) {
         return pid;
     }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* never outlive the test */
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     struct config *config = test_config(&place);
     struct supervisor_options options = {.ops = ops,
