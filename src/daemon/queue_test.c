@@ -58,6 +58,8 @@ struct fixture {
     uint64_t open[SEGMENTS_MAX];
     /* trace */
     unsigned told[TRACE_KIND_COUNT];
+    void *before[4]; /* states of roles that ended: theirs to the end */
+    unsigned before_n;
 };
 
 /* --- channels --- */
@@ -310,6 +312,7 @@ static void open_role(struct fixture *f)
     assert_int_equal(listen(f->ctx.control_fd, 5), 0);
     f->ctx.base = event_base_new();
     assert_non_null(f->ctx.base);
+    f->before[f->before_n++] = f->ctx.state;
     assert_null(queue_ops.open(&f->ctx));
     queue_ops.start(&f->ctx);
     connect_pair(f, &f->trace, ROLE_trace, &trace_side);
