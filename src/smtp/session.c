@@ -906,13 +906,12 @@ static void after_data(struct smtp_session *s, struct slice in)
     }
 }
 
-static void start_tls(struct smtp_session *s, struct slice *in)
+static void start_tls(struct smtp_session *s, struct slice in)
 {
-    if (in->len > 0) {
+    if (in.len > 0) { /* dropped: the session ends */
         struct fields f;
         fields_reset(&f);
-        fields_add_u64(&f, "measured", in->len);
-        *in = slice_from(*in, in->len);
+        fields_add_u64(&f, "measured", in.len);
         say(s, REPLY_starttls_pipelining, &f);
         return;
     }
@@ -952,7 +951,7 @@ static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
         if (line.verb == SMTP_DATA) {
             after_data(s, *in);
         } else if (s->phase == PHASE_TLS) {
-            start_tls(s, in);
+            start_tls(s, *in);
         }
         return;
     case SMTP_LINE_TOO_LONG:

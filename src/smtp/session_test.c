@@ -233,6 +233,8 @@ static const struct script {
                         "S: message-too-large-measured\nC: BDAT 1 LAST\nc: x\nS: sequence-bad\n" MAIL},
     {"bdat, final CRLF too large", "O: size=5\n" START "C: BDAT 4 LAST\nc: abcd\nS: message-too-large-measured\n"
                                    "E: size=6 limit=5\n" MAIL},
+    {"a message ends a row of errors", "O: row=2\n" START "C: TURN\nS: command-unimplemented\nC: BDAT 0 LAST\nM: \n"
+                                       "S: ok-queued\nC: TURN\nS: command-unimplemented\n"},
     {"bdat, no number", START "C: BDAT\nS: syntax-error-closing\nE: command=BDAT\n"},
     {"bdat, negative", START "C: BDAT -1 LAST\nS: syntax-error-closing\n"},
     {"bdat, overflow", START "C: BDAT 18446744073709551616 LAST\nS: syntax-error-closing\n"},
@@ -645,7 +647,10 @@ static void test_state(void **state)
     fake_feed(&f, SLICE("HELO c.example\r\n"));
     assert_true(smtp_session_idle(f.session) && !smtp_session_extended(f.session));
     assert_true(slice_eq(smtp_session_helo(f.session), SLICE("c.example")));
-    fake_feed(&f, SLICE("EHLO d.example\r\nMAIL FROM:<slow@x>\r\n"));
+    fake_feed(&f, SLICE("EHLO d.example\r\nMAIL FROM:<refused@x> SMTPUTF8\r\n"));
+    assert_int_equal(smtp_session_envelope(f.session)->sender.mailbox.len, 0);
+    assert_false(smtp_session_envelope(f.session)->params.smtputf8);
+    fake_feed(&f, SLICE("MAIL FROM:<slow@x>\r\n"));
     assert_true(smtp_session_extended(f.session) && !smtp_session_idle(f.session));
     fake_feed(&f, SLICE("RCPT TO:<later@y>\r\n"));
     assert_true(smtp_session_waits(f.session) && smtp_session_asked(f.session) != NULL);
