@@ -342,10 +342,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     family_kill(p);
 }
 
-static void drain(struct process *p, uint64_t ms)
+static void drain(struct process *p, struct family_time time)
 {
+    uint64_t ms = time.told_ms + time.more_ms;
     struct timeval wait = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000};
-    uint32_t m = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    uint32_t m = time.told_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)time.told_ms;
     unsigned char payload[4];
     for (unsigned i = 0; i < sizeof payload; i++) {
         payload[i] = (unsigned char)(m >> (8 * i));
@@ -370,7 +371,7 @@ static void slot_free(struct slot *s)
 }
 
 void family_retire(struct family *f, enum role role, const struct config *config,
-                   uint64_t ms)
+                   struct family_time time)
 {
     EACH(n, next, &f->slots)
     {
@@ -379,20 +380,20 @@ void family_retire(struct family *f, enum role role, const struct config *config
             continue;
         }
         if (s->process != NULL) {
-            drain(s->process, ms);
+            drain(s->process, time);
         }
         slot_free(s);
     }
 }
 
-void family_hurry(struct family *f, enum role role, uint64_t ms)
+void family_hurry(struct family *f, enum role role, struct family_time time)
 {
     EACH(n, next, &f->processes)
     {
         struct process *p = PROCESS(n);
         if (p->role == role && p->slot == NULL && !p->killed &&
-            clock_mono_ms() + ms < p->deadline_ms) {
-            drain(p, ms);
+            clock_mono_ms() + time.told_ms + time.more_ms < p->deadline_ms) {
+            drain(p, time);
         }
     }
 }

@@ -68,13 +68,18 @@ void family_clear(struct family *f);
 void family_start(struct family *f, const struct role_ops *ops,
                   const struct config *config, unsigned position, unsigned position_n);
 
+/* Time to end: what the process is told, and what it gets beyond that before it is killed. */
+struct family_time {
+    uint64_t told_ms, more_ms;
+};
+
 /* Takes the slots of the role that have this configuration (NULL: any) away; their processes
- * drain, and are killed after ms. */
+ * drain. */
 void family_retire(struct family *f, enum role role, const struct config *config,
-                   uint64_t ms);
+                   struct family_time time);
 
 /* Retired processes of the role get so little time from now on. */
-void family_hurry(struct family *f, enum role role, uint64_t ms);
+void family_hurry(struct family *f, enum role role, struct family_time time);
 
 void family_kill(struct process *p);
 void family_kill_all(struct family *f);

@@ -16,7 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { PROCESSES_MAX = 64, EXIT_STATUS_SYSTEM = 4 };
+enum { PROCESSES_MAX = 64, EXIT_STATUS_SYSTEM = 4, RELOAD_MORE_MS = 3000 };
 
 /* STARTING: all forked, waiting for READY. RELOAD_SMTPD: new smtpds beside the old, which
  * serve until the new ones are ready. RELOAD_STAGES: the others are drained and come anew,
@@ -25,8 +25,9 @@ enum phase { STARTING = 0, SERVING, RELOAD_SMTPD, RELOAD_STAGES, STOPPING };
 
 struct stage {
     enum role role;
-    unsigned share;     /* of drain-time that is over when it must be done, in percent */
-    unsigned reload_ms; /* time to finish in a reload: smtpds wait for its successor */
+    unsigned share; /* of drain-time that is over when it must be done, in percent */
+    unsigned
+        reload_ms; /* told to finish in, in a reload: smtpds wait for its successor */
 };
 /* In this order nobody is left without those that it needs to finish: smtpd hands over its
  * last messages to the queue, deliveries report to it, all tell trace. */
@@ -34,9 +35,9 @@ struct stage {
 static const struct stage stages[] = {
     {ROLE_smtpd,      70,    0}, /* a reload lets sessions end by themselves */
     {ROLE_delivery,   90, 5000},
-    {ROLE_queue,      96, 2000},
-    {ROLE_directory,  98, 1000},
-    {ROLE_trace,     100,  500},
+    {ROLE_queue,      96,  100},
+    {ROLE_directory,  98,  100},
+    {ROLE_trace,     100,  100},
 };
 /* clang-format on */
 enum { STAGE_N = sizeof stages / sizeof stages[0], STAGE_AFTER_SMTPD = 1 };
@@ -118,14 +119,14 @@ static void enter(struct supervisor *s, enum phase phase)
 
 /* -- ending -- */
 
-static uint64_t stage_ms(const struct supervisor *s)
+static struct family_time stage_time(const struct supervisor *s)
 {
     if (s->phase != STOPPING) {
-        return stages[s->stage].reload_ms;
+        return (struct family_time){stages[s->stage].reload_ms, RELOAD_MORE_MS};
     }
     uint64_t until = s->begun_ms + s->config->drain_time * stages[s->stage].share / 100;
     uint64_t now = clock_mono_ms();
-    return until > now ? until - now : 0;
+    return (struct family_time){until > now ? until - now : 0, 0};
 }
 
 static void stages_done(struct supervisor *s);
@@ -146,10 +147,10 @@ static void renew(struct supervisor *s, enum role role)
 static void begin_stage(struct supervisor *s)
 {
     enum role role = stages[s->stage].role;
-    family_retire(&s->family, role, NULL, stage_ms(s));
+    family_retire(&s->family, role, NULL, stage_time(s));
     if (s->phase == STOPPING) {
         family_hurry(&s->family, role,
-                     stage_ms(s)); /* those that a reload left draining */
+                     stage_time(s)); /* those that a reload left draining */
     }
 }
 
@@ -177,10 +178,12 @@ static void begin_stages(struct supervisor *s, enum phase phase, unsigned first)
     next_stage(s);
 }
 
+static const struct family_time at_once = {0, 0};
+
 static void kill_all(struct supervisor *s)
 {
     for (unsigned i = 0; i < STAGE_N; i++) {
-        family_retire(&s->family, stages[i].role, NULL, 0); /* nobody comes back */
+        family_retire(&s->family, stages[i].role, NULL, at_once); /* nobody comes back */
     }
     family_kill_all(&s->family);
 }
@@ -255,7 +258,8 @@ static void commit_reload(struct supervisor *s)
 {
     unsigned n = process_count(s->next, ROLE_smtpd);
     set_log(s->next);
-    family_retire(&s->family, ROLE_smtpd, s->config, s->config->limits_session_time);
+    struct family_time sessions = {s->config->limits_session_time, RELOAD_MORE_MS};
+    family_retire(&s->family, ROLE_smtpd, s->config, sessions);
     listen_prune(&s->family.listen, s->next, n);
     begin_stages(s, RELOAD_STAGES, STAGE_AFTER_SMTPD);
 }
@@ -290,7 +294,7 @@ static void abandon_reload(struct supervisor *s)
 {
     log_text(LOG_ERR, "reload-refused",
              "smtpd could not start with it: the old one stays");
-    family_retire(&s->family, ROLE_smtpd, s->next, 0);
+    family_retire(&s->family, ROLE_smtpd, s->next, at_once);
     listen_cut(&s->family.listen, s->listen_before);
     config_free(&s->next);
     enter(s, SERVING);
