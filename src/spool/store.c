@@ -121,6 +121,7 @@ static void forget(struct spool_store *s, struct segment *g)
     s->segment_n--;
     memmove(&s->segment[at], &s->segment[at + 1],
             (s->segment_n - at) * sizeof s->segment[0]);
+    s->untold -= g->untold ? 1 : 0;
     index_drop(&s->index, &g->nodes);
     close_fd(g->fd);
     free(g);
@@ -170,21 +171,36 @@ void store_drop_if_idle(struct spool_store *s, struct segment *g)
     }
 }
 
-void store_seal(struct spool_store *s, struct segment *g, uint64_t end)
+static void tell_end(struct spool_store *s, struct segment *g)
 {
     struct buf b;
+    buf_init(&b, JOURNAL_ENTRY_MAX);
+    journal_write_sealed(&b, &s->journal, g->id, g->end);
+    if (!b.failed && journal_append(&s->journal, buf_slice(&b))) {
+        g->untold = false;
+        s->untold--;
+    }
+    buf_clear(&b);
+}
+
+void store_tell_ends(struct spool_store *s)
+{
+    for (size_t i = 0; i < s->segment_n && s->untold > 0; i++) {
+        if (s->segment[i]->untold) {
+            tell_end(s, s->segment[i]);
+        }
+    }
+}
+
+void store_seal(struct spool_store *s, struct segment *g, uint64_t end)
+{
     g->sealed = true;
     g->end = end;
-    if (g->fd >= 0) {
-        (void)close(g->fd);
-        g->fd = -1;
-    }
-    /* Not written: then the next start finds the end by itself. */
-    buf_init(&b, JOURNAL_ENTRY_MAX);
-    journal_write_sealed(&b, &s->journal, g->id, end);
-    bool written = !b.failed && journal_append(&s->journal, buf_slice(&b));
-    IGNORE(!written); /* as said */
-    buf_clear(&b);
+    close_fd(g->fd);
+    g->fd = -1;
+    g->untold = true;
+    s->untold++;
+    tell_end(s, g);
     store_drop_if_idle(s, g);
 }
 

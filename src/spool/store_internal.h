@@ -17,8 +17,9 @@ struct segment {
     uint32_t nodes; /* list, or INDEX_NONE */
     int fd;         /* for reading notices; -1: not open */
     bool sealed, shared;
-    bool own;   /* the store itself writes there (moves) */
-    bool fixed; /* moving failed: its records stay where they are */
+    bool untold; /* the journal has not taken its end */
+    bool own;    /* the store itself writes there (moves) */
+    bool fixed;  /* moving failed: its records stay where they are */
 };
 
 struct spool_store {
@@ -37,6 +38,7 @@ struct spool_store {
     uint64_t old[STORE_JOURNALS_MAX]; /* journals that the next rewrite replaces */
     size_t old_n;
     struct scan scan; /* with its window */
+    size_t untold;    /* segments that are */
     struct segment *moves;
     int moves_fd;
     int filling_fd; /* a spare in the making; -1: none */
@@ -60,6 +62,7 @@ uint64_t store_scan(struct spool_store *s, struct segment *g, uint64_t limit,
                     enum scan_mode mode);
 /* May free g: when nothing in it is live. */
 void store_seal(struct spool_store *s, struct segment *g, uint64_t end);
+void store_tell_ends(struct spool_store *s); /* of those that are untold */
 void store_set_aside(struct spool_store *s, struct segment *g, uint64_t from, uint64_t to,
                      enum scan_bad how);
 void store_drop(struct spool_store *s, struct segment *g); /* frees g when it worked */

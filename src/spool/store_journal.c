@@ -119,6 +119,10 @@ static bool complete(struct spool_store *s)
         return false;
     }
     j->base = j->size;
+    for (size_t i = 0; i < s->segment_n; i++) {
+        s->segment[i]->untold = false; /* write_table() has told them */
+    }
+    s->untold = 0;
     for (size_t i = 0; i < s->old_n; i++) {
         store_name(name, "journal", s->old[i]);
         IGNORE(spool_io_unlink(s->dir, name) != 0); /* the next start removes it */

@@ -252,6 +252,9 @@ bool spool_store_sync(struct spool_store *s)
     if (s->journal.broken && !store_rewrite(s)) {
         return false;
     }
+    if (s->untold > 0) {
+        store_tell_ends(s);
+    }
     return journal_sync(&s->journal);
 }
 
