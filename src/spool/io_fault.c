@@ -22,9 +22,10 @@ struct op {
 };
 struct file { /* what is on the disk for sure, and what is on its way */
     ino_t ino;
-    bool gone; /* its inode number may be another file's by now */
+    bool gone;  /* its inode number may be another file's by now */
+    bool stuck; /* no later change of its name survives */
     unsigned char *base;
-    size_t base_len;
+    size_t base_len, base_cap, written;
     struct op *op;
     size_t op_n, op_cap;
 };
@@ -104,13 +105,25 @@ static void add_op(struct file *file, unsigned char *data, size_t off, size_t le
     file->op[file->op_n++] = (struct op){data, off, len};
 }
 
+/* Untouched zeros cost nothing: base holds what was written, the rest is but a length. */
 static void resize(struct file *file, size_t len)
 {
-    if (len > file->base_len) {
-        file->base = need(realloc(file->base, len));
-        memset(file->base + file->base_len, 0, len - file->base_len);
-    }
+    file->written = file->written < len ? file->written : len;
     file->base_len = len;
+}
+
+static void put(struct file *file, size_t off, const unsigned char *data, size_t n)
+{
+    if (off + n > file->base_cap) {
+        file->base_cap = (off + n) * 2;
+        file->base = need(realloc(file->base, file->base_cap));
+    }
+    if (off > file->written) {
+        memset(file->base + file->written, 0, off - file->written);
+    }
+    memcpy(file->base + off, data, n);
+    file->written = file->written > off + n ? file->written : off + n;
+    file->base_len = file->base_len > off + n ? file->base_len : off + n;
 }
 
 /* Sectors of the write that reach the disk: all of it when whole. */
@@ -127,10 +140,7 @@ static void apply(struct file *file, const struct op *op, bool whole)
         size_t n = SECTOR - (op->off + at) % SECTOR;
         n = n < op->len - at ? n : op->len - at;
         if (mood == 1 || (mood > 1 && draw(2) == 0)) {
-            if (op->off + at + n > file->base_len) {
-                resize(file, op->off + at + n);
-            }
-            memcpy(file->base + op->off + at, op->data + at, n);
+            put(file, op->off + at, op->data + at, n);
         }
         at += n;
     }
@@ -181,15 +191,36 @@ static void set_name(const char *text, struct file *file)
     name->file = file;
 }
 
-static void apply_changes(size_t n)
+static void apply_change(const struct change *c)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (f.change[i].from[0] != '\0') {
-            drop_name(f.change[i].from);
+    if (c->from[0] != '\0') {
+        drop_name(c->from);
+    }
+    if (c->to[0] != '\0') {
+        set_name(c->to, c->file);
+    }
+}
+
+static void apply_changes(void)
+{
+    for (size_t i = 0; i < f.change_n; i++) {
+        apply_change(&f.change[i]);
+    }
+    f.change_n = 0;
+}
+
+/* Some file systems keep the order of all changes, others that of one file's alone. */
+static void apply_some_changes(void)
+{
+    bool ordered = draw(2) == 0;
+    size_t n = draw((uint32_t)f.change_n + 1);
+    for (size_t i = 0; i < f.change_n; i++) {
+        struct file *file = f.change[i].file;
+        if (ordered ? i >= n : file->stuck || draw(3) == 0) {
+            file->stuck = true; /* what comes after it for this file is lost too */
+            continue;
         }
-        if (f.change[i].to[0] != '\0') {
-            set_name(f.change[i].to, f.change[i].file);
-        }
+        apply_change(&f.change[i]);
     }
     f.change_n = 0;
 }
@@ -269,8 +300,15 @@ static void watch_file(int dir, const char *text)
     int fd = openat(dir, text, O_RDONLY | O_CLOEXEC);
     must(fd >= 0 && fstat(fd, &st) == 0);
     struct file *file = new_file(st.st_ino);
+    static unsigned char piece[65536];
+    for (off_t at = 0;
+         (at = lseek(fd, at, SEEK_DATA)) >= 0;) { /* holes cost nothing either */
+        ssize_t n = pread(fd, piece, sizeof piece, at);
+        must(n > 0);
+        put(file, (size_t)at, piece, (size_t)n);
+        at += n;
+    }
     resize(file, (size_t)st.st_size);
-    must(pread(fd, file->base, file->base_len, 0) == (ssize_t)file->base_len);
     (void)close(fd);
     set_name(text, file);
 }
@@ -327,9 +365,9 @@ bool fault_is_cut(void)
 static void write_sparse(int fd, const struct file *file)
 {
     static const unsigned char zeros[65536];
-    for (size_t at = 0; at < file->base_len;) {
+    for (size_t at = 0; at < file->written;) {
         size_t n =
-            file->base_len - at < sizeof zeros ? file->base_len - at : sizeof zeros;
+            file->written - at < sizeof zeros ? file->written - at : sizeof zeros;
         if (memcmp(file->base + at, zeros, n) != 0) {
             must(pwrite(fd, file->base + at, n, (off_t)at) == (ssize_t)n);
         }
@@ -340,7 +378,7 @@ static void write_sparse(int fd, const struct file *file)
 void fault_survivors(const char *to)
 {
     (void)pthread_mutex_lock(&f.mutex);
-    apply_changes(f.change_n == 0 ? 0 : draw((uint32_t)f.change_n + 1));
+    apply_some_changes();
     for (size_t i = 0; i < f.file_n; i++) {
         settle_ops(f.file[i], false);
     }
@@ -453,7 +491,7 @@ static int sync_file(int fd)
     }
     if (S_ISDIR(st.st_mode)) {
         if (order == 0) {
-            apply_changes(f.change_n);
+            apply_changes();
         }
     } else if (file != NULL) {
         settle_ops(file, order == 0);

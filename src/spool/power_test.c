@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { ROUNDS = 150, LIVES = 3, STEPS = 40 };
+enum { ROUNDS = 100, LIVES = 3, STEPS = 40 };
 
 static uint64_t from_env(const char *name, uint64_t otherwise)
 {
@@ -99,7 +99,7 @@ static void outcome(struct rig *r)
 
 static void step(struct rig *r, uint64_t *now)
 {
-    switch (rig_draw(r, 12)) {
+    switch (rig_draw(r, 14)) {
     case 0:
     case 1:
     case 2:
@@ -130,6 +130,16 @@ static void step(struct rig *r, uint64_t *now)
         for (int i = 0; i < 40; i++) {
             outcome(r);
         }
+        break;
+    case 9: /* one call fails before that */
+        fault_order(1 + rig_draw(r, 20), 1,
+                    rig_draw(r, 2) == 0 ? FAULT_ERROR : FAULT_SHORT,
+                    rig_draw(r, 2) == 0 ? EIO : ENOSPC);
+        break;
+    case 10: /* the journal cannot be synced: it will be written anew */
+        outcome(r);
+        fault_order(1, 1, FAULT_ERROR, EIO);
+        rig_sync(r);
         break;
     default:
         outcome(r);

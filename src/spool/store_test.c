@@ -328,6 +328,8 @@ static void incomplete_journal(void **state)
     assert_int_equal(m->found, 1);
     assert_int_equal(m->replayed, 1);
     assert_int_equal(rig_files(r, "journal-"), 1);
+    reopen();
+    assert_int_equal(m->replayed, 1);
     /* The same with its COMPLETE speaks for itself alone. */
     rig_close(r);
     j.number += UINT64_C(1) << 40;
@@ -420,6 +422,72 @@ static void both_copies(void **state)
     finish(m);
     reopen();
     assert_int_equal(m->found, 0);
+}
+
+/* A sync fails: the journal is written anew. */
+static void rewrite_journal(void)
+{
+    rig_settle_all(r, &r->message[r->message_n - 1]);
+    fault_order(1, 1, FAULT_ERROR, EIO);
+    assert_false(spool_store_sync(r->store));
+    assert_true(spool_store_sync(r->store));
+}
+
+/* Copies of messages that are done and gone lie beside messages that are not done. */
+static void done_after_they_were_moved_and_dropped(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        assert_non_null(rig_commit(r, i < 100 ? 20000 : 10, 1));
+    }
+    rig_run(r);
+    rig_close_writer(r);
+    for (unsigned i = 0; i < 100; i++) {
+        rig_settle_all(r, &r->message[i]);
+    }
+    rig_finish_done(r);
+    spool_store_compact(r->store, 1);
+    spool_store_compact(r->store, 1 + SPOOL_MOVE_AFTER_MS);
+    uint64_t from = r->message[0].segment;
+    unsigned drained = r->drained;
+    /* Moved copies fill their segment no more than once: close it by a failing write. */
+    for (unsigned i = 100; i < r->message_n; i++) {
+        if (r->message[i].segment != from) {
+            rig_settle_all(r, &r->message[i]);
+        }
+    }
+    rig_sync(r);
+    fault_order(1, 1, FAULT_ERROR, EIO);
+    spool_store_compact(r->store, 2 + SPOOL_MOVE_AFTER_MS);
+    rig_finish_done(r);
+    assert_int_equal(r->drained, drained + 1);
+    rewrite_journal();
+    reopen();
+    for (unsigned i = 0; i < r->message_n; i++) {
+        assert_int_equal(r->message[i].found, r->message[i].settled == 0);
+    }
+}
+
+/* The sync of a group fails: its records may be on the disk, but nobody will find them. */
+static void refused_is_not_found(void **state)
+{
+    (void)state;
+    struct rig_message *a = one(1000, 1);
+    fault_order(2, 1, FAULT_ERROR, EIO);
+    struct rig_message *b = one(1000, 1);
+    assert_true(b->failed);
+    struct rig_message *c = one(1000, 1);
+    assert_true(c->ok);
+    assert_int_not_equal(c->segment,
+                         a->segment); /* a file with a failed sync is left alone */
+    rig_close(r);
+    char command[256]; /* no journal knows where that segment ends */
+    (void)snprintf(command, sizeof command, "rm %s/journal-*", r->dir);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a test */
+    assert_true(rig_open(r));
+    assert_int_equal(a->found, 1);
+    assert_int_equal(b->found, 0);
+    assert_int_equal(c->found, 1);
 }
 
 static void writer_died(void **state)
@@ -743,6 +811,8 @@ int main(void)
         T(no_journal),
         T(long_lived_few_are_moved),
         T(both_copies),
+        T(done_after_they_were_moved_and_dropped),
+        T(refused_is_not_found),
         T(writer_died),
         T(queue_died),
         T(nobody_seals_a_live_segment),
