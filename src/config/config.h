@@ -105,6 +105,7 @@ struct config_times {
     X("limits", "bare-newline-networks", limits_bare_newline_networks, NETWORKS, "", 0, 64, "", "networks whose bare LF is taken as CRLF") \
     X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
     X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \
+    X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \
     X("queue", "expire", queue_expire, TIME, "5 d", 60000, 2592000000, "", "age at which a message is given up") \
     X("queue", "retry", queue_retry, TIMES, "1 min, 5 min, 15 min, 30 min, 1 h, 2 h, 4 h", 1000, 2592000000, "", "waits between attempts; the last one repeats") \
     X("directory", "inactive-after", directory_inactive_after, TIME, "90 d", 60000, 31536000000, "", "a full mailbox unused for so long counts as abandoned") \

@@ -208,7 +208,8 @@ void queue_jobs_on_timer(int fd, short what, void *arg)
     (void)fd, (void)what;
     q->dispatch_now = false;
     /* Nothing is begun whose end could not be written down. */
-    if (q->draining || q->finished || !ledger_ok(&q->ledger)) {
+    if (q->draining || q->finished || !ledger_ok(&q->ledger) ||
+        !q->ctx->config->queue_deliver) {
         return;
     }
     uint64_t now_ms = clock_wall_ms();

@@ -1,0 +1,41 @@
+# Postern: the release build, as postern.conf(5) has it, with its limits out of the way.
+supports() { :; }
+
+C=$RUN/postern.conf
+postern() { "$BUILD/postern" -c "$C" "$@"; }
+
+configure() { # STATE DIRECTORY
+    cat >"$C" <<U
+hostname = mx.bench.example
+state-dir = $1
+user = postern
+listener "mx" { address = {"127.0.0.1:$PORT"} service = mx tls = none }
+limits { sessions-per-client = 20000 session-time = "2 h" command-time = "1 h" }
+delivery { maildir = "$MAIL/%u" }
+queue { deliver = $([ "$CASE" = C ] && echo yes || echo no) }
+log { level = warning }
+U
+}
+
+# The users are made once for a build, in memory: what is measured comes later.
+users() {
+    [ "$WORK/directory.db" -nt "$BUILD/postern" ] && return
+    made=$(mktemp -d /dev/shm/postern-bench-XXXXXX)
+    configure "$made/state"
+    postern domain add bench.example &&
+        for i in $(seq -w 0 999); do postern user add "user0$i@bench.example" || return; done &&
+        cp "$made/state/directory/directory.db" "$WORK/directory.db"
+    rm -r "$made"
+}
+
+start() {
+    users >"$RUN/users" 2>&1 || { cat "$RUN/users"; return 1; }
+    configure "$RUN/state"
+    chown postern "$MAIL"
+    mkdir -p "$RUN/state/directory"
+    cp "$WORK/directory.db" "$RUN/state/directory/"
+    chown -R postern "$RUN/state/directory"
+    postern run >"$RUN/log" 2>&1 &
+}
+
+queued() { postern queue stats --json | sed -n '1s/.*"messages": *\([0-9]*\).*/\1/p'; }
