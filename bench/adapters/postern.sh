@@ -17,14 +17,17 @@ log { level = warning }
 U
 }
 
-# The users are made once for a build, in memory: what is measured comes later.
+# The users are made once for a build, in memory, by commands as anybody would give them.
 users() {
     [ "$WORK/directory.db" -nt "$BUILD/postern" ] && return
     made=$(mktemp -d /dev/shm/postern-bench-XXXXXX)
+    chmod 755 "$made"
     configure "$made/state"
-    postern domain add bench.example &&
-        for i in $(seq -w 0 999); do postern user add "user0$i@bench.example" || return; done &&
-        cp "$made/state/directory/directory.db" "$WORK/directory.db"
+    postern domain add bench.example || return
+    for i in $(seq -w 0 999); do
+        postern user add "user0$i@bench.example" || return
+    done
+    cp "$made/state/directory/directory.db" "$WORK/directory.db"
     rm -r "$made"
 }
 
