@@ -347,6 +347,7 @@ static int setup(void **state)
     f->config.queue_retry.ms[1] = 3600000;
     f->config.queue_retry.n = 2;
     f->config.queue_expire = 5 * 86400000ULL;
+    f->config.queue_deliver = true;
     f->config.delivery_workers = 16;
     f->config.spool_segment_size = SPOOL_SEGMENT_LEAST;
     f->ctx = (struct role_ctx){.role = ROLE_queue, .config = &f->config};
@@ -587,6 +588,24 @@ static void test_disk_full(void **state)
     drain_role(f);
 }
 
+/* Told not to deliver: accepted and kept; the queue that comes after it delivers. */
+static void test_keeps(void **state)
+{
+    struct fixture *f = *state;
+    connect_delivery(f);
+    f->config.queue_deliver = false;
+    spool(f, 1, 1);
+    loop_for(f, 100);
+    assert_int_equal(f->jobs, 0);
+    assert_int_equal(left(f), 1);
+    drain_role(f);
+    f->config.queue_deliver = true;
+    open_role(f);
+    connect_delivery(f);
+    loop_until(f, &f->jobs, 1);
+    drain_role(f);
+}
+
 /* A drain waits for what runs. */
 static void test_drain_waits(void **state)
 {
@@ -614,6 +633,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_orphans, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keeps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_waits, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
