@@ -5,7 +5,10 @@
  *         SIGINT: drain within drain-time; a second one: kill. SIGCHLD: a role ended.
  * Restart a role that dies comes back at once; one that dies often waits, up to 10 s.
  * Death   of the supervisor ends all roles (PR_SET_PDEATHSIG and the end of their channel).
- * Errors  what is wrong at the start is fatal(): logged, exit status 4. */
+ * Errors  what is wrong at the start is fatal(): logged, exit status 4.
+ * BUGS    a reload that asks for more smtpd processes opens their sockets before it knows that
+ *         it will succeed; where it is abandoned, clients that the kernel led into one of these
+ *         in that moment are reset, and come again. */
 #ifndef PROC_SUPERVISOR_H
 #define PROC_SUPERVISOR_H
 #include "proc/role.h"
