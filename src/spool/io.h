@@ -25,6 +25,16 @@ MUST_USE int spool_io_fallocate(int fd, off_t len); /* room for and size of len 
 /* Starts writing out what lies there, waits for nothing, promises nothing. */
 void spool_io_start(int fd, off_t off, off_t len);
 
+/* What is to be written, in the form that the calls want. */
+MUST_USE static inline struct iovec spool_iov(struct slice s)
+{
+    const union {
+        const unsigned char *in;
+        void *out;
+    } base = {s.ptr}; /* they do not write to it */
+    return (struct iovec){base.out, s.len};
+}
+
 /* All pieces, however many, whatever short writes come between (io_all.c). iov is used
  * up. */
 MUST_USE bool spool_io_write_all(int fd, struct iovec *iov, size_t n, uint64_t off);

@@ -96,13 +96,13 @@ static struct file *file_of(int fd)
     return NULL;
 }
 
-static void add_op(struct file *file, unsigned char *data, size_t off, size_t len)
+static void add_op(struct file *file, struct op op)
 {
     if (file->op_n == file->op_cap) {
         file->op_cap = file->op_cap * 2 + 8;
         file->op = need(realloc(file->op, file->op_cap * sizeof *file->op));
     }
-    file->op[file->op_n++] = (struct op){data, off, len};
+    file->op[file->op_n++] = op;
 }
 
 /* Untouched zeros cost nothing: base holds what was written, the rest is but a length. */
@@ -118,6 +118,7 @@ static void put(struct file *file, size_t off, const unsigned char *data, size_t
         file->base_cap = (off + n) * 2;
         file->base = need(realloc(file->base, file->base_cap));
     }
+    must(file->base != NULL);
     if (off > file->written) {
         memset(file->base + file->written, 0, off - file->written);
     }
@@ -366,8 +367,7 @@ static void write_sparse(int fd, const struct file *file)
 {
     static const unsigned char zeros[65536];
     for (size_t at = 0; at < file->written;) {
-        size_t n =
-            file->written - at < sizeof zeros ? file->written - at : sizeof zeros;
+        size_t n = file->written - at < sizeof zeros ? file->written - at : sizeof zeros;
         if (memcmp(file->base + at, zeros, n) != 0) {
             must(pwrite(fd, file->base + at, n, (off_t)at) == (ssize_t)n);
         }
@@ -459,7 +459,7 @@ static void log_write(int fd, const struct iovec *iov, int n, size_t off, size_t
         memcpy(data + have, iov[i].iov_base, piece);
         have += piece;
     }
-    add_op(file, data, off, len);
+    add_op(file, (struct op){data, off, len});
 }
 
 ssize_t spool_io_pwritev(int fd, const struct iovec *iov, int n, off_t off)
@@ -547,7 +547,7 @@ static int set_size(int fd, off_t len, bool grow)
     int res = grow && len <= st.st_size ? 0 : ftruncate(fd, len);
     struct file *file = res == 0 && f.watching ? file_of(fd) : NULL;
     if (file != NULL) {
-        add_op(file, NULL, (size_t)len, 0);
+        add_op(file, (struct op){NULL, (size_t)len, 0});
     }
     return leave(res);
 }

@@ -137,7 +137,7 @@ bool journal_next(struct journal_reader *r, struct journal_entry *out)
 
 bool journal_append(struct journal *j, struct slice entries)
 {
-    struct iovec iov = {(void *)(uintptr_t)entries.ptr, entries.len};
+    struct iovec iov = spool_iov(entries);
     if (j->fd < 0 || j->broken || !spool_io_write_all(j->fd, &iov, 1, j->size)) {
         return false;
     }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,23 +121,12 @@ static void on_done(void *arg, enum spool_res res)
 
 /* ---- directories ---- */
 
-static void remove_dir(const char *path)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-    DIR *d = opendir(path);
-    const struct dirent *e = NULL;
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        char below[512];
-        (void)snprintf(below, sizeof below, "%s/%s", path, e->d_name);
-        if (e->d_type != DT_DIR) {
-            (void)unlink(below);
-        } else if (e->d_name[0] != '.') {
-            remove_dir(below);
-        }
-    }
-    if (d != NULL) {
-        (void)closedir(d);
-    }
-    (void)rmdir(path);
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
 }
 
 static void name_life(struct rig *r)
@@ -160,7 +150,7 @@ void rig_end(struct rig *r)
 {
     rig_close(r);
     fault_none();
-    remove_dir(r->root);
+    (void)nftw(r->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 bool rig_open(struct rig *r)
@@ -179,7 +169,7 @@ bool rig_open(struct rig *r)
 void rig_open_writer(struct rig *r)
 {
     r->base = event_base_new();
-    r->writer = spool_writer_new(r->base, 64 * 1024 * 1024, &writer_ops, r);
+    r->writer = spool_writer_new(r->base, UINT64_C(64) << 20, &writer_ops, r);
     BUG_ON(r->writer == NULL || !spool_writer_start(r->writer));
 }
 

@@ -25,6 +25,7 @@ void store_report(struct spool_store *s, const char *fmt, ...)
     char text[256];
     va_list args;
     va_start(args, fmt);
+    /* A false alarm of clang-tidy 14. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     s->ops->report(s->arg, text);
@@ -109,7 +110,7 @@ struct segment *store_add(struct spool_store *s, uint64_t id, uint64_t size)
     *g = (struct segment){.id = id, .size = size, .nodes = INDEX_NONE, .fd = -1};
     size_t at = place_of(s, id);
     memmove(&s->segment[at + 1], &s->segment[at],
-            (s->segment_n - at) * sizeof s->segment[0]);
+            (s->segment_n - at) * sizeof(struct segment *));
     s->segment[at] = g;
     s->segment_n++;
     return g;
@@ -120,7 +121,7 @@ static void forget(struct spool_store *s, struct segment *g)
     size_t at = place_of(s, g->id);
     s->segment_n--;
     memmove(&s->segment[at], &s->segment[at + 1],
-            (s->segment_n - at) * sizeof s->segment[0]);
+            (s->segment_n - at) * sizeof(struct segment *));
     s->untold -= g->untold ? 1 : 0;
     index_drop(&s->index, &g->nodes);
     close_fd(g->fd);

@@ -60,7 +60,7 @@ static bool write_copy(struct mover *m, struct slice record, uint64_t at,
     h.back = (uint32_t)((at - m->start) / 8);
     spool_header_write(&h, raw);
     struct slice body = slice_from(record, SPOOL_HEADER_LEN);
-    struct iovec iov[] = {{raw, sizeof raw}, {(void *)(uintptr_t)body.ptr, body.len}};
+    struct iovec iov[] = {{raw, sizeof raw}, spool_iov(body)};
     return spool_io_write_all(m->s->moves_fd, iov, 2, at);
 }
 

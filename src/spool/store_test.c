@@ -90,7 +90,7 @@ static void commit_and_replay(void **state)
                                   100000,
                                   SPOOL_SINGLE_OVER,
                                   SPOOL_SINGLE_OVER + 1,
-                                  5 * 1024 * 1024 + 3};
+                                  ((size_t)5 << 20) + 3};
     unsigned n = sizeof lens / sizeof lens[0];
     for (unsigned i = 0; i < n; i++) {
         assert_non_null(rig_commit(r, lens[i], 2));
@@ -191,7 +191,7 @@ static void no_use_while_somebody_reads(void **state)
 static void large_ones_are_removed(void **state)
 {
     (void)state;
-    struct rig_message *m = one(3 * 1024 * 1024, 1);
+    struct rig_message *m = one((size_t)3 << 20, 1);
     assert_true(m->ok && rig_intact(r, m));
     unsigned before = rig_files(r, "segment-");
     finish(m);
@@ -559,7 +559,7 @@ static void no_segments_to_be_had(void **state)
     struct rig_message *m = one(100, 1);
     assert_true(m->failed);
     assert_int_equal(spool_writer_state(r->writer), SPOOL_DISK_FULL);
-    m = rig_commit(r, 2 * SPOOL_SINGLE_OVER, 1);
+    m = rig_commit(r, (size_t)2 * SPOOL_SINGLE_OVER, 1);
     rig_run(r);
     assert_true(m->failed);
     r->refuse = false;
