@@ -522,7 +522,11 @@ static void cmd_starttls(struct smtp_session *s, const struct smtp_line *line)
     } else if (!s->offer.starttls) {
         say_sequence(s, REPLY_command_unimplemented, line);
     } else if (line->args.len > 0) {
-        say_sequence(s, REPLY_starttls_parameters, line);
+        struct fields f;
+        fields_reset(&f);
+        fields_add(&f, "command", command_name(line));
+        fields_add(&f, "argument", line->args);
+        say_error(s, REPLY_starttls_parameters, &f);
     } else {
         s->phase = PHASE_TLS; /* start_tls() says 220, or finds pipelined octets */
     }

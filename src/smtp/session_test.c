@@ -149,7 +149,7 @@ static const struct script {
                  "S: sequence-helo-first\n" HELLO "C: STARTTLS\nS: starttls-repeated\n" MAIL},
     {"starttls drops the transaction", "O: tls\n" START "C: STARTTLS\nS: ok-starttls\nA: tls\n" HELLO
                                        "C: RCPT TO:<b@y>\nS: sequence-mail-first\n"},
-    {"starttls parameters", "O: tls\n" HELLO "C: STARTTLS now\nS: starttls-parameters\n"
+    {"starttls parameters", "O: tls\n" HELLO "C: STARTTLS now\nS: starttls-parameters\nE: argument=now\n"
                             "C: STARTTLS \t\nS: ok-starttls\n"},
     {"starttls required", "O: tls tls-required\n" HELLO "C: MAIL FROM:<a@x>\nS: starttls-required\n"
                           "C: BDAT 3 LAST\nc: abc\nS: starttls-required\nC: AUTH PLAIN AAAA\nS: starttls-required\n"
