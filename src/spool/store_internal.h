@@ -20,6 +20,7 @@ struct segment {
     bool untold; /* the journal has not taken its end */
     bool own;    /* the store itself writes there (moves) */
     bool fixed;  /* moving failed: its records stay where they are */
+    bool left;   /* found without a writer by replay, and read to its end */
 };
 
 struct spool_store {

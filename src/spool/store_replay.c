@@ -230,6 +230,7 @@ static void scan_segments(struct spool_store *s)
             IGNORE(end == 0); /* g->known says so too */
         } else {
             g->end = store_scan(s, g, UINT64_MAX, SCAN_LEFT);
+            g->left = true;
         }
     }
 }
@@ -309,7 +310,9 @@ bool store_replay(struct spool_store *s, const char **error)
             struct segment *g = s->segment[i];
             if (g->sealed) {
                 store_drop_if_idle(s, g);
-            } else if (!store_writer_lives(s, g)) {
+            } else if (g->left) {
+                /* Not those whose writer went since they were read: he may have written in
+                 * between, and spool_store_orphans() reads that first. */
                 store_seal(s, g, g->end);
             }
         }

@@ -538,6 +538,48 @@ static void queue_died(void **state)
     assert_int_equal(r->report_n, 0);
 }
 
+static void count_entry(void *arg, const struct spool_entry *e)
+{
+    (void)e;
+    ++*(unsigned *)arg;
+}
+static void no_report(void *arg, const char *text)
+{
+    (void)arg;
+    (void)text;
+}
+
+static void write_and_leave(void *arg, const struct spool_settle *s)
+{
+    (void)arg;
+    (void)s;
+    assert_true(one(1000, 1)->ok);
+    rig_close_writer(r);
+}
+
+/* A segment that was read while its writer lived is read again when he is gone, before
+ * anything is made of what it holds. */
+static void writer_leaves_while_the_queue_starts(void **state)
+{
+    (void)state;
+    struct rig_message *a = one(1000, 2);
+    rig_settle(r, a, 0);
+    rig_sync(r);
+    r->deaf = true;
+    spool_store_close(&r->store);
+    unsigned n = 0;
+    const char *error = NULL;
+    /* settle is called between the reading of segments and what is made of them */
+    const struct spool_store_ops ops = {
+        .entry = count_entry, .settle = write_and_leave, .report = no_report};
+    struct spool_store *s =
+        spool_store_open(r->dir, false, RIG_SEGMENT, &ops, &n, &error);
+    assert_non_null(s);
+    spool_store_orphans(s);
+    assert_int_equal(n, 2);
+    spool_store_close(&s);
+}
+
 static void nobody_seals_a_live_segment(void **state)
 {
     (void)state;
@@ -728,16 +770,6 @@ static void locked(void **state)
     assert_string_equal(error, "the spool is in use");
 }
 
-static void count_entry(void *arg, const struct spool_entry *e)
-{
-    (void)e;
-    ++*(unsigned *)arg;
-}
-static void no_report(void *arg, const char *text)
-{
-    (void)arg;
-    (void)text;
-}
 static void no_settle(void *arg, const struct spool_settle *s)
 {
     (void)arg;
@@ -815,6 +847,7 @@ int main(void)
         T(refused_is_not_found),
         T(writer_died),
         T(queue_died),
+        T(writer_leaves_while_the_queue_starts),
         T(nobody_seals_a_live_segment),
         T(no_segments_to_be_had),
         T(memory_is_bounded),
