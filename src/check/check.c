@@ -15,8 +15,10 @@ static const struct check checks[] = {
 };
 /* clang-format on */
 
-bool check_run(enum check_stage stage, const struct check_facts *f, struct check_verdict *out,
-               void (*seen)(void *arg, const struct check *c, const struct check_verdict *v),
+bool check_run(enum check_stage stage, const struct check_facts *f,
+               struct check_verdict *out,
+               void (*seen)(void *arg, const struct check *c,
+                            const struct check_verdict *v),
                void *arg)
 {
     out->reply = REPLY_NONE;

@@ -20,9 +20,9 @@ enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 struct check_facts {
     const struct config *config;
     enum config_service service;
-    struct slice ip, helo; /* as text */
-    enum spool_state spool; /* worst of what writer and queue say */
-    uint64_t now_ms;        /* wall */
+    struct slice ip, helo;                /* as text */
+    enum spool_state spool;               /* worst of what writer and queue say */
+    uint64_t now_ms;                      /* wall */
     const struct smtp_envelope *envelope; /* mail, rcpt, message */
     const struct smtp_path *rcpt;         /* rcpt */
     const struct dir_answer *answer;      /* rcpt */
@@ -42,11 +42,10 @@ struct check {
 };
 
 /* True: nothing refused; out->evidence is that of the last check. */
-MUST_USE bool check_run(enum check_stage stage, const struct check_facts *f,
-                        struct check_verdict *out,
-                        void (*seen)(void *arg, const struct check *c,
-                                     const struct check_verdict *v),
-                        void *arg);
+MUST_USE bool
+check_run(enum check_stage stage, const struct check_facts *f, struct check_verdict *out,
+          void (*seen)(void *arg, const struct check *c, const struct check_verdict *v),
+          void *arg);
 
 /* The table (check.c); one extern a file. */
 void check_room(const struct check_facts *f, struct check_verdict *out);

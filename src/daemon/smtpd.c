@@ -38,7 +38,8 @@ static void on_spooled(void *arg, const struct spool_place *place, size_t n)
     /* A notice that is lost is no message lost: the queue reads the segment for itself when
      * this channel or this process ends, at the latest when the segment is sealed. */
     if (d->queue != NULL && !channel_send(d->queue, MSG_SPOOLED, buf_slice(&b), -1)) {
-        log_text(LOG_WARN, "queue", "the queue takes no notices; it will find the mail itself");
+        log_text(LOG_WARN, "queue",
+                 "the queue takes no notices; it will find the mail itself");
     }
     buf_clear(&b);
 }
@@ -50,7 +51,8 @@ static void on_sealed(void *arg, uint64_t segment, uint64_t end)
     buf_init(&b, 16);
     wire_put_u64(&b, segment);
     wire_put_u64(&b, end);
-    if (d->queue != NULL && !channel_send(d->queue, MSG_SEGMENT_SEAL, buf_slice(&b), -1)) {
+    if (d->queue != NULL &&
+        !channel_send(d->queue, MSG_SEGMENT_SEAL, buf_slice(&b), -1)) {
         log_text(LOG_WARN, "queue", "the queue takes no messages from smtpd");
     }
     buf_clear(&b);
@@ -98,7 +100,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     client_tick(d);
     if (d->trace_lost > 0) {
-        log_text(LOG_WARN, "trace", "%llu records lost: the trace role does not keep pace",
+        log_text(LOG_WARN, "trace",
+                 "%llu records lost: the trace role does not keep pace",
                  (unsigned long long)d->trace_lost);
         d->trace_lost = 0;
     }

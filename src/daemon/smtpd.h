@@ -21,15 +21,16 @@
 #include <event2/event_struct.h>
 
 enum {
-    SMTPD_READ_MAX = 64 * 1024,          /* octets a read */
-    SMTPD_READS_MAX = 8,                 /* reads of one session in a row */
+    SMTPD_READ_MAX = 64 * 1024,           /* octets a read */
+    SMTPD_READS_MAX = 8,                  /* reads of one session in a row */
     SMTPD_INPUT_MAX = 2 * SMTPD_READ_MAX, /* octets kept while a session waits */
-    SMTPD_OUTPUT_MAX = 256 * 1024,       /* octets a slow reader may leave; then it is cut */
-    SMTPD_ACCEPTS_MAX = 64,              /* connections in a row */
+    SMTPD_OUTPUT_MAX = 256 * 1024, /* octets a slow reader may leave; then it is cut */
+    SMTPD_ACCEPTS_MAX = 64,        /* connections in a row */
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
     SMTPD_TARGETS_MAX = SPOOL_RECIPIENTS_MAX,
-    SMTPD_MEMORY_MAX = 256 * 1024 * 1024, /* octets of messages on their way to the disk */
+    SMTPD_MEMORY_MAX =
+        256 * 1024 * 1024, /* octets of messages on their way to the disk */
 };
 
 /* What a session waits for; each has its own time, and its own list by age. */

@@ -216,8 +216,9 @@ static void greet(struct client *c)
     fields_reset(&f);
     if (d->client_n > d->client_max || d->draining) {
         verdict.reply = REPLY_server_busy;
-        fields_add_str(&f, "what", d->draining ? "it is being stopped"
-                                               : "it holds as many connections as it may");
+        fields_add_str(&f, "what",
+                       d->draining ? "it is being stopped"
+                                   : "it holds as many connections as it may");
         verdict.evidence = &f;
     }
     smtp_session_greet(c->session, verdict);
@@ -276,7 +277,8 @@ static void feed(struct client *c, struct slice s)
 static void read_some(struct client *c)
 {
     struct smtpd *d = c->smtpd;
-    for (int i = 0; i < SMTPD_READS_MAX && !c->closing && !c->dead && !c->handshaking; i++) {
+    for (int i = 0; i < SMTPD_READS_MAX && !c->closing && !c->dead && !c->handshaking;
+         i++) {
         size_t n = 0;
         enum conn_res res = conn_read(&c->conn, d->input, SMTPD_READ_MAX, &n);
         if (res == CONN_AGAIN) {
@@ -401,9 +403,10 @@ static void ops_command(void *arg, enum smtp_verb verb, struct slice line)
     struct fields f;
     fields_reset(&f);
     fields_add(&f, "verb", verb == SMTP_UNKNOWN ? SLICE("?") : smtp_verb_name(verb));
-    if (verb == SMTP_HELO || verb == SMTP_EHLO || verb == SMTP_MAIL || verb == SMTP_RCPT ||
-        verb == SMTP_BDAT) {
-        fields_add(&f, "argument", slice_trim(slice_from(line, smtp_verb_name(verb).len)));
+    if (verb == SMTP_HELO || verb == SMTP_EHLO || verb == SMTP_MAIL ||
+        verb == SMTP_RCPT || verb == SMTP_BDAT) {
+        fields_add(&f, "argument",
+                   slice_trim(slice_from(line, smtp_verb_name(verb).len)));
     }
     client_event(c, TRACE_command, &f);
 }
@@ -449,8 +452,8 @@ static unsigned count_peer(struct smtpd *d, const char *ip)
     return ++p->n;
 }
 
-static struct client *client_new(struct smtpd *d, const struct role_listener *listener, int fd,
-                                 const struct ip *ip, uint16_t port)
+static struct client *client_new(struct smtpd *d, const struct role_listener *listener,
+                                 int fd, const struct ip *ip, uint16_t port)
 {
     const struct config *cfg = d->ctx->config;
     struct client *c = calloc(1, sizeof *c);
@@ -522,7 +525,8 @@ void client_accept(struct smtpd *d, const struct role_listener *listener)
         struct ip ip = {0};
         int fd = conn_accept(listener->fd, &peer);
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                errno == ENOMEM) {
                 log_text(LOG_WARN, "accept", "out of descriptors or memory, waiting");
                 smtpd_accepting(d, false); /* the tick begins again */
             }

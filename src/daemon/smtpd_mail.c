@@ -16,7 +16,8 @@ struct targets {
 
 /* --- checks --- */
 
-static void trace_check(void *arg, const struct check *check, const struct check_verdict *v)
+static void trace_check(void *arg, const struct check *check,
+                        const struct check_verdict *v)
 {
     struct fields f;
     fields_reset(&f);
@@ -50,7 +51,8 @@ static struct check_facts facts_of(const struct client *c, const struct smtp_env
 
 struct smtp_verdict mail_begin(void *arg, const struct smtp_envelope *e)
 {
-    static struct check_verdict v; /* outlives the call: its evidence goes into the reply */
+    static struct check_verdict
+        v; /* outlives the call: its evidence goes into the reply */
     struct client *c = arg;
     struct check_facts facts = facts_of(c, e);
     c->n = ++c->last_n;
@@ -147,7 +149,8 @@ static void send_lookup(struct client *c)
     /* Not sent: the directory is away or swamped; mail_ask_again() or the clock decides. */
     if (d->directory != NULL &&
         !channel_send(d->directory, MSG_DIR_RCPT, buf_slice(&d->scratch), -1)) {
-        log_text(LOG_WARN, "directory", "lookups pile up, the directory does not keep pace");
+        log_text(LOG_WARN, "directory",
+                 "lookups pile up, the directory does not keep pace");
     }
 }
 
@@ -280,8 +283,8 @@ static void write_received(struct client *c, const struct smtp_envelope *e, stru
     bool v6 = slice_find(slice_of(c->ip), ':') < slice_of(c->ip).len;
     (void)buf_add_str(b, "Received: from ");
     (void)buf_add(b, smtp_session_helo(c->session));
-    (void)buf_add_fmt(b, " ([%s%s])\r\n\tby %s (Postern) with %s", v6 ? "IPv6:" : "", c->ip,
-                      c->smtpd->ctx->config->hostname, protocol_of(c, e));
+    (void)buf_add_fmt(b, " ([%s%s])\r\n\tby %s (Postern) with %s", v6 ? "IPv6:" : "",
+                      c->ip, c->smtpd->ctx->config->hostname, protocol_of(c, e));
     if (c->conn.ssl != NULL) {
         (void)buf_add_fmt(b, "\r\n\t(%s %s)", conn_tls_version(&c->conn),
                           conn_tls_cipher(&c->conn));
@@ -300,8 +303,9 @@ static void write_received(struct client *c, const struct smtp_envelope *e, stru
 
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
-    uint8_t flags = (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
-                              (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0));
+    uint8_t flags =
+        (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
+                  (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags, e->sender.mailbox,
                          slice_of(c->ip), smtp_session_helo(c->session), SLICE(""));
     struct spool_recipient *list =
@@ -334,7 +338,8 @@ static void tell_accepted(struct client *c)
     fields_add_u64(&f, "size", smtp_session_data_len(c->session));
     fields_add_u64(&f, "recipients", e->recipient_n);
     fields_add(&f, "from", e->sender.mailbox);
-    for (const struct smtp_recipient *r = e->first; r != NULL && f.n < FIELDS_MAX; r = r->next) {
+    for (const struct smtp_recipient *r = e->first; r != NULL && f.n < FIELDS_MAX;
+         r = r->next) {
         fields_add(&f, "to", r->path.mailbox);
     }
     client_event(c, TRACE_accepted, &f);
@@ -364,8 +369,10 @@ static void on_done(void *arg, enum spool_res res)
         tell_accepted(c);
         finish(c, REPLY_NONE, NULL);
     } else {
-        log_text(LOG_ERR, "spool", "a message could not be written: see to disk and queue");
-        finish(c, REPLY_system_temporary_problem, "the message cannot be written to disk");
+        log_text(LOG_ERR, "spool",
+                 "a message could not be written: see to disk and queue");
+        finish(c, REPLY_system_temporary_problem,
+               "the message cannot be written to disk");
     }
     client_continue(c);
 }
@@ -423,7 +430,8 @@ void mail_give_up(struct client *c)
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "what", "the spool does not answer");
-        log_text(LOG_ERR, "spool", "no answer: is the queue role running, the disk well?");
+        log_text(LOG_ERR, "spool",
+                 "no answer: is the queue role running, the disk well?");
         smtp_session_end(c->session,
                          (struct smtp_verdict){REPLY_system_temporary_problem, &f});
     }

@@ -124,7 +124,8 @@ int conn_accept(int listener, struct sockaddr_storage *peer)
 {
     socklen_t len = sizeof *peer;
     int on = 1;
-    int fd = accept4(listener, (struct sockaddr *)peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd =
+        accept4(listener, (struct sockaddr *)peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         /* Replies are written whole: waiting for more (Nagle) would only delay them. */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

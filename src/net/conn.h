@@ -24,7 +24,8 @@ void conn_init(struct conn *c, int fd);
 void conn_close(struct conn *c);
 
 /* Up to cap octets into dst; *n > 0 on CONN_OK. */
-MUST_USE enum conn_res conn_read(struct conn *c, unsigned char *dst, size_t cap, size_t *n);
+MUST_USE enum conn_res conn_read(struct conn *c, unsigned char *dst, size_t cap,
+                                 size_t *n);
 /* *n octets of s were written (maybe fewer than s.len) on CONN_OK. */
 MUST_USE enum conn_res conn_write(struct conn *c, struct slice s, size_t *n);
 

@@ -9,7 +9,8 @@
 /* ECDHE with an AEAD only; TLS 1.3's own list needs no choice. */
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
-static bool load(SSL_CTX *ctx, const char *certificate, const char *key, const char **what)
+static bool load(SSL_CTX *ctx, const char *certificate, const char *key,
+                 const char **what)
 {
     *what = certificate;
     if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
@@ -26,7 +27,8 @@ struct ssl_ctx_st *tls_server_new(const char *certificate, const char *key,
     const char *what = "TLS";
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(ctx, ciphers) != 1 || !load(ctx, certificate, key, &what)) {
+        SSL_CTX_set_cipher_list(ctx, ciphers) != 1 ||
+        !load(ctx, certificate, key, &what)) {
         char text[TLS_ERROR_MAX / 2];
         ERR_error_string_n(ERR_get_error(), text, sizeof text);
         (void)snprintf(error, TLS_ERROR_MAX, "%.100s: %s", what, text);

@@ -1,0 +1,148 @@
+/* check/check_test.c - the checks over tables of facts, and the order in which they run. */
+#include "check/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config config = {.limits_message_size = 1000, .limits_hops = 50};
+
+struct seen {
+    unsigned n;
+    const char *last;
+};
+
+static void note(void *arg, const struct check *c, const struct check_verdict *v)
+{
+    struct seen *s = arg;
+    (void)v;
+    s->n++;
+    s->last = c->name;
+}
+
+static void test_mailbox(void **state)
+{
+    static const struct {
+        enum config_service service;
+        struct dir_answer answer;
+        enum reply_id reply;
+        const char *field, *value; /* evidence that must be there */
+    } cases[] = {
+        {SERVICE_MX, {.status = DIR_OK}, REPLY_NONE, "rcpt", "alice@example.test"},
+        {SERVICE_MX,
+         {.status = DIR_NO_MAILBOX},
+         REPLY_rcpt_mailbox_unknown,
+         "rcpt",
+         "alice@example.test"},
+        {SERVICE_MX,
+         {.status = DIR_NO_DOMAIN},
+         REPLY_relay_denied_unregistered,
+         "ip",
+         "192.0.2.7"},
+        {SERVICE_MX,
+         {.status = DIR_NO_DOMAIN},
+         REPLY_relay_denied_unregistered,
+         "domain",
+         "client.example"},
+        {SERVICE_MX,
+         {.status = DIR_DISABLED},
+         REPLY_rcpt_mailbox_disabled,
+         "rcpt",
+         "alice@example.test"},
+        {SERVICE_MX,
+         {.status = DIR_OVER_QUOTA, .used = 7, .quota = 5},
+         REPLY_rcpt_mailbox_over_quota,
+         "used",
+         "7"},
+        {SERVICE_MX,
+         {.status = DIR_FULL_INACTIVE, .used = 7, .quota = 5, .last_use_ms = 1},
+         REPLY_rcpt_mailbox_full_inactive,
+         "days",
+         "100"},
+        {SERVICE_MX,
+         {.status = DIR_FAULT},
+         REPLY_system_temporary_problem,
+         "what",
+         "the directory of mailboxes cannot be read"},
+        {SERVICE_RELAY,
+         {.status = DIR_NO_DOMAIN},
+         REPLY_relay_denied_unregistered,
+         "rcpt",
+         "alice@example.test"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct smtp_envelope e = {.sender = {.domain = SLICE("client.example")}};
+        struct smtp_path rcpt = {.mailbox = SLICE("alice@example.test"),
+                                 .domain = SLICE("example.test")};
+        struct check_facts f = {.config = &config,
+                                .service = cases[i].service,
+                                .ip = SLICE("192.0.2.7"),
+                                .now_ms = UINT64_C(8640000001),
+                                .envelope = &e,
+                                .rcpt = &rcpt,
+                                .answer = &cases[i].answer};
+        static struct check_verdict v;
+        struct seen seen = {0};
+        struct slice value = {0};
+        assert_int_equal(check_run(CHECK_RCPT, &f, &v, note, &seen),
+                         cases[i].reply == REPLY_NONE);
+        assert_int_equal(v.reply, cases[i].reply);
+        assert_true(fields_get(&v.evidence, slice_of(cases[i].field), &value));
+        assert_true(slice_eq(value, slice_of(cases[i].value)));
+    }
+}
+
+static void test_mail(void **state)
+{
+    static const struct {
+        enum spool_state spool;
+        uint64_t size;
+        enum reply_id reply;
+        const char *last;
+    } cases[] = {
+        {SPOOL_READY, 0, REPLY_NONE, "declared-size"},
+        {SPOOL_READY, 1000, REPLY_NONE, "declared-size"},
+        {SPOOL_READY, 1001, REPLY_message_too_large, "declared-size"},
+        {SPOOL_DISK_FULL, 1001, REPLY_server_busy, "room"}, /* the first that refuses */
+        {SPOOL_IO_ERROR, 0, REPLY_system_temporary_problem, "room"},
+        {SPOOL_NO_QUEUE, 0, REPLY_NONE, "declared-size"}, /* it comes back: wait for it */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct smtp_envelope e = {.params = {.size = cases[i].size}};
+        struct check_facts f = {
+            .config = &config, .spool = cases[i].spool, .envelope = &e};
+        static struct check_verdict v;
+        struct seen seen = {0};
+        assert_int_equal(check_run(CHECK_MAIL, &f, &v, note, &seen),
+                         cases[i].reply == REPLY_NONE);
+        assert_int_equal(v.reply, cases[i].reply);
+        assert_string_equal(seen.last, cases[i].last);
+    }
+}
+
+static void test_hops(void **state)
+{
+    (void)state;
+    for (unsigned n = 49; n <= 52; n++) {
+        struct header_scan h = {.received_n = n};
+        struct check_facts f = {.config = &config, .header = &h};
+        static struct check_verdict v;
+        struct seen seen = {0};
+        assert_int_equal(check_run(CHECK_MESSAGE, &f, &v, note, &seen), n <= 50);
+        assert_int_equal(v.reply, n <= 50 ? REPLY_NONE : REPLY_hop_limit);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mailbox),
+        cmocka_unit_test(test_mail),
+        cmocka_unit_test(test_hops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
