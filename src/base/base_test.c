@@ -106,6 +106,35 @@ static void test_arena(void **state)
     assert_int_equal(a.used, 0);
 }
 
+static void test_arena_marks(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct slice kept = {0};
+    arena_init(&a, 64 * 1024);
+    struct arena_mark empty = arena_mark(&a);
+    assert_true(arena_dup(&a, SLICE("kept"), &kept));
+    size_t used = a.used;
+    for (size_t n = 16; n < 5000; n += 700) { /* in the block, in one more, in many */
+        struct arena_mark mark = arena_mark(&a);
+        for (int i = 0; i < 3; i++) {
+            assert_non_null(arena_alloc(&a, n));
+        }
+        struct arena_mark inner = arena_mark(&a);
+        assert_non_null(arena_alloc(&a, n));
+        arena_release(&a, inner);
+        arena_release(&a, mark);
+        assert_int_equal(a.used, used);
+        assert_true(slice_eq(kept, SLICE("kept")));
+    }
+    arena_release(&a, empty);
+    unsigned char *again = arena_alloc(&a, 4);
+    assert_ptr_equal(again, kept.ptr);
+    assert_int_equal(again[0], 0);
+    arena_clear(&a);
+    assert_int_equal(a.used, 0);
+}
+
 static void test_crc32c(void **state)
 {
     (void)state;
@@ -267,12 +296,12 @@ static void test_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slice),  cmocka_unit_test(test_number),
-        cmocka_unit_test(test_buf),    cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_clock_text),
-        cmocka_unit_test(test_wire),   cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_map),    cmocka_unit_test(test_id),
-        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_slice),       cmocka_unit_test(test_number),
+        cmocka_unit_test(test_buf),         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_clock_text),  cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_hash),        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_id),          cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

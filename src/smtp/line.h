@@ -7,7 +7,7 @@
 #define SMTP_LINE_H
 #include "base/slice.h"
 
-/* Verb, and how the session treats it (smtp/session.c has one row for each). */
+/* Verb, and how the session treats it (smtp/session_commands.c has one row for each). */
 /* clang-format off */
 #define SMTP_VERBS(X)                                                                    \
     X(HELO) X(EHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(QUIT) X(VRFY)      \
