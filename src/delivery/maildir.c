@@ -37,6 +37,7 @@ struct attempt {
     char tmp_name[NAME_LEN_MAX + 1]; /* in tmp; another one for each attempt */
     char name[NAME_LEN_MAX + 1];     /* in new */
     uint64_t size, lines;            /* as written */
+    size_t filled;                   /* of the work's out: not written yet */
 };
 
 /* --- the store ------------------------------------------------------------------------- */
@@ -121,17 +122,18 @@ void maildir_work_free(struct maildir_work **w)
 size_t maildir_unix(bool *cr, struct slice in, unsigned char *to, uint64_t *lines)
 {
     unsigned char *at = to;
-    for (size_t i = 0; i < in.len; i++) {
-        unsigned char c = in.ptr[i];
-        if (*cr && c != '\n') {
+    while (in.len > 0) {
+        if (*cr && in.ptr[0] != '\n') {
             *at++ = '\r'; /* it was bare */
         }
-        *cr = c == '\r';
-        if (*cr) {
-            continue;
+        size_t n = slice_find(in, '\r');
+        for (size_t i = 0; i < n; i++) {
+            *lines += in.ptr[i] == '\n';
         }
-        *lines += c == '\n';
-        *at++ = c;
+        memcpy(at, in.ptr, n);
+        at += n;
+        *cr = n < in.len;
+        in = slice_from(in, n + *cr);
     }
     return (size_t)(at - to);
 }
@@ -373,15 +375,23 @@ static bool write_all(int fd, const unsigned char *from, size_t n)
     return true;
 }
 
+static bool flush(struct attempt *a, int fd)
+{
+    size_t n = a->filled;
+    a->filled = 0;
+    a->size += n;
+    return write_all(fd, a->w->out, n) || fault(a, "write");
+}
+
+/* Collects: most messages are one write with all that stands in front of them. */
 static bool write_unix(struct attempt *a, int fd, bool *cr, struct slice in)
 {
     while (in.len > 0) {
-        struct slice piece = slice_sub(in, 0, SOURCE_CHUNK);
-        size_t n = maildir_unix(cr, piece, a->w->out, &a->lines);
-        if (!write_all(fd, a->w->out, n)) {
-            return fault(a, "write");
+        if (a->filled >= SOURCE_CHUNK && !flush(a, fd)) {
+            return false;
         }
-        a->size += n;
+        struct slice piece = slice_sub(in, 0, SOURCE_CHUNK - a->filled);
+        a->filled += maildir_unix(cr, piece, a->w->out + a->filled, &a->lines);
         in = slice_from(in, piece.len);
     }
     return true;
@@ -409,13 +419,13 @@ static bool write_message(struct attempt *a, int fd, struct source *src)
                         "451 4.3.0 the message in the spool is damaged (checksum)");
         return false;
     }
-    if (cr) { /* a bare CR that ends the message */
-        if (!write_all(fd, (const unsigned char *)"\r", 1)) {
-            return fault(a, "write");
-        }
-        a->size++;
+    if (a->filled > SOURCE_CHUNK && !flush(a, fd)) {
+        return false;
     }
-    return fsync(fd) == 0 || fault(a, "fsync");
+    if (cr) { /* a bare CR that ends the message */
+        a->w->out[a->filled++] = '\r';
+    }
+    return flush(a, fd) && (fsync(fd) == 0 || fault(a, "fsync"));
 }
 
 static int create_tmp(struct attempt *a, const char *path)

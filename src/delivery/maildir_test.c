@@ -377,6 +377,34 @@ static void test_content(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+/* Larger than what is written at once, with a CR at the end of every piece and without one. */
+static void test_large(void **state)
+{
+    enum { LEN = 3 * SOURCE_CHUNK + 7 };
+    struct fixture *f = *state;
+    char *message = malloc(LEN), *got = malloc(2 * LEN), name[256], path[300];
+    assert_true(message != NULL && got != NULL);
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < LEN; i++) {
+            message[i] = (i + round) % 2 == 0 ? 'x' : '\r';
+        }
+        source_close(&f->source);
+        (void)close(f->fd);
+        f->fd = testlib_segment(f->dir, 4096, SLICE(HEAD),
+                                (struct slice){(unsigned char *)message, LEN}, &f->job);
+        assert_int_equal(source_open(&f->source, f->fd, &f->job), SOURCE_OK);
+        assert_int_equal(deliver(f).result, JOB_DELIVERED);
+        assert_int_equal(files(f, "new", name), 1);
+        (void)snprintf(path, sizeof path, "new/%s", name);
+        size_t n = slurp(in_box(f, path), got, 2 * LEN);
+        assert_true(n > LEN);
+        assert_memory_equal(got + n - LEN, message, LEN);
+        assert_int_equal(unlink(in_box(f, path)), 0);
+    }
+    free(message);
+    free(got);
+}
+
 static void test_address_given(void **state)
 {
     struct fixture *f = *state;
@@ -643,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_unix_lines),
         cmocka_unit_test(test_quota_parse),
         CASE(test_content),
+        CASE(test_large),
         CASE(test_address_given),
         CASE(test_once),
         CASE(test_quota),
