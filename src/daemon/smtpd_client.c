@@ -349,6 +349,20 @@ void client_continue(struct client *c)
 
 /* --- what the engine says --- */
 
+/* Each line as it goes to the client, for tests: they compare it with the catalogue. */
+static void log_reply(const struct client *c, const struct reply_row *row, struct slice reply)
+{
+    while (reply.len > 0) {
+        size_t line = slice_find(reply, '\n') + 1;
+        struct fields f;
+        fields_reset(&f);
+        fields_add_str(&f, "row", row->id);
+        fields_add(&f, "line", slice_sub(reply, 0, line));
+        log_event(LOG_DEBUG, c->id, "reply", &f);
+        reply = slice_from(reply, line);
+    }
+}
+
 static void ops_reply(void *arg, enum reply_id id, const struct fields *evidence,
                       const struct slice *lines, size_t line_n)
 {
@@ -368,6 +382,9 @@ static void ops_reply(void *arg, enum reply_id id, const struct fields *evidence
         (void)reply_render_lines(&d->output, id, profile, &host, lines, line_n);
     } else {
         (void)reply_render(&d->output, id, profile, &host, c->id, SLICE(""));
+    }
+    if (d->ctx->config->log_level == LOG_DEBUG) {
+        log_reply(c, row, slice_from(buf_slice(&d->output), start));
     }
     fields_reset(&f);
     fields_add_str(&f, "row", row->id);

@@ -398,10 +398,11 @@ static void tell_reply(struct teller *t, size_t i)
     if (t->opening && digit == '2') {
         return; /* every connection is greeted */
     }
-    const char *what = t->opening   ? "the connection "
+    bool refused = t->opening && t->hello.len == 0; /* before the client said anything */
+    const char *what = refused      ? "the connection "
                        : t->in_data ? "the message "
                                     : "the server said";
-    bool said = !t->opening && !t->in_data, explained = t->explained;
+    bool said = !refused && !t->in_data, explained = t->explained;
     end_opening(t);
     t->explained = false;
     t->in_data = false;
