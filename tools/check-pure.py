@@ -11,7 +11,7 @@ import sys
 
 LIBC = re.compile(r"""^(
     mem(cpy|move|set|cmp|chr|rchr)|str(len|chr|cmp|c?spn)|v?snprintf|__v?snprintf_chk|
-    __(memcpy|memmove|memset|strlen)_chk|malloc|calloc|realloc|free|abort|
+    __(memcpy|memmove|memset|strlen|explicit_bzero)_chk|malloc|calloc|realloc|free|abort|explicit_bzero|
     __stack_chk_fail|__cpu_(model|indicator_init)|_GLOBAL_OFFSET_TABLE_|
     __(asan|ubsan|sanitizer|sancov|tsan)_\w+)$""", re.X)
 

@@ -1,5 +1,6 @@
 /* base/base_test.c - the small modules of base: one table or property each. */
 #include "base/arena.h"
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -293,6 +294,52 @@ static void test_fields(void **state)
     assert_false(fields_get(&f, SLICE("four"), &value));
 }
 
+static void test_base64(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *octets; /* NULL: refused */
+    } cases[] = {
+        {"", ""},
+        {"Zg==", "f"},
+        {"Zm8=", "fo"},
+        {"Zm9v", "foo"},
+        {"Zm9vYg==", "foob"},
+        {"Zm9vYmE=", "fooba"},
+        {"Zm9vYmFy", "foobar"},
+        {"Pz8/Pg==", "?\?\?>"},
+        {"Zh==", NULL},
+        {"Zm9=", NULL},
+        {"Zg=", NULL},
+        {"Zg", NULL},
+        {"Z===", NULL},
+        {"====", NULL},
+        {"Zm9v====", NULL},
+        {"Zg==Zg==", NULL},
+        {"Zm 9v", NULL},
+        {"Zm9\n", NULL},
+        {"Zm-_", NULL},
+        {"Zm9vYmFyZ", NULL},
+        {"=m9v", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned char out[8];
+        size_t n = 0;
+        bool ok = base64_decode(slice_of(cases[i].text), out, sizeof out, &n);
+        assert_int_equal(ok, cases[i].octets != NULL);
+        if (ok) {
+            struct buf b;
+            buf_init(&b, 64);
+            assert_true(slice_eq((struct slice){out, n}, slice_of(cases[i].octets)));
+            assert_true(base64_encode(&b, (struct slice){out, n}));
+            assert_true(slice_eq(buf_slice(&b), slice_of(cases[i].text)));
+            assert_int_equal(b.len, BASE64_LEN(n));
+            assert_false(n > 0 && base64_decode(slice_of(cases[i].text), out, n - 1, &n));
+            buf_clear(&b);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_clock_text),  cmocka_unit_test(test_wire),
         cmocka_unit_test(test_hash),        cmocka_unit_test(test_map),
         cmocka_unit_test(test_id),          cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ void client_end_all(struct smtpd *d);
 void client_event(struct client *c, enum trace_kind kind, const struct fields *f);
 
 /* smtpd_mail.c: the part of struct smtp_session_ops that is about mail. */
-struct smtp_verdict mail_begin(void *arg, const struct smtp_envelope *e);
+void mail_begin(void *arg, const struct smtp_envelope *e);
 void mail_rcpt(void *arg, const struct smtp_recipient *r);
 struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);
 bool mail_data(void *arg, struct slice s);

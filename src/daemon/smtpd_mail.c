@@ -49,10 +49,9 @@ static struct check_facts facts_of(const struct client *c, const struct smtp_env
     };
 }
 
-struct smtp_verdict mail_begin(void *arg, const struct smtp_envelope *e)
+void mail_begin(void *arg, const struct smtp_envelope *e)
 {
-    static struct check_verdict
-        v; /* outlives the call: its evidence goes into the reply */
+    struct check_verdict v;
     struct client *c = arg;
     struct check_facts facts = facts_of(c, e);
     c->n = ++c->last_n;
@@ -60,7 +59,7 @@ struct smtp_verdict mail_begin(void *arg, const struct smtp_envelope *e)
     if (!check_run(CHECK_MAIL, &facts, &v, trace_check, c)) {
         c->n = 0;
     }
-    return (struct smtp_verdict){v.reply, &v.evidence};
+    smtp_session_mail(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
 }
 
 /* --- recipients --- */
@@ -229,7 +228,8 @@ static void data_failed(struct client *c, const char *what)
 
 struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
 {
-    static struct check_verdict v; /* as in mail_begin() */
+    static struct check_verdict
+        v; /* outlives the call: its evidence goes into the reply */
     struct client *c = arg;
     (void)e;
     header_scan_init(&c->header);

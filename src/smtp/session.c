@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-enum { SASL_MECHANISM_MAX = 20 }; /* octets: RFC 4422 3.1 */
-
 /* --- replies --- */
 
 void session_reset(struct smtp_session *s)
@@ -32,6 +30,7 @@ void session_reset(struct smtp_session *s)
 
 void session_close(struct smtp_session *s)
 {
+    session_auth_drop(s);
     session_reset(s);
     s->phase = PHASE_CLOSED;
 }
@@ -134,7 +133,7 @@ static struct slice tell(const struct smtp_session *s, const struct smtp_line *l
 static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
 {
     struct smtp_line line = {0};
-    switch (smtp_line_take(*in, SMTP_LINE_OCTETS, &line)) {
+    switch (smtp_line_take(*in, session_line_max(s, *in), &line)) {
     case SMTP_LINE_MORE:
         *more = true;
         return;
@@ -150,7 +149,7 @@ static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
         }
         return;
     case SMTP_LINE_TOO_LONG:
-        session_say_gross(s, "", "the command line is longer than 2,048 octets");
+        session_say_gross(s, "", "the command line is too long");
         return;
     case SMTP_LINE_BARE_EOL:
         session_say_gross(s, "", "a CR or LF stands alone in the command line");
@@ -182,6 +181,11 @@ enum smtp_feed smtp_session_feed(struct smtp_session *s, struct slice in, size_t
             more = in.len == 0 && s->chunk_left > 0;
             session_feed_chunk(s, &in);
             break;
+        case PHASE_AUTH:
+            session_auth_line(s, &in, &more);
+            break;
+        case PHASE_AUTH_ASKED:
+        case PHASE_MAIL:
         case PHASE_RCPT:
         case PHASE_DONE:
         case PHASE_TLS:
@@ -221,6 +225,8 @@ void smtp_session_free(struct smtp_session **s)
     if (*s == NULL) {
         return;
     }
+    session_auth_drop(*s);
+    session_logout(*s);
     session_reset(*s);
     arena_clear(&(*s)->arena);
     arena_clear(&(*s)->transaction_arena);
@@ -246,6 +252,7 @@ void smtp_session_tls(struct smtp_session *s)
 {
     /* RFC 3207 4.2: "The server MUST discard any knowledge obtained from the client" */
     session_reset(s);
+    session_logout(s);
     arena_reset(&s->arena);
     s->helo = (struct slice){NULL, 0};
     s->hello = HELLO_NONE;
@@ -272,7 +279,8 @@ bool smtp_session_in_data(const struct smtp_session *s)
 
 bool smtp_session_waits(const struct smtp_session *s)
 {
-    return s->blocked || s->phase == PHASE_RCPT || s->phase == PHASE_DONE;
+    return s->blocked || s->phase == PHASE_AUTH_ASKED || s->phase == PHASE_MAIL ||
+           s->phase == PHASE_RCPT || s->phase == PHASE_DONE;
 }
 
 bool smtp_session_idle(const struct smtp_session *s)
@@ -298,6 +306,21 @@ uint64_t smtp_session_data_len(const struct smtp_session *s)
 const struct smtp_envelope *smtp_session_envelope(const struct smtp_session *s)
 {
     return &s->envelope;
+}
+
+struct slice smtp_session_login(const struct smtp_session *s)
+{
+    return (struct slice){s->login, s->login_len};
+}
+
+bool smtp_session_mail_asked(const struct smtp_session *s)
+{
+    return s->phase == PHASE_MAIL;
+}
+
+bool smtp_session_auth_asked(const struct smtp_session *s)
+{
+    return s->phase == PHASE_AUTH_ASKED;
 }
 
 const struct smtp_recipient *smtp_session_asked(const struct smtp_session *s)

@@ -1,6 +1,7 @@
 /* smtp/session.h - the server's side of an SMTP session: octets in, events out.
  *
- * Source  RFC 5321 3, 4.1, 4.3; RFC 1870, 2034, 2920, 3030 (BDAT), 3207 (STARTTLS), 6152, 6531.
+ * Source  RFC 5321 3, 4.1, 4.3; RFC 1870, 2034, 2920, 3030 (BDAT), 3207 (STARTTLS), 4954 (AUTH),
+ *         6152, 6531.
  * Pure    no I/O, clock or globals; allocates from its own bounded arenas only. What it decides it
  *         says through struct smtp_session_ops; what it must ask, it asks there and waits.
  * Split   the calls made to ops do not depend on how the input is cut (spans of `data` joined)
@@ -8,6 +9,8 @@
  *         With STARTTLS: they are dropped, starttls-pipelining. With DATA: dropped up to
  *         CRLF.CRLF; DATA's refusal stays its only reply, or, where it had none, is
  *         protocol-violation, at the end.
+ * Secrets what comes between AUTH and its outcome goes to ops->auth and ops->auth_response alone,
+ *         not to command() or into evidence; the session's own copy of it is cleared.
  * Own     slices handed to ops live until the call returns; those in struct smtp_envelope until
  *         the transaction ends.
  * Limits  struct smtp_limits; SMTP_LINE_OCTETS a command line; arenas SMTP_SESSION_ARENA_MAX and
@@ -25,7 +28,9 @@
 #include "smtp/params.h"
 
 enum {
-    SMTP_LINE_OCTETS = 2048, /* RFC 5321 4.5.3.1.4 asks 512, extensions add to it */
+    SMTP_LINE_OCTETS = 2048,       /* RFC 5321 4.5.3.1.4 asks 512, extensions add to it */
+    SMTP_AUTH_LINE_OCTETS = 12288, /* of AUTH and of what belongs to it (RFC 4954 4) */
+    SMTP_LOGIN_MAX = 320,          /* octets of who logged in: a mail address */
     SMTP_SESSION_ARENA_MAX = 4 * 1024,
     SMTP_TRANSACTION_ARENA_MAX = 1024 * 1024,
 };
@@ -43,13 +48,23 @@ struct smtp_limits {
     uint64_t unauthenticated_commands;
 };
 
+/* A SASL mechanism on offer. */
+struct smtp_auth_mechanism {
+    const char *name;
+    bool tls_only;   /* not in clear, whatever auth_in_clear says */
+    bool no_initial; /* the server speaks first: AUTH takes no initial response */
+};
+
 struct smtp_offer {
     enum smtp_service service;
     bool starttls;     /* offered */
     bool tls_required; /* MAIL only after TLS */
     bool auth_required;
-    bool bare_lf_ok; /* this client's bare LF counts as CRLF */
-    bool deferred;   /* this client is held off: the first command gets its row */
+    const struct smtp_auth_mechanism *auth; /* auth_n of them, outlive the session */
+    unsigned auth_n;
+    bool auth_in_clear; /* AUTH before TLS too */
+    bool bare_lf_ok;    /* this client's bare LF counts as CRLF */
+    bool deferred;      /* this client is held off: the first command gets its row */
 };
 
 /* A recipient: asked about, then accepted. */
@@ -64,13 +79,26 @@ struct smtp_envelope {
     struct smtp_params params;
     struct smtp_recipient *first, *last;
     unsigned recipient_n;
-    bool bdat; /* came in chunks */
+    bool bdat;  /* came in chunks */
+    void *data; /* of the ops, as smtp_session_mail() gave it */
 };
 
 /* An answer to something asked: REPLY_NONE lets it pass, anything else is the refusal. */
 struct smtp_verdict {
     enum reply_id reply;
     const struct fields *evidence; /* NULL: none; borrowed during the call */
+};
+
+/* How an AUTH exchange goes on. */
+enum smtp_auth_step {
+    SMTP_AUTH_CHALLENGE = 0, /* text: octets of the challenge */
+    SMTP_AUTH_OK,            /* text: who it is, 1 to SMTP_LOGIN_MAX octets */
+    SMTP_AUTH_REFUSED,       /* verdict */
+};
+struct smtp_auth_answer {
+    enum smtp_auth_step step;
+    struct slice text; /* borrowed during the call */
+    struct smtp_verdict verdict;
 };
 
 struct smtp_session;
@@ -83,8 +111,18 @@ struct smtp_session_ops {
      * unknown command after AUTH nothing: these may be secrets. */
     void (*command)(void *arg, enum smtp_verb verb, struct slice line);
     void (*hello)(void *arg, struct slice name, bool extended);
-    /* May this MAIL begin a transaction? At once. After a refusal there is no reset(). */
-    struct smtp_verdict (*mail)(void *arg, const struct smtp_envelope *e);
+    /* A login by one of the mechanisms on offer: its name as on offer, and the initial
+     * response, decoded; NULL: none. The answer comes by smtp_session_auth(), perhaps from
+     * inside the call. */
+    void (*auth)(void *arg, const char *mechanism, const struct slice *initial);
+    /* The client's answer to a challenge, decoded. Answered as auth(). */
+    void (*auth_response)(void *arg, struct slice response);
+    /* The exchange ends without an answer of yours (cancelled, undecodable, session over): one
+     * that is under way must not be given any more. */
+    void (*auth_abort)(void *arg);
+    /* May this MAIL begin a transaction? The answer comes by smtp_session_mail(), perhaps from
+     * inside the call. After a refusal there is no reset(). */
+    void (*mail)(void *arg, const struct smtp_envelope *e);
     /* May this recipient be added? The answer comes by smtp_session_rcpt(), perhaps from
      * inside the call. *r stays where it is; when it is refused, it goes, with all that was
      * allocated since this call from smtp_session_arena(). */
@@ -125,6 +163,8 @@ MUST_USE enum smtp_feed smtp_session_feed(struct smtp_session *s, struct slice i
                                           size_t *used);
 
 /* Answers. After each, feed again (also with nothing new). */
+void smtp_session_auth(struct smtp_session *s, struct smtp_auth_answer answer);
+void smtp_session_mail(struct smtp_session *s, struct smtp_verdict verdict, void *data);
 void smtp_session_rcpt(struct smtp_session *s, struct smtp_verdict verdict, void *data);
 void smtp_session_resume(struct smtp_session *s);
 /* The message cannot be kept: its reply comes when its end is seen. */
@@ -143,10 +183,15 @@ MUST_USE bool smtp_session_in_data(const struct smtp_session *s);
 MUST_USE bool smtp_session_waits(const struct smtp_session *s);
 MUST_USE bool smtp_session_idle(const struct smtp_session *s); /* between transactions */
 MUST_USE struct slice smtp_session_helo(const struct smtp_session *s);
+/* Who logged in; empty: nobody. */
+MUST_USE struct slice smtp_session_login(const struct smtp_session *s);
 MUST_USE bool smtp_session_extended(const struct smtp_session *s);
 MUST_USE uint64_t smtp_session_data_len(const struct smtp_session *s);
 /* The transaction so far; its recipients are those accepted. */
 MUST_USE const struct smtp_envelope *smtp_session_envelope(const struct smtp_session *s);
+/* MAIL waits for smtp_session_mail(), AUTH for smtp_session_auth(). */
+MUST_USE bool smtp_session_mail_asked(const struct smtp_session *s);
+MUST_USE bool smtp_session_auth_asked(const struct smtp_session *s);
 /* The recipient that waits for smtp_session_rcpt(); NULL: none. */
 MUST_USE const struct smtp_recipient *smtp_session_asked(const struct smtp_session *s);
 MUST_USE struct arena *

@@ -30,8 +30,8 @@ static void say_out_of_order(struct smtp_session *s, const struct smtp_line *lin
     session_say_error(s, REPLY_sequence_bad, &f);
 }
 
-static void say_syntax(struct smtp_session *s, const struct smtp_line *line,
-                       const char *what, struct slice argument)
+void session_say_syntax(struct smtp_session *s, const struct smtp_line *line,
+                        const char *what, struct slice argument)
 {
     struct fields f;
     fields_reset(&f);
@@ -60,7 +60,7 @@ static enum reply_id missing(const struct smtp_session *s, unsigned need)
     if ((need & NEED_TLS) != 0 && s->offer.tls_required && !s->tls) {
         return REPLY_starttls_required;
     }
-    if ((need & NEED_AUTH) != 0 && s->offer.auth_required) {
+    if ((need & NEED_AUTH) != 0 && s->offer.auth_required && s->login == NULL) {
         return REPLY_auth_required;
     }
     if ((need & NEED_MAIL) != 0 && !s->in_mail) {
@@ -109,14 +109,18 @@ static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
     }
     char size[32];
     (void)snprintf(size, sizeof size, "SIZE %" PRIu64, s->limits->message_size);
-    struct slice lines[] = {SLICE("PIPELINING"), slice_of(size),
-                            SLICE("8BITMIME"),   SLICE("CHUNKING"),
-                            SLICE("SMTPUTF8"),   SLICE("HELP"),
-                            SLICE("STARTTLS"),   SLICE("ENHANCEDSTATUSCODES")};
-    size_t n = sizeof lines / sizeof lines[0];
-    if (!s->offer.starttls || s->tls) {
-        lines[6] = lines[--n];
+    char auth[REPLY_LINE_MAX - 8];
+    struct slice lines[6 + 3] = {SLICE("PIPELINING"), slice_of(size),
+                                 SLICE("8BITMIME"),   SLICE("CHUNKING"),
+                                 SLICE("SMTPUTF8"),   SLICE("HELP")};
+    size_t n = 6;
+    if (s->offer.starttls && !s->tls) {
+        lines[n++] = SLICE("STARTTLS");
     }
+    if (session_auth_keyword(s, auth, sizeof auth)) {
+        lines[n++] = slice_of(auth);
+    }
+    lines[n++] = SLICE("ENHANCEDSTATUSCODES");
     session_say_lines(s, REPLY_ok_ehlo, &f, lines, n);
 }
 
@@ -172,7 +176,7 @@ static bool read_mail(struct smtp_session *s, const struct smtp_line *line,
     struct slice rest = line->args;
 
     if (!take_keyword(&rest, SLICE("FROM:"))) {
-        say_syntax(s, line, "expected FROM:<address>", line->args);
+        session_say_syntax(s, line, "expected FROM:<address>", line->args);
         return false;
     }
     smtp_fault path_fault = smtp_path_take(rest, true, false, sender);
@@ -182,7 +186,7 @@ static bool read_mail(struct smtp_session *s, const struct smtp_line *line,
     }
     if (!smtp_params_read(slice_from(rest, sender->used), SMTP_PARAMS_MAIL, params,
                           &fault)) {
-        say_syntax(s, line, fault.what, fault.param);
+        session_say_syntax(s, line, fault.what, fault.param);
         return false;
     }
     if (sender->utf8 && !params->smtputf8) {
@@ -212,14 +216,23 @@ static void cmd_mail(struct smtp_session *s, const struct smtp_line *line)
         return;
     }
     *e = (struct smtp_envelope){.sender = sender, .params = params};
-    struct smtp_verdict verdict = s->ops->mail(s->arg, e);
+    s->in_mail = true; /* so that reset() is told when the session ends meanwhile */
+    s->phase = PHASE_MAIL;
+    s->ops->mail(s->arg, e);
+}
+
+void smtp_session_mail(struct smtp_session *s, struct smtp_verdict verdict, void *data)
+{
+    BUG_ON(s->phase != PHASE_MAIL || !s->in_mail);
+    s->phase = PHASE_COMMAND;
     if (verdict.reply != REPLY_NONE) {
+        s->in_mail = false;
         session_say_verdict(s, verdict); /* its evidence may live in the arena */
-        *e = (struct smtp_envelope){0};
+        s->envelope = (struct smtp_envelope){0};
         arena_reset(&s->transaction_arena);
         return;
     }
-    s->in_mail = true;
+    s->envelope.data = data;
     s->mail_refused = false;
     session_say_fine(s, REPLY_ok_mail);
 }
@@ -236,7 +249,7 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
         return;
     }
     if (!take_keyword(&rest, SLICE("TO:"))) {
-        say_syntax(s, line, "expected TO:<address>", line->args);
+        session_say_syntax(s, line, "expected TO:<address>", line->args);
         return;
     }
     smtp_fault path_fault = smtp_path_take(rest, false, true, &path);
@@ -249,7 +262,7 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
     }
     if (!smtp_params_read(slice_from(rest, path.used), SMTP_PARAMS_RCPT, &params,
                           &fault)) {
-        say_syntax(s, line, fault.what, fault.param);
+        session_say_syntax(s, line, fault.what, fault.param);
         return;
     }
     if (s->envelope.recipient_n >= s->limits->recipients) {
@@ -374,7 +387,7 @@ static void cmd_noop(struct smtp_session *s, const struct smtp_line *line)
 static void cmd_vrfy(struct smtp_session *s, const struct smtp_line *line)
 {
     if (line->args.len == 0) {
-        say_syntax(s, line, "expected an address or a name", line->args);
+        session_say_syntax(s, line, "expected an address or a name", line->args);
         return;
     }
     session_say_fine(
@@ -460,7 +473,7 @@ static const struct command {
     [SMTP_VRFY]     = {cmd_vrfy, NEED_TLS | NEED_AUTH}, /* RFC 5321 4.1.4: without EHLO too */
     [SMTP_HELP]     = {cmd_help, 0},
     [SMTP_STARTTLS] = {cmd_starttls, NEED_HELLO},
-    [SMTP_AUTH]     = {cmd_unimplemented, NEED_HELLO | NEED_TLS},
+    [SMTP_AUTH]     = {session_cmd_auth, NEED_HELLO | NEED_TLS},
     [SMTP_EXPN]     = {cmd_unimplemented, 0},
     [SMTP_TURN]     = {cmd_unimplemented, 0},
     [SMTP_ATRN]     = {cmd_unimplemented, 0},
@@ -507,7 +520,7 @@ void session_run_command(struct smtp_session *s, const struct smtp_line *line)
         session_say(s, REPLY_command_deferred_closing, &f);
         return;
     }
-    if (s->offer.auth_required && line->verb != SMTP_QUIT &&
+    if (s->offer.auth_required && s->login == NULL && line->verb != SMTP_QUIT &&
         ++s->command_n > s->limits->unauthenticated_commands) {
         fields_add_u64(&f, "limit", s->limits->unauthenticated_commands);
         session_say(s, REPLY_command_unauthenticated_too_many, &f);
@@ -519,7 +532,7 @@ void session_run_command(struct smtp_session *s, const struct smtp_line *line)
         return;
     }
     if ((c->need & NO_ARGS) != 0 && line->args.len > 0) {
-        say_syntax(s, line, "takes no argument", line->args);
+        session_say_syntax(s, line, "takes no argument", line->args);
         return;
     }
     c->run(s, line);

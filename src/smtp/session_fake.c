@@ -83,26 +83,75 @@ static bool sender_is(const struct smtp_envelope *e, const char *local)
     return slice_eq(e->sender.local, slice_of(local));
 }
 
-static struct smtp_verdict on_mail(void *arg, const struct smtp_envelope *e)
+/* What the exchange does depends on the octets: "ok", "no", "later", or one more challenge. */
+static void go_on_auth(struct fake *f, struct slice octets)
 {
-    static struct fields evidence;
+    struct smtp_auth_answer a = {SMTP_AUTH_CHALLENGE, octets, {REPLY_NONE, NULL}};
+    if (slice_eq(octets, SLICE("ok"))) {
+        a = (struct smtp_auth_answer){SMTP_AUTH_OK, SLICE("ann@x.example"), a.verdict};
+    } else if (slice_eq(octets, SLICE("no"))) {
+        a.step = SMTP_AUTH_REFUSED;
+        a.verdict.reply = REPLY_auth_credentials_rejected;
+    } else if (slice_eq(octets, SLICE("later"))) {
+        return;
+    }
+    f->in_auth = a.step == SMTP_AUTH_CHALLENGE;
+    smtp_session_auth(f->session, a);
+}
+
+static void on_auth(void *arg, const char *mechanism, const struct slice *initial)
+{
     struct fake *f = arg;
-    BUG_ON(f->in_mail || e != smtp_session_envelope(f->session) || e->recipient_n != 0 ||
-           e->bdat);
+    BUG_ON(f->in_auth || f->in_mail || !smtp_session_auth_asked(f->session));
+    BUG_ON(smtp_session_login(f->session).len > 0);
+    note(f, 'U', slice_of(mechanism));
+    if (initial != NULL) {
+        note(f, 'V', *initial);
+    }
+    f->in_auth = true;
+    go_on_auth(f, initial == NULL ? SLICE("") : *initial);
+}
+
+static void on_auth_response(void *arg, struct slice response)
+{
+    struct fake *f = arg;
+    BUG_ON(!f->in_auth || f->closed || !smtp_session_auth_asked(f->session));
+    note(f, 'V', response);
+    go_on_auth(f, response);
+}
+
+static void on_auth_abort(void *arg)
+{
+    struct fake *f = arg;
+    BUG_ON(!f->in_auth);
+    line(f, 'W');
+    f->in_auth = false;
+}
+
+static void on_mail(void *arg, const struct smtp_envelope *e)
+{
+    struct fields evidence;
+    struct fake *f = arg;
+    BUG_ON(!smtp_session_waits(f->session) || !smtp_session_mail_asked(f->session));
+    BUG_ON(f->in_mail || f->in_auth || e != smtp_session_envelope(f->session) ||
+           e->recipient_n != 0 || e->bdat);
     note(f, 'F', e->sender.mailbox);
     (void)buf_add_fmt(&f->log, " size=%" PRIu64 " body=%d utf8=%d", e->params.size,
                       (int)e->params.body, e->params.smtputf8);
-    if (sender_is(e, "refused")) {
-        return refusal(f, REPLY_message_too_large, &evidence);
+    f->in_mail = !sender_is(e, "refused");
+    if (!f->in_mail) {
+        smtp_session_mail(f->session, refusal(f, REPLY_message_too_large, &evidence),
+                          NULL);
+    } else if (!sender_is(e, "waiting")) {
+        smtp_session_mail(f->session, (struct smtp_verdict){REPLY_NONE, NULL}, f);
     }
-    f->in_mail = true;
-    return (struct smtp_verdict){REPLY_NONE, NULL};
 }
 
 static void on_rcpt(void *arg, const struct smtp_recipient *r)
 {
     struct fields evidence;
     struct fake *f = arg;
+    BUG_ON(smtp_session_envelope(f->session)->data != f);
     BUG_ON(!f->in_mail || r != smtp_session_asked(f->session) ||
            !smtp_session_waits(f->session));
     note(f, 'T', r->path.mailbox);
@@ -203,6 +252,9 @@ static const struct smtp_session_ops ops = {
     .reply = on_reply,
     .command = on_command,
     .hello = on_hello,
+    .auth = on_auth,
+    .auth_response = on_auth_response,
+    .auth_abort = on_auth_abort,
     .mail = on_mail,
     .rcpt = on_rcpt,
     .data_begin = on_data_begin,
@@ -211,6 +263,9 @@ static const struct smtp_session_ops ops = {
     .reset = on_reset,
     .starttls = on_starttls,
 };
+
+const struct smtp_auth_mechanism fake_mechanisms[FAKE_MECHANISMS] = {
+    {"PLAIN", false, false}, {"LOGIN", false, true}, {"EXTERNAL", true, false}};
 
 struct smtp_limits fake_limits(void)
 {
@@ -238,7 +293,7 @@ void fake_init(struct fake *f, const struct smtp_offer *offer,
 void fake_clear(struct fake *f)
 {
     smtp_session_free(&f->session);
-    BUG_ON(f->in_mail); /* reset() was owed */
+    BUG_ON(f->in_mail || f->in_auth); /* reset(), auth_abort() were owed */
     buf_clear(&f->log);
     buf_clear(&f->input);
     buf_clear(&f->message);
@@ -257,7 +312,7 @@ static void go_on(struct fake *f)
     BUG_ON(f->closed && f->input.len > 0);
     BUG_ON(res == SMTP_FEED_WAIT && !smtp_session_waits(f->session) && !f->tls_asked);
     BUG_ON(res == SMTP_FEED_MORE && smtp_session_in_data(f->session) && f->input.len > 0);
-    BUG_ON(res == SMTP_FEED_MORE && f->input.len >= SMTP_LINE_OCTETS);
+    BUG_ON(res == SMTP_FEED_MORE && f->input.len >= SMTP_AUTH_LINE_OCTETS);
 }
 
 void fake_feed(struct fake *f, struct slice s)
@@ -267,6 +322,29 @@ void fake_feed(struct fake *f, struct slice s)
         (void)buf_add(&f->input, s);
         go_on(f);
     }
+}
+
+void fake_auth(struct fake *f, enum reply_id refused)
+{
+    struct smtp_verdict v = {refused, NULL};
+    f->in_auth = false;
+    smtp_session_auth(f->session,
+                      (struct smtp_auth_answer){refused == REPLY_NONE ? SMTP_AUTH_OK
+                                                                      : SMTP_AUTH_REFUSED,
+                                                SLICE("bob@x.example"), v});
+    go_on(f);
+}
+
+void fake_mail(struct fake *f, enum reply_id refused)
+{
+    struct fields evidence;
+    struct smtp_verdict v = {REPLY_NONE, NULL};
+    if (refused != REPLY_NONE) {
+        v = refusal(f, refused, &evidence);
+    }
+    f->in_mail = refused == REPLY_NONE;
+    smtp_session_mail(f->session, v, f);
+    go_on(f);
 }
 
 void fake_rcpt(struct fake *f, enum reply_id refused)
@@ -317,6 +395,10 @@ void fake_settle(struct fake *f)
             fake_tls(f);
         } else if (f->block) {
             fake_resume(f);
+        } else if (smtp_session_auth_asked(f->session)) {
+            fake_auth(f, REPLY_NONE);
+        } else if (smtp_session_mail_asked(f->session)) {
+            fake_mail(f, REPLY_NONE);
         } else if (smtp_session_asked(f->session) != NULL) {
             fake_rcpt(f, REPLY_NONE);
         } else if (smtp_session_waits(f->session)) {

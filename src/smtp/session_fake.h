@@ -4,9 +4,11 @@
  * Log     `log` holds one line a call: "C: " a command line as told, "S: " a reply and its
  *         evidence, "D: " message octets (joined over calls), "M: " a message to keep, and so
  *         on; octets escaped, so that a line is a line.
- * Rules   what is answered depends on local parts. Sender: refused (at MAIL), full (at DATA),
+ * Rules   what is answered depends on local parts. Sender: refused (at MAIL), waiting (for
+ *         fake_mail()), full (at DATA),
  *         failing (with its first octets), looping (at the end), slow (kept by fake_done()).
  *         Recipient: nobody, closing (refused), later (waits for fake_rcpt()).
+ *         AUTH, after decoding: ok, no, later (waits for fake_auth()); else one more challenge.
  * Checks  aborts when calls come in an order that session.h does not promise. */
 #ifndef SMTP_SESSION_FAKE_H
 #define SMTP_SESSION_FAKE_H
@@ -22,7 +24,7 @@ struct fake {
     struct buf input;   /* fed and not used yet */
     struct buf message; /* the octets of the message under way */
     bool joining;       /* the last call was data() */
-    bool in_mail, has_ended, tls_asked, closed;
+    bool in_mail, in_auth, has_ended, tls_asked, closed;
     bool block;        /* data() takes nothing until fake_resume() */
     unsigned block_in; /* > 0: data() blocks at that many calls from now, by itself */
     unsigned accepted, kept; /* messages; and those that data_end() was called for */
@@ -31,6 +33,10 @@ struct fake {
     void (*on_end)(struct fake *f, const struct smtp_envelope *e);
     void *user;
 };
+
+/* PLAIN; LOGIN, where the server speaks first; EXTERNAL, over TLS only. */
+enum { FAKE_MECHANISMS = 3 };
+extern const struct smtp_auth_mechanism fake_mechanisms[FAKE_MECHANISMS];
 
 /* The limits that tests start from: generous. */
 struct smtp_limits fake_limits(void);
@@ -43,6 +49,8 @@ void fake_clear(struct fake *f);
 void fake_feed(struct fake *f, struct slice s);
 
 /* The answers. */
+void fake_auth(struct fake *f, enum reply_id refusal);
+void fake_mail(struct fake *f, enum reply_id refusal);
 void fake_rcpt(struct fake *f, enum reply_id refusal);
 void fake_done(struct fake *f, enum reply_id refusal);
 void fake_resume(struct fake *f);

@@ -95,6 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                .starttls = (o & 2U) != 0,
                                .tls_required = (o & 6U) == 6,
                                .auth_required = (o & 24U) == 24,
+                               .auth = fake_mechanisms,
+                               .auth_n = (o & 8U) != 0 ? FAKE_MECHANISMS : 0,
+                               .auth_in_clear = (o & 4U) != 0,
                                .bare_lf_ok = (o & 32U) != 0};
     struct smtp_limits limits = fake_limits();
     limits.message_size = (o & 64U) != 0 ? 20 : 1000;

@@ -2,6 +2,7 @@
  *
  * session.c           replies, cutting octets into lines, what comes from outside
  * session_commands.c  the table of commands and their handlers
+ * session_auth.c      AUTH and its exchange
  * session_data.c      the octets of DATA and BDAT */
 #ifndef SMTP_SESSION_IMPL_H
 #define SMTP_SESSION_IMPL_H
@@ -12,11 +13,16 @@ enum phase {
     PHASE_DATA,  /* after 354 */
     PHASE_EARLY, /* octets came with DATA, before its reply: drop them as a message */
     PHASE_CHUNK, /* octets of a BDAT chunk */
-    PHASE_RCPT,  /* waits for smtp_session_rcpt() */
-    PHASE_DONE,  /* waits for smtp_session_done() */
-    PHASE_TLS,   /* waits for smtp_session_tls() */
+    PHASE_AUTH,  /* wants the client's answer to a challenge */
+    PHASE_AUTH_ASKED, /* waits for smtp_session_auth() */
+    PHASE_MAIL,       /* waits for smtp_session_mail() */
+    PHASE_RCPT,       /* waits for smtp_session_rcpt() */
+    PHASE_DONE,       /* waits for smtp_session_done() */
+    PHASE_TLS,        /* waits for smtp_session_tls() */
     PHASE_CLOSED,
 };
+
+enum { SASL_MECHANISM_MAX = 20 }; /* octets: RFC 4422 3.1 */
 
 enum hello { HELLO_NONE = 0, HELLO_HELO, HELLO_EHLO };
 
@@ -32,6 +38,8 @@ struct smtp_session {
     bool auth_refused; /* unknown commands now may be what the client would log in with */
     bool early_answered; /* PHASE_EARLY: DATA had its refusal, no reply at the end */
     struct slice helo;
+    unsigned char *login; /* login_len octets; NULL: nobody logged in */
+    size_t login_len;
     unsigned unknown_n, syntax_n, row_n, command_n;
     struct arena arena;             /* of the session */
     struct arena transaction_arena; /* of the transaction */
@@ -67,8 +75,23 @@ void session_say_gross(struct smtp_session *s, const char *command, const char *
 /* --- session_commands.c --- */
 
 void session_run_command(struct smtp_session *s, const struct smtp_line *line);
+void session_say_syntax(struct smtp_session *s, const struct smtp_line *line,
+                        const char *what, struct slice argument);
 /* sequence-..., starttls-required, auth-required. */
 void session_say_missing(struct smtp_session *s, enum reply_id id, enum smtp_verb verb);
+
+/* --- session_auth.c --- */
+
+void session_cmd_auth(struct smtp_session *s, const struct smtp_line *line);
+/* A line of the client while an exchange goes on. */
+void session_auth_line(struct smtp_session *s, struct slice *in, bool *more);
+/* Ends an exchange that is under way: it will have no outcome. */
+void session_auth_drop(struct smtp_session *s);
+void session_logout(struct smtp_session *s);
+/* "AUTH PLAIN ..." for EHLO; false: nothing to offer now. */
+MUST_USE bool session_auth_keyword(const struct smtp_session *s, char *out, size_t cap);
+/* The most octets that the line which begins so may have. */
+MUST_USE size_t session_line_max(const struct smtp_session *s, struct slice in);
 
 /* --- session_data.c --- */
 

@@ -5,7 +5,7 @@
  *   C: text      the client sends the text and CRLF
  *   c: text      the client sends the text as it is, but | is CRLF, ^ CR, ~ LF, ` NUL, * 100 x
  *   p: text      the same, as octets that come in one piece (whose timing matters)
- *   A: word      an answer is given: rcpt, refuse, done, fail, resume, tls, end; or: block
+ *   A: word      an answer is given: auth, auth-refuse, mail, mail-refuse, rcpt, refuse, done, fail, resume, tls, end; or: block
  *   S: rows      the next replies are these
  *   E: text      the last one of them had this evidence
  *   M: text      the next message that was kept (with | ^ ~ *)
@@ -144,6 +144,53 @@ static const struct script {
     {"unauthenticated quit", "O: auth commands=1\n" HELLO "C: QUIT\nS: ok-quit\n"},
     {"auth and the next line", HELLO "C: AUTH LOGIN\nS: command-unimplemented\nC: c2VjcmV0\n"
                                "S: command-unrecognized\nC: NOOP\nS: ok-noop\n"},
+    {"auth", "O: auth plain=1 commands=9\n" HELLO "C: AUTH PLAIN b2s=\nS: ok-auth\nE: account=ann@x.example\n" MAIL
+             "C: AUTH PLAIN b2s=\nS: auth-identity-change\nE: account=ann@x.example\n" RCPT},
+    {"auth, any case", "O: plain=1\n" HELLO "C: auth plain b2s=\nS: ok-auth\n"},
+    {"auth, challenges", "O: plain=1\n" HELLO "C: AUTH PLAIN\nS: ok-auth-challenge\nE: challenge=\n"
+                         "C: c2VjcmV0\nS: ok-auth-challenge\nE: challenge=c2VjcmV0\nC: \nS: ok-auth-challenge\n"
+                         "C: b2s=\nS: ok-auth\nC: NOOP\nS: ok-noop\n"},
+    {"auth, empty initial response", "O: plain=1\n" HELLO "C: AUTH PLAIN =\nS: ok-auth-challenge\nE: challenge=\n"
+                                     "C: =\nS: auth-response-undecodable\n"},
+    {"auth refused", "O: auth plain=1\n" HELLO "C: AUTH PLAIN bm8=\nS: auth-credentials-rejected\n"
+                     "C: MAIL FROM:<a@x>\nS: auth-required\nC: AUTH PLAIN b2s=\nS: ok-auth\n" MAIL},
+    {"auth later", "O: plain=1\n" HELLO "c: AUTH PLAIN bGF0ZXI=|NOOP|\nA: auth\nS: ok-auth ok-noop\n"},
+    {"auth later refused", "O: plain=1\n" HELLO "c: AUTH PLAIN|bGF0ZXI=|NOOP|\nA: auth-refuse\n"
+                           "S: ok-auth-challenge auth-credentials-rejected ok-noop\n"},
+    {"auth ends from outside", "O: plain=1\n" HELLO "C: AUTH PLAIN bGF0ZXI=\nA: end\nS: session-timeout\n"},
+    {"auth waits and ends", "O: plain=1\n" HELLO "C: AUTH PLAIN\nS: ok-auth-challenge\nA: end\nS: session-timeout\n"},
+    {"auth cancelled", "O: plain=1\n" HELLO "C: AUTH PLAIN\nS: ok-auth-challenge\nC: *\nS: auth-response-undecodable\n"
+                       "E: cancelled\nC: NOOP\nS: ok-noop\nC: AUTH PLAIN b2s=\nS: ok-auth\n"},
+    {"auth undecodable", "O: plain=1\n" HELLO "C: AUTH PLAIN b2s\nS: auth-response-undecodable\nE: not base64\n"
+                         "C: AUTH PLAIN b2s=x\nS: auth-response-undecodable\nC: AUTH PLAIN *\nS: auth-response-undecodable\n"
+                         "C: AUTH PLAIN b2s= b2s=\nS: auth-response-undecodable\n"
+                         "C: AUTH PLAIN\nS: ok-auth-challenge\nC: b2t=\nS: auth-response-undecodable\nC: NOOP\nS: ok-noop\n"},
+    {"auth unknown", "O: plain=1\n" HELLO "C: AUTH CRAM-MD5\nS: auth-mechanism-unrecognized\n"
+                     "E: mechanism=CRAM-MD5 offered=PLAIN LOGIN\n"
+                     "C: AUTH XOAUTH b2s=\nS: auth-xoauth-unsupported\nC: AUTH EXTERNAL =\nS: auth-mechanism-unrecognized\n"
+                     "C: AUTH\nS: syntax-error\nC: AUTH b2s=\nS: syntax-error\nE: argument=\n"},
+    {"auth, server first", "O: plain=1\n" HELLO "C: AUTH LOGIN b2s=\nS: auth-argument-not-permitted\nE: mechanism=LOGIN\n"
+                           "C: AUTH LOGIN\nS: ok-auth-challenge\nC: b2s=\nS: ok-auth\n"},
+    {"auth in clear", "O: tls plain=2\n" HELLO "C: AUTH PLAIN b2s=\nS: starttls-required\nE: command=AUTH\n"
+                      "C: STARTTLS\nS: ok-starttls\nA: tls\nC: AUTH PLAIN b2s=\nS: sequence-helo-first\n"
+                      HELLO "C: AUTH EXTERNAL b2s=\nS: ok-auth\n"},
+    {"auth in clear, no TLS", "O: plain=2\n" HELLO "C: AUTH PLAIN b2s=\nS: command-unimplemented\n"},
+    {"auth before STARTTLS is forgotten", "O: auth tls plain=1\n" HELLO "C: AUTH PLAIN b2s=\nS: ok-auth\n" MAIL
+                                          "C: STARTTLS\nS: ok-starttls\nA: tls\n" HELLO "C: MAIL FROM:<a@x>\nS: auth-required\n"},
+    {"auth survives EHLO and RSET", "O: auth plain=1\n" HELLO "C: AUTH PLAIN b2s=\nS: ok-auth\n" HELLO
+                                    "C: RSET\nS: ok-rset\n" MAIL},
+    {"auth in a transaction", "O: plain=1\n" START "C: AUTH PLAIN b2s=\nS: sequence-bad\nC: DATA\nS: ok-data\n"
+                              "c: x|.|\nM: x|\nS: ok-queued\n"},
+    {"auth lines", "O: plain=1\n" HELLO "c: AUTH PLAIN ***************************************x|\nS: auth-response-undecodable\n"
+                   "C: AUTH PLAIN\nS: ok-auth-challenge\nc: **************************************************************************************************************************x|\nS: auth-response-undecodable\n"
+                   "C: AUTH PLAIN\nS: ok-auth-challenge\nc: ***************************************************************************************************************************|\nS: syntax-error-closing\nE: command=AUTH\n"},
+    {"auth, bare LF", "O: plain=1\n" HELLO "C: AUTH PLAIN\nS: ok-auth-challenge\nc: b2s=~\nS: syntax-error-closing\n"},
+    /* --- MAIL that waits --- */
+    {"mail waits", HELLO "c: MAIL FROM:<waiting@x>|RCPT TO:<b@y>|DATA|\nA: mail\nS: ok-mail ok-rcpt ok-data\n"
+                   "c: x|.|\nM: x|\nS: ok-queued\n"},
+    {"mail waits and is refused", HELLO "c: MAIL FROM:<waiting@x>|RCPT TO:<b@y>|\nA: mail-refuse\n"
+                                  "S: sending-denied sequence-mail-first\nE: command=RCPT\n" MAIL},
+    {"mail waits and ends", HELLO "C: MAIL FROM:<waiting@x>\nA: end\nS: session-timeout\n"},
     /* --- STARTTLS --- */
     {"starttls", "O: tls\n" HELLO "C: STARTTLS\nS: ok-starttls\nA: tls\nC: MAIL FROM:<a@x>\n"
                  "S: sequence-helo-first\n" HELLO "C: STARTTLS\nS: starttls-repeated\n" MAIL},
@@ -295,6 +342,12 @@ static void options(struct run *r, struct slice words)
     while (words.len > 0) {
         struct slice word = slice_sub(words, 0, slice_find(words, ' '));
         bool known = slice_eq(word, SLICE("submission"));
+        if (slice_starts(word, SLICE("plain="))) {
+            offer.auth = fake_mechanisms;
+            offer.auth_n = FAKE_MECHANISMS;
+            offer.auth_in_clear = word.ptr[6] == '1';
+            known = true;
+        }
         offer.service = known ? SMTP_SUBMISSION : offer.service;
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
             if (names[i].flag != NULL && slice_eq(word, names[i].name)) {
@@ -356,7 +409,15 @@ static void send_octets(struct run *r, struct slice octets)
 static void answer(struct run *r, struct slice word)
 {
     struct fake *f = &r->fake;
-    if (slice_eq(word, SLICE("rcpt"))) {
+    if (slice_eq(word, SLICE("auth"))) {
+        fake_auth(f, REPLY_NONE);
+    } else if (slice_eq(word, SLICE("auth-refuse"))) {
+        fake_auth(f, REPLY_auth_credentials_rejected);
+    } else if (slice_eq(word, SLICE("mail"))) {
+        fake_mail(f, REPLY_NONE);
+    } else if (slice_eq(word, SLICE("mail-refuse"))) {
+        fake_mail(f, REPLY_sending_denied);
+    } else if (slice_eq(word, SLICE("rcpt"))) {
         fake_rcpt(f, REPLY_NONE);
     } else if (slice_eq(word, SLICE("refuse"))) {
         fake_rcpt(f, REPLY_rcpt_mailbox_disabled);
