@@ -42,6 +42,8 @@ enum {
  * ACCUSE         u8 role u8 index  that peer sent what it may not
  * DIR_RCPT       u64 cookie u8 service text local text domain (A-labels, lower case)
  * DIR_RCPT_IS    see directory/answer.h
+ * DIR_MAIL       see directory/mail.h
+ * DIR_MAIL_IS    see directory/mail.h
  * DIR_CHANGED    u64 generation    forget what you cached
  * SEGMENT_ASK    u64 cookie u64 octets needed (0: an ordinary shared segment)
  * SEGMENT_GIVE   u64 cookie u64 segment u64 capacity + descriptor, open for writing, empty
@@ -73,7 +75,9 @@ enum {
     X(SEGMENT_CLOSE, R_QUE,                         R_DEL,   8,     8, false) \
     X(JOB,           R_QUE,                         R_DEL,  16, 65536, false) \
     X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
-    X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false)
+    X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false) \
+    X(DIR_MAIL,      R_SMT,                         R_DIR,  33,  1300, false) \
+    X(DIR_MAIL_IS,   R_DIR,                         R_SMT,  38,   400, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,
