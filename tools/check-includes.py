@@ -13,6 +13,7 @@ MIDDLE = ["config", "tls", "net", "proc", "spool", "trace", "directory", "queue"
 MAY = {
     "base": [],
     "reply": ["base"],
+    "sasl": ["base"],
     "smtp": ["base", "reply"],
     "message": ["base", "reply"],
     "config": ["base"],
@@ -21,11 +22,11 @@ MAY = {
     "spool": ["base"],
     "trace": ["base"],
     "proc": ["base", "config"],
-    "directory": ["base", "config", "spool"],
+    "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
     "delivery": ["base", "config", "smtp", "queue", "spool"],
     "check": PURE + ["config", "directory", "spool"],
-    "daemon": PURE + MIDDLE + ["check"],
+    "daemon": PURE + MIDDLE + ["check", "sasl"],
     "cmd": PURE + MIDDLE + ["daemon"],
 }
 # What input and output needs: no business of a pure folder, but for base's few edges.
