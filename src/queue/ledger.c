@@ -136,13 +136,23 @@ static bool write_kept(struct queue_ledger *l)
     return l->kept_n == 0;
 }
 
+/* A journal whose sync failed takes nothing until the next sync has made it anew: so what was
+ * kept is tried before a sync, and after it. */
+static bool write_all(struct queue_ledger *l)
+{
+    if (l->kept_n == 0 || write_kept(l)) {
+        return spool_store_sync(l->store);
+    }
+    return spool_store_sync(l->store) && write_kept(l) && spool_store_sync(l->store);
+}
+
 bool ledger_sync(struct queue_ledger *l)
 {
     ledger_flush(l);
     if (!ledger_waits(l) && !l->failing) {
         return true;
     }
-    l->failing = (l->kept_n > 0 && !write_kept(l)) || !spool_store_sync(l->store);
+    l->failing = !write_all(l);
     if (l->failing) {
         return false;
     }

@@ -14,12 +14,13 @@ static struct {
     size_t settle_n, synced_n, done_n;
     struct message_id done[64];
     int settles, syncs; /* budgets */
+    bool broken;        /* a sync failed: takes nothing until one works */
 } disk;
 
 bool spool_store_settle(struct spool_store *s, const struct spool_settle *settle)
 {
     (void)s;
-    if (disk.settles == 0) {
+    if (disk.settles == 0 || disk.broken) {
         return false;
     }
     disk.settles--;
@@ -34,9 +35,11 @@ bool spool_store_sync(struct spool_store *s)
 {
     (void)s;
     if (disk.syncs == 0) {
+        disk.broken = true;
         return false;
     }
     disk.syncs--;
+    disk.broken = false;
     disk.synced_n = disk.settle_n;
     return true;
 }
@@ -202,12 +205,32 @@ static void test_failing(void **state)
     assert_int_equal(disk.done[0].session, 2);
 }
 
+/* A sync fails, and before the next one there is more to write. */
+static void test_broken(void **state)
+{
+    (void)state;
+    add(1, 1);
+    add(2, 1);
+    deliver(well, 0);
+    disk.syncs = 0;
+    assert_false(ledger_sync(&ledger));
+    deliver(well, 0);
+    assert_int_equal(disk.settle_n, 1);
+    assert_false(ledger_sync(&ledger));
+    disk.syncs = 100;
+    assert_true(ledger_sync(&ledger));
+    assert_int_equal(disk.settle_n, 2);
+    assert_int_equal(disk.synced_n, 2);
+    assert_int_equal(disk.done_n, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_entry, begin, end),
         cmocka_unit_test_setup_teardown(test_mixed, begin, end),
         cmocka_unit_test_setup_teardown(test_failing, begin, end),
+        cmocka_unit_test_setup_teardown(test_broken, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
