@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { DRAIN_SPARE_MS = 500 }; /* in time: the supervisor kills who is late */
 
 /* --- spool writer <-> queue --- */
 
@@ -279,12 +282,25 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
     return m->type == MSG_SPOOL_STATE && on_spool_state(d, m);
 }
 
+/* A successor has descriptors of its own; where none comes nobody shall wait to be accepted. */
+static void stop_listening(struct smtpd *d)
+{
+    smtpd_accepting(d, false);
+    for (unsigned i = 0; i < d->ctx->listener_n; i++) {
+        (void)close(d->ctx->listener[i].fd);
+    }
+}
+
 static void smtpd_drain(struct role_ctx *ctx, uint32_t ms)
 {
     struct smtpd *d = ctx->state;
+    bool again = d->draining; /* a shorter time than a reload gave */
     d->draining = true;
-    d->drain_until_ms = clock_mono_ms() + ms;
-    smtpd_accepting(d, false);
+    d->drain_until_ms =
+        clock_mono_ms() + (ms > 2 * DRAIN_SPARE_MS ? ms - DRAIN_SPARE_MS : ms / 2);
+    if (!again) {
+        stop_listening(d);
+    }
     client_drain(d);
     if (d->client_n == 0) {
         role_finish(ctx);

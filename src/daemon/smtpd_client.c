@@ -350,7 +350,8 @@ void client_continue(struct client *c)
 /* --- what the engine says --- */
 
 /* Each line as it goes to the client, for tests: they compare it with the catalogue. */
-static void log_reply(const struct client *c, const struct reply_row *row, struct slice reply)
+static void log_reply(const struct client *c, const struct reply_row *row,
+                      struct slice reply)
 {
     while (reply.len > 0) {
         size_t line = slice_find(reply, '\n') + 1;
@@ -643,6 +644,16 @@ void client_drain(struct smtpd *d)
 
 void client_end_all(struct smtpd *d)
 {
+    struct list *node = d->by_age.next;
+    while (node != &d->by_age) { /* RFC 5321 3.8: 421 before closing */
+        struct client *c = LIST_ITEM(node, struct client, age_node);
+        node = node->next;
+        if (!c->closing && !c->handshaking && !smtp_session_waits(c->session)) {
+            buf_reset(&d->output);
+            end_for_drain(c);
+            settle(c);
+        }
+    }
     while (!list_empty(&d->by_age)) {
         struct client *c = LIST_ITEM(d->by_age.next, struct client, age_node);
         note_close(c, "the server stopped");

@@ -196,6 +196,7 @@ static void stop(struct supervisor *s, const char *why)
         return;
     }
     log_text(LOG_INFO, "stopping", "%s", why);
+    listen_cut(&s->family.listen, 0); /* nobody comes who would accept */
     begin_stages(s, STOPPING, 0);
 }
 
