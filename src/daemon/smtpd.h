@@ -83,6 +83,7 @@ struct client {
     uint16_t port;
     bool reading, writing; /* what the event asks for */
     bool handshaking, start_tls, closing, lingering, quit, dead;
+    bool half_closed; /* the peer sends no more, but waits for an answer */
     size_t lingered;
     struct buf input, output; /* left over from the shared ones */
     struct trace_writer trace;

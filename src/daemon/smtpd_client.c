@@ -190,7 +190,7 @@ static void settle(struct client *c)
     set_wait(c, wait_of(c));
     /* Reading goes on while the session waits, up to a bound: switching it off and on would
      * cost two system calls a message. */
-    bool full = c->input.len >= SMTPD_READ_MAX;
+    bool full = c->input.len >= SMTPD_READ_MAX || c->half_closed;
     watch(c, !full && c->output.len == 0 && !c->closing, c->output.len > 0);
 }
 
@@ -274,6 +274,12 @@ static void feed(struct client *c, struct slice s)
     }
 }
 
+static void end_by_client(struct client *c)
+{
+    note_close(c, "the client closed the connection");
+    c->dead = true;
+}
+
 static void read_some(struct client *c)
 {
     struct smtpd *d = c->smtpd;
@@ -284,9 +290,12 @@ static void read_some(struct client *c)
         if (res == CONN_AGAIN) {
             return;
         }
+        if (res == CONN_EOF && smtp_session_waits(c->session)) {
+            c->half_closed = true; /* it may still read: what it asked for is done first */
+            return;
+        }
         if (res != CONN_OK) {
-            note_close(c, "the client closed the connection");
-            c->dead = true;
+            end_by_client(c);
             return;
         }
         feed(c, (struct slice){d->input, n});
@@ -344,6 +353,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 void client_continue(struct client *c)
 {
     feed(c, SLICE(""));
+    if (c->half_closed && !c->closing && !smtp_session_waits(c->session)) {
+        (void)flush(c);
+        end_by_client(c);
+    }
     settle(c);
 }
 
