@@ -1,4 +1,4 @@
-/* cmd/directory.c - postern domain|user|alias add|set|list|show|remove: arguments to a request
+/* cmd/directory.c - postern domain|user|alias|relay|push add|set|list|show|remove: arguments to a request
  * (directory/admin.h), to the running server or, while none runs, to its database; answers to
  * words or JSON. */
 #include "base/buf.h"
@@ -21,17 +21,17 @@
 
 enum { BUSY_MS = 5000, USAGE_MAX = 2048, NOBODY_LISTENS = -1 };
 
-#define ALL_OF(action)                                                                   \
-    (DIR_AT(DIR_OBJECT_DOMAIN, action) | DIR_AT(DIR_OBJECT_USER, action) |               \
-     DIR_AT(DIR_OBJECT_ALIAS, action))
-#define PASSWORDS (DIR_AT(DIR_OBJECT_USER, DIR_ADD) | DIR_AT(DIR_OBJECT_USER, DIR_SET))
-#define ALIASED   (DIR_AT(DIR_OBJECT_ALIAS, DIR_ADD) | DIR_AT(DIR_OBJECT_ALIAS, DIR_SET))
+#define EVERYWHERE UINT64_MAX
+#define PASSWORDS                                                                        \
+    (DIR_AT(DIR_OBJECT_USER, DIR_ADD) | DIR_AT(DIR_OBJECT_USER, DIR_SET) |               \
+     DIR_AT(DIR_OBJECT_PUSH, DIR_ADD) | DIR_AT(DIR_OBJECT_PUSH, DIR_SET))
+#define ALIASED (DIR_AT(DIR_OBJECT_ALIAS, DIR_ADD) | DIR_AT(DIR_OBJECT_ALIAS, DIR_SET))
 
 /* Options that stay here. */
 enum own { OWN_JSON = 0, OWN_PASSWORD_STDIN, OWN_PASSWORD, OWN_GENERATE, OWN_COUNT };
 /* clang-format off */
 static const struct dir_admin_option own_options[OWN_COUNT] = {
-    [OWN_JSON] = {"json", NULL, ALL_OF(DIR_ADD) | ALL_OF(DIR_SET) | ALL_OF(DIR_LIST) | ALL_OF(DIR_SHOW) | ALL_OF(DIR_REMOVE),
+    [OWN_JSON] = {"json", NULL, EVERYWHERE,
                   "answer in JSON, one object a line"},
     [OWN_PASSWORD_STDIN] = {"password-stdin", NULL, PASSWORDS, "the password is the first line of standard input"},
     [OWN_PASSWORD] = {"password", NULL, PASSWORDS, "ask for the password at the terminal"},
@@ -43,7 +43,7 @@ static const struct dir_admin_option own_options[OWN_COUNT] = {
 struct order {
     enum dir_object object;
     enum dir_action action;
-    unsigned where; /* DIR_AT() of the two */
+    uint64_t where; /* DIR_AT() of the two */
     bool own[OWN_COUNT];
     json_t *request;
     char password[DIR_PASSWORD_MAX]; /* cleared before we leave */
@@ -57,6 +57,8 @@ static const char *operands(const struct order *o)
         {"DOMAIN", "DOMAIN", "", "DOMAIN", "DOMAIN"},
         {"ADDRESS", "ADDRESS", "[DOMAIN]", "ADDRESS", "ADDRESS"},
         {"ADDRESS TARGET...", "ADDRESS TARGET...", "[DOMAIN]", "ADDRESS", "ADDRESS"},
+        {"CUSTOMER", "CUSTOMER", "", "CUSTOMER", "CUSTOMER", "CUSTOMER", "CUSTOMER"},
+        {"ADDRESS", "ADDRESS", "", "ADDRESS", "ADDRESS"},
     };
     return all[o->object][o->action];
 }
@@ -65,7 +67,8 @@ static void add_option(struct buf *out, const struct dir_admin_option *option,
                        const struct order *o)
 {
     if ((option->where & o->where) != 0) {
-        int width = (int)(24 - strlen(option->name));
+        size_t len = strlen(option->name);
+        int width = len < 24 ? (int)(24 - len) : 0;
         (void)buf_add_fmt(out, "  --%s %-*s %s\n", option->name, width,
                           option->value == NULL ? "" : option->value, option->help);
     }
@@ -140,7 +143,13 @@ static bool take_option(struct order *o, int argc, char **argv, int *i)
         o->own[option - own_options] = true;
         return true;
     }
-    json_t *json = value == NULL ? json_true() : json_string(value);
+    const char *before =
+        (option->where & DIR_MANY) != 0
+            ? json_string_value(json_object_get(o->request, option->name))
+            : NULL;
+    json_t *json = value == NULL    ? json_true()
+                   : before == NULL ? json_string(value)
+                                    : json_sprintf("%s,%s", before, value);
     if (json == NULL) {
         (void)fprintf(stderr, "postern: the value of --%s is not UTF-8\n", option->name);
     }
@@ -185,12 +194,15 @@ static int read_arguments(struct order *o, int argc, char **argv, bool *done)
     int action = argc < 2 ? -1 : word(dir_actions, DIR_ACTION_COUNT, argv[1]);
     bool options = true;
     *done = false;
-    if (object < 0 || action < 0) {
+    if (object < 0 || action < 0 ||
+        !dir_admin_knows((enum dir_object)object, (enum dir_action)action)) {
         char wrong[200];
         (void)snprintf(wrong, sizeof wrong, "there is no '%.100s'",
                        argc < 2 ? "" : argv[1]);
         return cmd_usage(argv[0], argc < 2 ? "do what?" : wrong,
-                         "add|set|list|show|remove");
+                         object == DIR_OBJECT_RELAY
+                             ? "add|set|suspend|resume|list|show|remove"
+                             : "add|set|list|show|remove");
     }
     o->object = (enum dir_object)object;
     o->action = (enum dir_action)action;
@@ -346,9 +358,10 @@ static void print_value(const char *name, const json_t *value)
 {
     size_t i = 0;
     const json_t *item = NULL;
-    bool size = strcmp(name, "quota") == 0 || strcmp(name, "used") == 0;
+    bool limit = strcmp(name, "quota") == 0 || strcmp(name, "data") == 0;
+    bool size = limit || strcmp(name, "used") == 0;
     if (size && json_integer_value(value) == 0) {
-        (void)fputs(strcmp(name, "quota") == 0 ? "no quota" : "0", stdout);
+        (void)fputs(!limit ? "0" : name[0] == 'q' ? "no quota" : "no limit", stdout);
     } else if (size) {
         print_size(stdout, json_integer_value(value));
     } else if (json_is_integer(value)) {
@@ -384,6 +397,12 @@ static const struct column columns[DIR_OBJECT_COUNT][6] = {
      {"last_use", "last use "},
      {"name", ""}},
     {{"address", ""}, {"targets", "to "}},
+    {{"relay", ""},
+     {"state", ""},
+     {"networks", "networks "},
+     {"domains", "domains "},
+     {"by_domain", "by domain "}},
+    {{"address", ""}, {"state", ""}, {"recipients", "recipients "}, {"data", "data "}},
 };
 
 static void print_entry(const struct order *o, json_t *line)
@@ -401,7 +420,8 @@ static void print_entry(const struct order *o, json_t *line)
     }
     for (const struct column *c = columns[o->object]; c->name != NULL; c++) {
         value = json_object_get(line, c->name);
-        if (value != NULL && !(json_is_string(value) && json_string_length(value) == 0)) {
+        if (value != NULL && !(json_is_string(value) && json_string_length(value) == 0) &&
+            !(json_is_array(value) && json_array_size(value) == 0)) {
             (void)printf("%s%s", c == columns[o->object] ? "" : "  ", c->label);
             print_value(c->name, value);
         }
@@ -434,6 +454,13 @@ static void print_password(const struct order *o)
         (void)printf("{\"subject\":\"%s\",\"password\":\"%s\"}\n", subject, o->password);
     } else if (o->own[OWN_GENERATE]) {
         (void)printf("password %s\n", o->password);
+    } else if (o->object == DIR_OBJECT_PUSH && o->action == DIR_ADD &&
+               !o->own[OWN_JSON] &&
+               json_object_get(o->request, "password-hash") == NULL) {
+        (void)printf(
+            "It has no password: nobody can log in to it. For one, say: postern push "
+            "set %s --generate\n",
+            subject);
     } else if (o->object == DIR_OBJECT_USER && o->action == DIR_ADD &&
                !o->own[OWN_JSON] &&
                json_object_get(o->request, "password-hash") == NULL) {

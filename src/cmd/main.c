@@ -21,6 +21,8 @@ static const struct command commands[] = {
     {"domain", cmd_directory, "add|set|list|show|remove ...", "domains that mail is taken for"},
     {"user", cmd_directory, "add|set|list|show|remove ...", "people who get mail here"},
     {"alias", cmd_directory, "add|set|list|show|remove ...", "addresses that lead to users"},
+    {"relay", cmd_directory, "add|set|suspend|resume|list|show|remove ...", "customers whose machines may relay"},
+    {"push", cmd_directory, "add|set|list|show|remove ...", "accounts that send bulk mail"},
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats ...", "the messages that are not delivered yet"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
 };

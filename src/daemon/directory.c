@@ -135,18 +135,26 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* ---- smtpd ---- */
 
-static bool directory_message(struct role_ctx *ctx, struct channel *ch,
-                              const struct msg *m)
+/* A full channel: smtpd has stopped reading, and gives up on what it asked by itself. */
+static void send_answer(struct directory *d, struct channel *ch, enum msg_type type)
 {
-    struct directory *d = ctx->state;
-    struct wire_reader r = wire_reader_of(m->payload);
+    look_after(d);
+    if (d->answer.failed || !channel_send(ch, type, buf_slice(&d->answer), -1)) {
+        log_text(LOG_WARN, "answer-dropped", "smtpd/%u does not read its answers",
+                 channel_peer_index(ch));
+    }
+}
+
+static bool on_rcpt(struct directory *d, struct channel *ch, struct slice payload)
+{
+    struct wire_reader r = wire_reader_of(payload);
     uint64_t cookie = wire_u64(&r);
     (void)wire_u8(&r); /* the service: all are answered alike */
     struct slice local = wire_text(&r), domain = wire_text(&r);
-    if (m->type != MSG_DIR_RCPT || !wire_done(&r)) {
+    struct dir_answer a = {.status = DIR_FAULT};
+    if (!wire_done(&r)) {
         return false;
     }
-    struct dir_answer a = {.status = DIR_FAULT};
     if (d->store != NULL) {
         dir_store_lookup(d->store, local, domain, clock_wall_ms(), &a);
     }
@@ -154,14 +162,39 @@ static bool directory_message(struct role_ctx *ctx, struct channel *ch,
     a.generation = d->generation;
     buf_reset(&d->answer);
     dir_answer_write(&d->answer, &a);
-    look_after(d);
-    /* A full channel: smtpd has stopped reading, and gives up on what it asked by itself. */
-    if (d->answer.failed ||
-        !channel_send(ch, MSG_DIR_RCPT_IS, buf_slice(&d->answer), -1)) {
-        log_text(LOG_WARN, "answer-dropped", "smtpd/%u does not read its answers",
-                 channel_peer_index(ch));
-    }
+    send_answer(d, ch, MSG_DIR_RCPT_IS);
     return true;
+}
+
+static bool on_mail(struct directory *d, struct channel *ch, struct slice payload)
+{
+    struct dir_mail_ask ask = {0};
+    struct dir_mail m = {.fault = true};
+    if (!dir_mail_ask_read(payload, &ask)) {
+        return false;
+    }
+    if (d->store != NULL) {
+        dir_store_mail(d->store, &ask, &m);
+    }
+    m.cookie = ask.cookie;
+    buf_reset(&d->answer);
+    dir_mail_write(&d->answer, &m);
+    send_answer(d, ch, MSG_DIR_MAIL_IS);
+    return true;
+}
+
+static bool directory_message(struct role_ctx *ctx, struct channel *ch,
+                              const struct msg *m)
+{
+    struct directory *d = ctx->state;
+    switch (m->type) {
+    case MSG_DIR_RCPT:
+        return on_rcpt(d, ch, m->payload);
+    case MSG_DIR_MAIL:
+        return on_mail(d, ch, m->payload);
+    default:
+        return false;
+    }
 }
 
 static void directory_peer(struct role_ctx *ctx, struct channel *ch)

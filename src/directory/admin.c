@@ -7,19 +7,35 @@
 #include <string.h>
 #include <time.h>
 
-const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias"};
-const char *const dir_actions[DIR_ACTION_COUNT] = {"add", "set", "list", "show",
-                                                   "remove"};
+const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias", "relay",
+                                                   "push"};
+const char *const dir_actions[DIR_ACTION_COUNT] = {"add",    "set",     "list",  "show",
+                                                   "remove", "suspend", "resume"};
 
 #define DOMAIN(action) DIR_AT(DIR_OBJECT_DOMAIN, action)
 #define USER(action)   DIR_AT(DIR_OBJECT_USER, action)
 #define ALIAS(action)  DIR_AT(DIR_OBJECT_ALIAS, action)
+#define RELAY(action)  DIR_AT(DIR_OBJECT_RELAY, action)
+#define PUSH(action)   DIR_AT(DIR_OBJECT_PUSH, action)
+#define DOMAINS        (DOMAIN(DIR_ADD) | DOMAIN(DIR_SET))
+#define RELAYS         (RELAY(DIR_ADD) | RELAY(DIR_SET))
+#define PUSHES         (PUSH(DIR_ADD) | PUSH(DIR_SET))
 
 /* clang-format off */
 const struct dir_admin_option dir_admin_options[] = {
-    {"catch-all", "ADDRESS", DOMAIN(DIR_ADD) | DOMAIN(DIR_SET),
+    {"catch-all", "ADDRESS", DOMAINS,
      "user or alias that gets mail for names nobody has; empty: none"},
-    {"postmaster", "ADDRESS", DOMAIN(DIR_ADD) | DOMAIN(DIR_SET),
+    {"allow-networks", "NETWORKS", DOMAINS | DIR_MANY,
+     "only clients from these may send to it (mx); none: all may"},
+    {"require-tls", "WHOM", DOMAINS | DIR_MANY,
+     "all, or senders' domains: whose mail must come over TLS (mx); none"},
+    {"one-domain-per-transaction", "yes|no", DOMAINS,
+     "no recipients of other domains beside its own (mx)"},
+    {"policy-size", "N", DOMAINS,
+     "most domains with such settings in a transaction to it (mx); none: limits.policies"},
+    {"message-size", "SIZE", DOMAINS,
+     "largest message to it (mx), below limits.message-size; none"},
+    {"postmaster", "ADDRESS", DOMAINS,
      "who gets the mail for postmaster (else the first user); empty: forget it"},
     {"state", "STATE", USER(DIR_ADD) | USER(DIR_SET),
      "active; disabled: mail is refused; locked: mail is kept, but no login"},
@@ -27,7 +43,17 @@ const struct dir_admin_option dir_admin_options[] = {
     {"name", "TEXT", USER(DIR_ADD) | USER(DIR_SET), "the person's name"},
     {"last-use", "TIME", USER(DIR_ADD) | USER(DIR_SET),
      "when the mailbox was used: now, 2026-01-31, 2026-01-31T12:00:00Z, \"120 d ago\""},
-    {"password-hash", "HASH", USER(DIR_ADD) | USER(DIR_SET), "a yescrypt hash ($y$...)"},
+    {"password-hash", "HASH", USER(DIR_ADD) | USER(DIR_SET) | PUSHES,
+     "a yescrypt hash ($y$...)"},
+    {"network", "NETWORK", RELAYS | DIR_MANY,
+     "of the customer's machines: 192.0.2.0/24; several replace those there were"},
+    {"domain", "DOMAIN", RELAYS | DIR_MANY,
+     "of the customer's senders, with the names below it; several replace"},
+    {"by-domain", "yes|no", RELAYS,
+     "yes (as it begins): naming such a domain in HELO or MAIL is enough; no: only address or login"},
+    {"state", "STATE", PUSHES, "active; restricted: may not send at present"},
+    {"recipients", "N", PUSHES, "most recipients of one message (300)"},
+    {"data", "SIZE", PUSHES, "largest message; none: limits.message-size"},
     {"domain", "DOMAIN", USER(DIR_LIST) | ALIAS(DIR_LIST), "only of this domain"},
     {"force", NULL, DOMAIN(DIR_REMOVE) | USER(DIR_REMOVE) | ALIAS(DIR_REMOVE),
      "also what is in it, or leads to it"},
@@ -54,7 +80,24 @@ static const struct {
                           {admin_alias_list, false},
                           {admin_alias_show, false},
                           {admin_alias_drop, true}},
+    [DIR_OBJECT_RELAY] = {{admin_relay_add, true},
+                          {admin_relay_set, true},
+                          {admin_relay_list, false},
+                          {admin_relay_show, false},
+                          {admin_relay_remove, true},
+                          {admin_relay_suspend, true},
+                          {admin_relay_resume, true}},
+    [DIR_OBJECT_PUSH] = {{admin_push_add, true},
+                         {admin_push_set, true},
+                         {admin_push_list, false},
+                         {admin_push_show, false},
+                         {admin_push_remove, true}},
 };
+
+bool dir_admin_knows(enum dir_object object, enum dir_action action)
+{
+    return commands[object][action].run != NULL;
+}
 
 void admin_fail(struct dir_admin *a, int status, const char *fmt, ...)
 {
@@ -360,7 +403,7 @@ static int word(const char *const *words, int n, const char *text)
     return -1;
 }
 
-static bool member_ok(const char *name, const json_t *value, unsigned where)
+static bool member_ok(const char *name, const json_t *value, uint64_t where)
 {
     if (strcmp(name, "object") == 0 || strcmp(name, "action") == 0 ||
         strcmp(name, "subject") == 0) {
@@ -371,9 +414,8 @@ static bool member_ok(const char *name, const json_t *value, unsigned where)
     }
     for (size_t i = 0; i < dir_admin_option_n; i++) {
         const struct dir_admin_option *o = &dir_admin_options[i];
-        if (strcmp(o->name, name) == 0) {
-            return (o->where & where) != 0 &&
-                   (o->value != NULL ? json_is_string(value) : json_is_boolean(value));
+        if (strcmp(o->name, name) == 0 && (o->where & where) != 0) {
+            return o->value != NULL ? json_is_string(value) : json_is_boolean(value);
         }
     }
     return false;
@@ -388,8 +430,10 @@ static void carry_out(struct dir_admin *a)
 {
     int object = word(dir_objects, DIR_OBJECT_COUNT, admin_text(a, "object"));
     int action = word(dir_actions, DIR_ACTION_COUNT, admin_text(a, "action"));
-    if (object < 0 || action < 0) {
-        admin_fail(a, ADMIN_USAGE, "say: domain|user|alias add|set|list|show|remove");
+    if (object < 0 || action < 0 || commands[object][action].run == NULL) {
+        admin_fail(a, ADMIN_USAGE,
+                   "say: domain|user|alias|relay|push add|set|list|show|remove, or relay "
+                   "suspend|resume");
         return;
     }
     const char *name = NULL;

@@ -1,5 +1,5 @@
-/* directory/admin.h - the administrator's requests: `postern domain|user|alias
- * ...`. One function for both ways: the directory role answers with it over its
+/* directory/admin.h - the administrator's requests: `postern
+ * domain|user|alias|relay|push ...`. One function for both ways: the directory role answers with it over its
  * control socket (proc/control.h), the command line calls it itself while no server
  * runs.
  *
@@ -25,6 +25,8 @@ enum dir_object {
     DIR_OBJECT_DOMAIN = 0,
     DIR_OBJECT_USER,
     DIR_OBJECT_ALIAS,
+    DIR_OBJECT_RELAY,
+    DIR_OBJECT_PUSH,
     DIR_OBJECT_COUNT
 };
 enum dir_action {
@@ -33,18 +35,25 @@ enum dir_action {
     DIR_LIST,
     DIR_SHOW,
     DIR_REMOVE,
+    DIR_SUSPEND,
+    DIR_RESUME,
     DIR_ACTION_COUNT
 };
 extern const char *const dir_objects[DIR_OBJECT_COUNT];
 extern const char *const dir_actions[DIR_ACTION_COUNT];
 
-#define DIR_AT(object, action) (1U << ((object)*DIR_ACTION_COUNT + (action)))
+#define DIR_AT(object, action) (UINT64_C(1) << ((object)*DIR_ACTION_COUNT + (action)))
+#define DIR_MANY                                                                         \
+    (UINT64_C(1) << 63) /* it may be given several times: a list with commas */
+_Static_assert(DIR_OBJECT_COUNT *DIR_ACTION_COUNT <= 63, "a set of commands has 63 bits");
+/* Is there such a command? */
+MUST_USE bool dir_admin_knows(enum dir_object object, enum dir_action action);
 
 /* An option of the command line (--name) and member of a request ("name"). */
 struct dir_admin_option {
     const char *name;
     const char *value; /* what follows it, for the help; NULL: nothing, it is true */
-    unsigned where;    /* DIR_AT() of the commands that know it */
+    uint64_t where;    /* DIR_AT() of the commands that know it; DIR_MANY */
     const char *help;
 };
 extern const struct dir_admin_option dir_admin_options[];

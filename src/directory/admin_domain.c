@@ -53,9 +53,37 @@ static bool set_postmaster(struct dir_admin *a, const struct dir_name *domain, i
     return admin_alias_write(a, &alias, id, target);
 }
 
+/* What the domain demands of mail to it (settings.h). */
+static bool set_demand(struct dir_admin *a, enum dir_setting which, int64_t id)
+{
+    const char *name = dir_setting_names[which];
+    const char *text = admin_text(a, name);
+    char value[DIR_SETTING_TEXT_MAX];
+    if (text == NULL) {
+        return true;
+    }
+    const char *wrong = dir_setting_read(which, text, value);
+    if (wrong != NULL) {
+        admin_fail(a, ADMIN_USAGE, "--%s: '%.100s' %s", name, text, wrong);
+        return false;
+    }
+    sqlite3_stmt *stmt =
+        db_get(a->store, value[0] == '\0' ? DB_setting_del : DB_setting_put);
+    db_int(stmt, 1, id);
+    db_cstr(stmt, 2, name);
+    if (value[0] != '\0') {
+        db_cstr(stmt, 3, value);
+    }
+    return admin_step(a, stmt);
+}
+
 static bool set_all(struct dir_admin *a, const struct dir_name *name, int64_t id)
 {
-    return set_catch_all(a, name, id) && set_postmaster(a, name, id);
+    bool ok = set_catch_all(a, name, id) && set_postmaster(a, name, id);
+    for (unsigned i = 0; i < DIR_SETTING_COUNT && ok; i++) {
+        ok = set_demand(a, (enum dir_setting)i, id);
+    }
+    return ok;
 }
 
 void admin_domain_add(struct dir_admin *a)

@@ -76,4 +76,16 @@ void admin_alias_set(struct dir_admin *a);
 void admin_alias_list(struct dir_admin *a);
 void admin_alias_show(struct dir_admin *a);
 void admin_alias_drop(struct dir_admin *a);
+void admin_relay_add(struct dir_admin *a);
+void admin_relay_set(struct dir_admin *a);
+void admin_relay_list(struct dir_admin *a);
+void admin_relay_show(struct dir_admin *a);
+void admin_relay_remove(struct dir_admin *a);
+void admin_relay_suspend(struct dir_admin *a);
+void admin_relay_resume(struct dir_admin *a);
+void admin_push_add(struct dir_admin *a);
+void admin_push_set(struct dir_admin *a);
+void admin_push_list(struct dir_admin *a);
+void admin_push_show(struct dir_admin *a);
+void admin_push_remove(struct dir_admin *a);
 #endif

@@ -2,25 +2,26 @@
  *
  * Layout of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain
  * (A-label form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64
- * generation; u16 target count; per target: u8 enum spool_target, text address. Targets
+ * generation; text settings of the domain (settings.h); u16 target count; per target: u8 enum spool_target, text address. Targets
  * only with DIR_OK, and then at least one.
  *
  * Own     slices of a read answer borrow from the payload.
  * Errors  dir_answer_read() walks the targets too: after true, dir_answer_target() gives
  *         exactly target_n of them. False: nothing was set.
- * Limits  DIR_TARGETS_MAX targets, addresses of 1 to DIR_ADDRESS_MAX octets; with all of
- *         them an answer still fits into one message. */
+ * Limits  DIR_TARGETS_MAX targets with DIR_TARGETS_LEN_MAX octets, addresses of 1 to
+ *         DIR_ADDRESS_MAX octets; with all of them and DIR_SETTINGS_MAX octets of settings an
+ *         answer still fits into one message. */
 #ifndef DIRECTORY_ANSWER_H
 #define DIRECTORY_ANSWER_H
 #include "base/wire.h"
+#include "directory/settings.h"
 
 enum {
     DIR_TARGETS_MAX = 200,
     DIR_LOCAL_MAX = 64,
     DIR_DOMAIN_MAX = 255,
     DIR_ADDRESS_MAX = DIR_LOCAL_MAX + 1 + DIR_DOMAIN_MAX,
-    DIR_TARGETS_LEN_MAX =
-        DIR_TARGETS_MAX * (1 + 2 + DIR_ADDRESS_MAX), /* octets, encoded */
+    DIR_TARGETS_LEN_MAX = 60000, /* octets, encoded */
 };
 
 enum dir_status {
@@ -37,6 +38,7 @@ struct dir_answer {
     uint64_t cookie, used, quota, last_use_ms, generation;
     enum dir_status status;
     struct slice domain;
+    struct slice settings; /* encoded; as the domain has them, whatever the status */
     uint16_t target_n;
     struct slice targets; /* undecoded; dir_answer_target() walks it */
 };

@@ -7,6 +7,21 @@
 
 #include <cmocka.h>
 
+static struct slice settings_of(void)
+{
+    static unsigned char octets[64];
+    struct buf b;
+    const char *value[DIR_SETTING_COUNT] = {
+        [DIR_SETTING_ONE_DOMAIN] = "yes", [DIR_SETTING_SIZE] = "5000"};
+    buf_init(&b, DIR_SETTINGS_MAX);
+    dir_settings_encode(&b, value);
+    struct slice out = {octets, b.len};
+    assert_true(b.len > 0 && b.len <= sizeof octets);
+    memcpy(octets, b.ptr, b.len);
+    buf_clear(&b);
+    return out;
+}
+
 static void make(struct buf *out, unsigned status, unsigned target_n)
 {
     struct buf targets;
@@ -14,7 +29,7 @@ static void make(struct buf *out, unsigned status, unsigned target_n)
     for (unsigned i = 0; i < target_n; i++) {
         unsigned char address[DIR_ADDRESS_MAX];
         memset(address, 'a' + (int)(i % 26), sizeof address);
-        dir_target_write(&targets, &(struct dir_target){1, {address, i == 0 ? 1 : 320}});
+        dir_target_write(&targets, &(struct dir_target){1, {address, i == 0 ? 1 : 290}});
     }
     assert_false(targets.failed);
     struct dir_answer a = {.cookie = 7,
@@ -24,6 +39,7 @@ static void make(struct buf *out, unsigned status, unsigned target_n)
                            .generation = 11,
                            .status = (enum dir_status)status,
                            .domain = SLICE("example.test"),
+                           .settings = settings_of(),
                            .target_n = (uint16_t)target_n,
                            .targets = buf_slice(&targets)};
     buf_reset(out);
@@ -47,11 +63,15 @@ static void test_round_trip(void **state)
     assert_int_equal(a.generation, 11);
     assert_int_equal(a.status, DIR_OK);
     assert_true(slice_eq(a.domain, SLICE("example.test")));
+    struct dir_settings s;
+    assert_true(dir_settings_read(a.settings, &s));
+    assert_true(s.one_domain);
+    assert_int_equal(s.message_size, 5000);
     struct dir_target t;
     for (unsigned i = 0; i < DIR_TARGETS_MAX; i++) {
         assert_true(dir_answer_target(&a, &t));
         assert_int_equal(t.kind, 1);
-        assert_int_equal(t.address.len, i == 0 ? 1 : 320);
+        assert_int_equal(t.address.len, i == 0 ? 1 : 290);
         assert_int_equal(t.address.ptr[0], 'a' + (int)(i % 26));
     }
     assert_false(dir_answer_target(&a, &t));

@@ -45,6 +45,32 @@ static const char *const migrations[] = {
     " n INTEGER NOT NULL, local TEXT NOT NULL, domain TEXT NOT NULL,"
     " PRIMARY KEY (alias_id, n)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX alias_target_by_address ON alias_target (domain, local);",
+
+    /* net: 16 octets, IPv4 mapped. A limit of 0 is none. */
+    "CREATE TABLE relay ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " state TEXT NOT NULL CHECK (state IN ('active', 'suspended')),"
+    " by_domain INTEGER NOT NULL CHECK (by_domain IN (0, 1)),"
+    " day_limit INTEGER NOT NULL DEFAULT 0 CHECK (day_limit >= 0),"
+    " user_day_limit INTEGER NOT NULL DEFAULT 0 CHECK (user_day_limit >= 0),"
+    " peak_limit INTEGER NOT NULL DEFAULT 0 CHECK (peak_limit >= 0),"
+    " created_ms INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE relay_network ("
+    " net BLOB NOT NULL, bits INTEGER NOT NULL,"
+    " relay_id INTEGER NOT NULL REFERENCES relay ON DELETE CASCADE,"
+    " PRIMARY KEY (net, bits)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX relay_network_by_relay ON relay_network (relay_id);"
+    "CREATE TABLE relay_domain ("
+    " name TEXT PRIMARY KEY,"
+    " relay_id INTEGER NOT NULL REFERENCES relay ON DELETE CASCADE"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX relay_domain_by_relay ON relay_domain (relay_id);"
+    "CREATE TABLE push ("
+    " id INTEGER PRIMARY KEY, domain TEXT NOT NULL, local TEXT NOT NULL, password TEXT,"
+    " state TEXT NOT NULL CHECK (state IN ('active', 'restricted')),"
+    " recipient_limit INTEGER NOT NULL CHECK (recipient_limit > 0),"
+    " data_limit INTEGER NOT NULL CHECK (data_limit >= 0),"
+    " created_ms INTEGER NOT NULL, UNIQUE (domain, local)) STRICT;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -131,6 +157,14 @@ void db_text(sqlite3_stmt *stmt, int at, struct slice value)
         (void)sqlite3_bind_text64(stmt, at,
                                   value.ptr == NULL ? "" : (const char *)value.ptr,
                                   value.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+    }
+}
+
+void db_ip(sqlite3_stmt *stmt, int at, const struct ip *ip)
+{
+    if (stmt != NULL) {
+        (void)sqlite3_bind_blob64(stmt, at, ip->octet, sizeof ip->octet,
+                                  SQLITE_TRANSIENT);
     }
 }
 
@@ -370,6 +404,7 @@ struct dir_store *dir_store_open(const struct dir_store_config *config,
     map_init(&s->usage, USAGE_ENTRIES_MAX);
     arena_init(&s->arena, LOOKUP_MEMORY_MAX);
     buf_init(&s->targets, DIR_TARGETS_LEN_MAX);
+    buf_init(&s->settings, DIR_SETTINGS_MAX);
     int code = sqlite3_open_v2(config->path, &s->db,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK) {
@@ -405,6 +440,7 @@ void dir_store_close(struct dir_store **store)
     map_clear(&s->usage);
     arena_clear(&s->arena);
     buf_clear(&s->targets);
+    buf_clear(&s->settings);
     free(s);
 }
 

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "directory/name.h"
+#include "directory/settings.h"
 #include "directory/store.h"
 
 #include <sqlite3.h>
@@ -71,7 +72,39 @@
                   " (local = ?2 OR substr(local, 1, length(?3)) = ?3) LIMIT ?4") \
     X(target_drop, "DELETE FROM alias_target WHERE domain = ?1 AND" \
                    " (local = ?2 OR substr(local, 1, length(?3)) = ?3)") \
-    X(target_drop_domain, "DELETE FROM alias_target WHERE domain = ?1")
+    X(target_drop_domain, "DELETE FROM alias_target WHERE domain = ?1") \
+    X(relay_get, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
+                 " FROM relay WHERE name = ?1") \
+    X(relay_by_id, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
+                   " FROM relay WHERE id = ?1") \
+    X(relay_page, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
+                  " FROM relay WHERE name > ?1 ORDER BY name LIMIT ?2") \
+    X(relay_put, "INSERT INTO relay (name, state, by_domain, created_ms)" \
+                 " VALUES (?1, 'active', coalesce(?2, 1), ?3)") \
+    X(relay_set, "UPDATE relay SET state = coalesce(?2, state)," \
+                 " by_domain = coalesce(?3, by_domain) WHERE id = ?1") \
+    X(relay_del, "DELETE FROM relay WHERE id = ?1") \
+    X(network_put, "INSERT INTO relay_network (net, bits, relay_id) VALUES (?1, ?2, ?3)") \
+    X(network_del, "DELETE FROM relay_network WHERE relay_id = ?1") \
+    X(network_all, "SELECT net, bits FROM relay_network WHERE relay_id = ?1 ORDER BY net, bits") \
+    X(network_who, "SELECT relay_id FROM relay_network WHERE net = ?1 AND bits = ?2") \
+    X(relay_domain_put, "INSERT INTO relay_domain (name, relay_id) VALUES (?1, ?2)") \
+    X(relay_domain_del, "DELETE FROM relay_domain WHERE relay_id = ?1") \
+    X(relay_domain_all, "SELECT name FROM relay_domain WHERE relay_id = ?1 ORDER BY name") \
+    X(relay_domain_who, "SELECT relay_id FROM relay_domain WHERE name = ?1") \
+    X(push_get, "SELECT id, state = 'restricted', recipient_limit, data_limit, created_ms," \
+                " password IS NOT NULL FROM push WHERE domain = ?1 AND local = ?2") \
+    X(push_page, "SELECT id, state = 'restricted', recipient_limit, data_limit, created_ms," \
+                 " password IS NOT NULL, domain, local FROM push" \
+                 " WHERE (domain, local) > (?1, ?2) ORDER BY domain, local LIMIT ?3") \
+    X(push_put, "INSERT INTO push (domain, local, password, state, recipient_limit," \
+                " data_limit, created_ms) VALUES (?1, ?2, ?3, coalesce(?4, 'active')," \
+                " coalesce(?5, 300), coalesce(?6, 0), ?7)") \
+    X(push_set, "UPDATE push SET password = coalesce(?3, password)," \
+                " state = coalesce(?4, state)," \
+                " recipient_limit = coalesce(?5, recipient_limit)," \
+                " data_limit = coalesce(?6, data_limit) WHERE domain = ?1 AND local = ?2") \
+    X(push_del, "DELETE FROM push WHERE id = ?1")
 /* clang-format on */
 
 #define X(name, sql) DB_##name,
@@ -86,7 +119,7 @@ struct dir_store {
     sqlite3_stmt *stmt[DB_STATEMENT_COUNT];
     struct map usage;   /* "local@domain" -> struct usage, a few seconds old at most */
     struct arena arena; /* of the lookup that runs */
-    struct buf targets; /* of the last answer */
+    struct buf targets, settings; /* of the last answer */
     enum dir_store_state state;
     char fault[DIR_ERROR_MAX];
     int64_t data_version;
@@ -103,6 +136,7 @@ sqlite3_stmt *db_get(struct dir_store *s, enum db_statement which);
 void db_text(sqlite3_stmt *stmt, int at, struct slice value);
 void db_cstr(sqlite3_stmt *stmt, int at, const char *value); /* NULL: SQL's NULL */
 void db_int(sqlite3_stmt *stmt, int at, int64_t value);
+void db_ip(sqlite3_stmt *stmt, int at, const struct ip *ip);
 /* DB_DONE and worse end the statement. DB_CONFLICT: it is there already. */
 MUST_USE enum db_res db_step(struct dir_store *s, sqlite3_stmt *stmt);
 /* For statements left before DB_DONE. */
@@ -130,6 +164,27 @@ MUST_USE enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slic
                              struct db_user *out);
 MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
                               int64_t *id);
+
+/* A relay customer. */
+struct db_relay {
+    int64_t id, created_ms;
+    bool suspended, by_domain;
+    char name[DIR_CUSTOMER_MAX + 1];
+};
+MUST_USE enum db_res db_relay(struct dir_store *s, struct slice name,
+                              struct db_relay *out);
+MUST_USE enum db_res db_relay_by_id(struct dir_store *s, int64_t id,
+                                    struct db_relay *out);
+/* A row of relay_get, relay_by_id and relay_page. */
+void db_relay_row(sqlite3_stmt *stmt, struct db_relay *out);
+
+struct db_push {
+    int64_t id, recipients, data, created_ms;
+    bool restricted, password;
+};
+MUST_USE enum db_res db_push(struct dir_store *s, const struct dir_name *address,
+                             struct db_push *out);
+void db_push_row(sqlite3_stmt *stmt, struct db_push *out);
 
 struct usage {
     uint64_t used;    /* octets, as its maildirsize says */

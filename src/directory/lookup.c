@@ -136,7 +136,9 @@ static void add_user(struct lookup *l, const struct item *item,
     (void)buf_add_byte(&b, '@');
     (void)buf_add_str(&b, item->name.domain);
     if (b.failed ||
-        (!already_target(l, buf_slice(&b)) && l->out->target_n == DIR_TARGETS_MAX)) {
+        (!already_target(l, buf_slice(&b)) &&
+         (l->out->target_n == DIR_TARGETS_MAX ||
+          l->s->targets.len + 3 + b.len > DIR_TARGETS_LEN_MAX))) {
         l->wrong = too_many;
     } else if (!already_target(l, buf_slice(&b))) {
         dir_target_write(&l->s->targets, &(struct dir_target){KIND_LOCAL, buf_slice(&b)});
@@ -275,8 +277,32 @@ static void begin(struct lookup *l, struct dir_store *s)
     db_fresh(s);
     arena_reset(&s->arena);
     buf_reset(&s->targets);
+    buf_reset(&s->settings);
     l->s = s;
     list_init(&l->items);
+}
+
+/* The settings that a domain has. */
+static enum db_res read_settings(struct dir_store *s, int64_t domain_id)
+{
+    const char *value[DIR_SETTING_COUNT] = {NULL};
+    sqlite3_stmt *stmt = db_get(s, DB_setting_all);
+    db_int(stmt, 1, domain_id);
+    enum db_res res;
+    while ((res = db_step(s, stmt)) == DB_ROW) {
+        struct slice name = db_col(stmt, 0), copy = db_col(stmt, 1);
+        for (unsigned i = 0; i < DIR_SETTING_COUNT; i++) {
+            char *with_nul = slice_eq(name, slice_of(dir_setting_names[i]))
+                                 ? arena_alloc(&s->arena, copy.len + 1)
+                                 : NULL;
+            if (with_nul != NULL && slice_cstr(copy, with_nul, copy.len + 1)) {
+                value[i] = with_nul;
+            }
+        }
+    }
+    db_end(stmt);
+    dir_settings_encode(&s->settings, value);
+    return s->settings.failed ? DB_FAULT : res;
 }
 
 /* An empty domain: the oldest one of the server. */
@@ -310,6 +336,9 @@ static enum dir_status look(struct lookup *l, struct slice local, struct slice d
     }
     if (res != DB_ROW) {
         return res == DB_DONE ? DIR_NO_DOMAIN : DIR_FAULT;
+    }
+    if (read_settings(l->s, domain_id) == DB_FAULT) {
+        return DIR_FAULT;
     }
     if (!slice_cstr(local, name->local, sizeof name->local) || local.len == 0) {
         return DIR_NO_MAILBOX;
@@ -349,6 +378,7 @@ void dir_store_lookup(struct dir_store *s, struct slice local, struct slice doma
         out->target_n = 0;
     }
     out->targets = out->status == DIR_OK ? buf_slice(&s->targets) : SLICE("");
+    out->settings = s->settings.failed ? SLICE("") : buf_slice(&s->settings);
 }
 
 const char *db_alias_wrong(struct dir_store *s, const struct dir_name *alias)

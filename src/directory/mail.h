@@ -45,7 +45,7 @@ struct dir_customer {
 enum dir_sender {
     DIR_SENDER_NONE = 0, /* nobody logged in, or the service does not ask */
     DIR_SENDER_OWN,
-    DIR_SENDER_FOREIGN,     /* it is somebody else's */
+    DIR_SENDER_FOREIGN,     /* not one of the login's */
     DIR_SENDER_UNAVAILABLE, /* the account may not send at present */
     DIR_SENDER_GONE,        /* there is no such account any more */
     DIR_SENDER_COUNT

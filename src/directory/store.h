@@ -1,5 +1,5 @@
-/* directory/store.h - directory.db: domains, users, aliases; and what becomes of a
- * recipient.
+/* directory/store.h - directory.db: domains, users, aliases, relay customers, push accounts;
+ * what becomes of a recipient, and on whose behalf a MAIL is.
  *
  * Source  SQLite in WAL mode; the schema and its versions are the table in db.c.
  * Own     one store, one thread. Slices of an answer live until the next call with
@@ -19,7 +19,7 @@
  *         database. */
 #ifndef DIRECTORY_STORE_H
 #define DIRECTORY_STORE_H
-#include "directory/answer.h"
+#include "directory/mail.h"
 
 enum { DIR_DEPTH_MAX = 10, DIR_ERROR_MAX = 640 };
 
@@ -43,6 +43,12 @@ void dir_store_close(struct dir_store **store);
  * domain in A-labels. */
 void dir_store_lookup(struct dir_store *store, struct slice local, struct slice domain,
                       uint64_t now_ms, struct dir_answer *out);
+
+/* out: all but cookie. On the relay service the customers that address, HELO, sender and
+ * login lead to: the narrowest network, the longest domain (one stands for the names below
+ * it). On push the account of the login. Elsewhere nothing. */
+void dir_store_mail(struct dir_store *store, const struct dir_mail_ask *ask,
+                    struct dir_mail *out);
 
 enum dir_store_state {
     DIR_STORE_OK = 0,

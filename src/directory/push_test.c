@@ -1,0 +1,117 @@
+/* directory/push_test.c - push accounts: the commands, and what a MAIL by a login may. */
+#include "config/config.h"
+#include "directory/testing.h"
+
+static char out[8192];
+
+static int setup(void **state)
+{
+    (void)state;
+    t_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    t_close();
+    return 0;
+}
+
+static struct dir_mail asked(const char *local, const char *domain, const char *login)
+{
+    struct dir_mail_ask ask = {.service = SERVICE_PUSH,
+                               .local = slice_of(local),
+                               .domain = slice_of(domain),
+                               .login = slice_of(login)};
+    struct dir_mail m;
+    dir_store_mail(t.store, &ask, &m);
+    assert_false(m.fault);
+    return m;
+}
+
+static void test_sender(void **state)
+{
+    (void)state;
+    t_make("push", "news@shop.test", "");
+    struct dir_mail m = asked("news", "shop.test", "news@shop.test");
+    assert_int_equal(m.sender, DIR_SENDER_OWN);
+    assert_int_equal(m.recipients, 300);
+    assert_int_equal(m.data, 0);
+    assert_int_equal(asked("News", "Shop.test", "NEWS@shop.test").sender, DIR_SENDER_OWN);
+    assert_int_equal(asked("info", "shop.test", "news@shop.test").sender,
+                     DIR_SENDER_FOREIGN);
+    assert_int_equal(asked("", "", "news@shop.test").sender, DIR_SENDER_FOREIGN);
+    assert_int_equal(asked("news", "shop.test", "other@shop.test").sender,
+                     DIR_SENDER_GONE);
+    assert_int_equal(asked("news", "shop.test", "rubbish").sender, DIR_SENDER_GONE);
+    assert_int_equal(asked("news", "shop.test", "").sender, DIR_SENDER_NONE);
+    t_must("{'object':'push','action':'set','subject':'news@shop.test','state':"
+           "'restricted','recipients':'5','data':'10 KiB'}");
+    m = asked("news", "shop.test", "news@shop.test");
+    assert_int_equal(m.sender, DIR_SENDER_UNAVAILABLE);
+    assert_int_equal(m.recipients, 5);
+    assert_int_equal(m.data, 10240);
+    t_must("{'object':'push','action':'remove','subject':'news@shop.test'}");
+    assert_int_equal(asked("news", "shop.test", "news@shop.test").sender,
+                     DIR_SENDER_GONE);
+}
+
+static void test_shown(void **state)
+{
+    (void)state;
+    t_make("push", "b@shop.test", "'data':'1 MiB'");
+    t_make("push", "a@shop.test", "'state':'restricted'");
+    t_make("push", "z@atelier.test", "'recipients':'10'");
+    assert_int_equal(t_ask("{'object':'push','action':'list'}", out, sizeof out), 0);
+#define CREATED "\"password\":false,\"created\":\"2027-01-15T08:00:00Z\"}\n"
+    assert_string_equal(
+        out, "{\"address\":\"z@atelier.test\",\"state\":\"active\",\"recipients\":10,"
+             "\"data\":0," CREATED
+             "{\"address\":\"a@shop.test\",\"state\":\"restricted\",\"recipients\":300,"
+             "\"data\":0," CREATED
+             "{\"address\":\"b@shop.test\",\"state\":\"active\",\"recipients\":300,"
+             "\"data\":1048576," CREATED);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        int status;
+        const char *says;
+    } cases[] = {
+        {"{'object':'push','action':'add','subject':'a@b.test'}", 1, "is there already"},
+        {"{'object':'push','action':'add'}", 2, "whose"},
+        {"{'object':'push','action':'add','subject':'c@b.test','recipients':'0'}", 2,
+         "no number from 1 to 1000"},
+        {"{'object':'push','action':'add','subject':'c@b.test','recipients':'1001'}", 2,
+         "no number from 1 to 1000"},
+        {"{'object':'push','action':'add','subject':'c@b.test','data':'big'}", 2,
+         "is no size"},
+        {"{'object':'push','action':'add','subject':'c@b.test','state':'locked'}", 2,
+         "is no state"},
+        {"{'object':'push','action':'add','subject':'c@b.test','password-hash':'x'}", 2,
+         "no yescrypt hash"},
+        {"{'object':'push','action':'set','subject':'c@b.test'}", 1, "there is no push"},
+        {"{'object':'push','action':'remove','subject':'c@b.test'}", 1, "there is no"},
+    };
+    t_make("push", "a@b.test", "");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(t_ask(cases[i].request, out, sizeof out), cases[i].status);
+        if (strstr(out, cases[i].says) == NULL) {
+            fail_msg("%s: %s", cases[i].request, out);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_sender, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
