@@ -187,14 +187,10 @@ static bool directory_message(struct role_ctx *ctx, struct channel *ch,
                               const struct msg *m)
 {
     struct directory *d = ctx->state;
-    switch (m->type) {
-    case MSG_DIR_RCPT:
+    if (m->type == MSG_DIR_RCPT) {
         return on_rcpt(d, ch, m->payload);
-    case MSG_DIR_MAIL:
-        return on_mail(d, ch, m->payload);
-    default:
-        return false;
     }
+    return m->type == MSG_DIR_MAIL && on_mail(d, ch, m->payload);
 }
 
 static void directory_peer(struct role_ctx *ctx, struct channel *ch)
