@@ -14,7 +14,7 @@ import re
 import sys
 import unicodedata
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "zh-CN")
 FIELDS = ("title", "cause", "remedy")
 HEADER = ["kind", "id", *FIELDS]
 CLASSES_N = 44
