@@ -61,6 +61,12 @@ MUST_USE bool admin_alias_write(struct dir_admin *a, const struct dir_name *alia
 MUST_USE bool admin_alias_remove(struct dir_admin *a, const struct dir_name *alias,
                                  int64_t domain_id);
 
+/* Of admin_login.c: the part of `user set` and `user show` that is about logging in. */
+MUST_USE bool admin_login_set(struct dir_admin *a, int64_t user_id);
+void admin_login_show(struct dir_admin *a, int64_t user_id, json_t *line);
+/* "yes" or "no" of that member into *out (1, 0; -1: absent). */
+MUST_USE bool admin_yes_no(struct dir_admin *a, const char *member, int *out);
+
 void admin_domain_add(struct dir_admin *a);
 void admin_domain_set(struct dir_admin *a);
 void admin_domain_list(struct dir_admin *a);

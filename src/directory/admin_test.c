@@ -59,7 +59,9 @@ static void test_domains_and_users(void **state)
         {"{'object':'user','action':'show','subject':'ALICE@example.test'}", 0,
          "{\"address\":\"alice@example.test\",\"state\":\"active\",\"quota\":2048,"
          "\"password\":false,\"name\":\"Älice A.\",\"created\":\"2027-01-15T08:00:00Z\","
-         "\"last_use\":\"2027-01-01T00:00:00Z\",\"used\":0}\n"},
+         "\"last_use\":\"2027-01-01T00:00:00Z\",\"used\":0,\"scram\":false,"
+         "\"second_factor\":false,\"known_networks\":false,\"networks\":[],\"grants\":[],"
+         "\"app_passwords\":[]}\n"},
         {"{'object':'user','action':'add','subject':'alice@example.test'}", 1,
          "say: postern user set"},
         {"{'object':'user','action':'set','subject':'alice@example.test','state':'locked'"

@@ -1,5 +1,6 @@
 /* directory/admin_user.c - postern user ... */
 #include "config/units.h"
+#include "directory/account.h"
 #include "directory/admin_parts.h"
 #include "directory/password.h"
 
@@ -11,7 +12,8 @@ enum { NAME_MAX_LEN = 255 };
 
 /* What add and set may bring; absent: SQL's NULL. */
 struct given {
-    const char *hash, *state, *name;
+    const char *hash, *state, *name, *scram;
+    int second_factor, known_networks; /* -1: absent */
     int64_t quota, last_use_ms;
     bool has_quota, has_last_use;
 };
@@ -70,11 +72,26 @@ static bool read_given(struct dir_admin *a, struct given *g)
     const char *last_use = admin_text(a, "last-use");
     *g = (struct given){.hash = admin_text(a, "password-hash"),
                         .state = admin_text(a, "state"),
-                        .name = admin_text(a, "name")};
+                        .name = admin_text(a, "name"),
+                        .scram = admin_text(a, "scram-keys")};
+    struct sasl_keys keys;
     if (g->hash != NULL && !dir_password_hash_ok(g->hash)) {
         admin_fail(a, ADMIN_USAGE,
                    "that is no yescrypt hash; give the password itself with "
                    "--password-stdin");
+        return false;
+    }
+    if (g->scram != NULL && !dir_scram_read(slice_of(g->scram), &keys)) {
+        admin_fail(a, ADMIN_USAGE, "these are no keys for SCRAM-SHA-256");
+        return false;
+    }
+    if (admin_text(a, "app-password") != NULL) {
+        /* the hash is of that one */
+        g->hash = NULL;
+        g->scram = NULL;
+    }
+    if (!admin_yes_no(a, "second-factor", &g->second_factor) ||
+        !admin_yes_no(a, "known-networks", &g->known_networks)) {
         return false;
     }
     if (g->state != NULL && db_state(slice_of(g->state)) < 0) {
@@ -115,6 +132,13 @@ static bool store(struct dir_admin *a, enum db_statement which,
     db_int(stmt, 7, (int64_t)a->now_ms);
     if (g->has_last_use) {
         db_int(stmt, 8, g->last_use_ms);
+    }
+    db_cstr(stmt, 9, g->scram);
+    if (g->second_factor >= 0) {
+        db_int(stmt, 10, g->second_factor);
+    }
+    if (g->known_networks >= 0) {
+        db_int(stmt, 11, g->known_networks);
     }
     return admin_step(a, stmt);
 }
@@ -191,7 +215,7 @@ void admin_user_set(struct dir_admin *a)
     char text[DIR_NAME_TEXT_MAX];
     int64_t domain_id = 0;
     if (!known(a, &name, &domain_id, &user) || !read_given(a, &g) ||
-        !store(a, DB_user_set, &name, domain_id, &g)) {
+        !store(a, DB_user_set, &name, domain_id, &g) || !admin_login_set(a, user.id)) {
         return;
     }
     if (g.has_quota && g.quota == 0 && user.quota > 0) {
@@ -285,6 +309,7 @@ void admin_user_show(struct dir_admin *a)
             (void)json_object_set_new(line, "last_use",
                                       admin_time((int64_t)usage.cur_ms));
         }
+        admin_login_show(a, user.id, line);
     }
     admin_line(a, line);
 }

@@ -71,6 +71,23 @@ static const char *const migrations[] = {
     " recipient_limit INTEGER NOT NULL CHECK (recipient_limit > 0),"
     " data_limit INTEGER NOT NULL CHECK (data_limit >= 0),"
     " created_ms INTEGER NOT NULL, UNIQUE (domain, local)) STRICT;",
+    /* Logging in. scram: see dir_scram_write(). */
+    "ALTER TABLE user ADD COLUMN scram TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE user ADD COLUMN second_factor INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE user ADD COLUMN known_networks INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE app_password ("
+    " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
+    " name TEXT NOT NULL, password TEXT NOT NULL, scram TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, last_use_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (user_id, name)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE user_network ("
+    " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
+    " network TEXT NOT NULL, last_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (user_id, network)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE user_grant ("
+    " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
+    " address TEXT NOT NULL, PRIMARY KEY (user_id, address)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE secret (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 

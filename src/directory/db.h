@@ -39,9 +39,15 @@
     X(user_get, "SELECT id, state, quota, last_use_ms, name, created_ms, password IS NOT NULL" \
                 " FROM user WHERE domain_id = ?1 AND local = ?2") \
     X(user_put, "INSERT INTO user (domain_id, local, password, state, quota, name," \
-                " created_ms, last_use_ms) VALUES (?1, ?2, ?3, coalesce(?4, 'active')," \
-                " coalesce(?5, 0), coalesce(?6, ''), ?7, coalesce(?8, ?7))") \
-    X(user_set, "UPDATE user SET password = coalesce(?3, password)," \
+                " created_ms, last_use_ms, scram, second_factor, known_networks)" \
+                " VALUES (?1, ?2, ?3, coalesce(?4, 'active')," \
+                " coalesce(?5, 0), coalesce(?6, ''), ?7, coalesce(?8, ?7)," \
+                " coalesce(?9, ''), coalesce(?10, 0), coalesce(?11, 0))") \
+    /* a new password makes the old one's keys worthless, also when it brings none */ \
+    X(user_set, "UPDATE user SET scram = CASE WHEN ?3 IS NULL THEN scram ELSE" \
+                " coalesce(?9, '') END, password = coalesce(?3, password)," \
+                " second_factor = coalesce(?10, second_factor)," \
+                " known_networks = coalesce(?11, known_networks)," \
                 " state = coalesce(?4, state), quota = coalesce(?5, quota)," \
                 " name = coalesce(?6, name), last_use_ms = coalesce(?8, last_use_ms)" \
                 " WHERE domain_id = ?1 AND local = ?2") \
@@ -53,6 +59,30 @@
                   " + (SELECT count(*) FROM alias WHERE domain_id = ?1)") \
     X(user_first, "SELECT u.local, d.name FROM user u JOIN domain d ON d.id = u.domain_id" \
                   " WHERE u.state <> 'disabled' ORDER BY u.domain_id <> ?1, u.id LIMIT 1") \
+    X(domain_only, "SELECT name FROM domain WHERE (SELECT count(*) FROM domain) = 1") \
+    X(account_get, "SELECT u.id, u.state, u.second_factor, u.known_networks," \
+                   " coalesce(u.password, ''), u.scram FROM user u JOIN domain d" \
+                   " ON d.id = u.domain_id WHERE d.name = ?1 AND u.local = ?2") \
+    X(app_all, "SELECT name, password, scram, created_ms, last_use_ms FROM app_password" \
+               " WHERE user_id = ?1 ORDER BY name") \
+    X(app_put, "INSERT INTO app_password (user_id, name, password, scram, created_ms," \
+               " last_use_ms) VALUES (?1, ?2, ?3, ?4, ?5, 0)") \
+    X(app_del, "DELETE FROM app_password WHERE user_id = ?1 AND name = ?2 RETURNING 1") \
+    X(app_used, "UPDATE app_password SET last_use_ms = ?3 WHERE user_id = ?1 AND name = ?2" \
+                " AND last_use_ms < ?4") \
+    X(user_network_get, "SELECT last_ms FROM user_network WHERE user_id = ?1 AND network = ?2") \
+    X(user_network_all, "SELECT network FROM user_network WHERE user_id = ?1 ORDER BY network") \
+    X(user_network_put, "INSERT OR REPLACE INTO user_network (user_id, network, last_ms)" \
+                   " VALUES (?1, ?2, ?3)") \
+    X(user_network_trim, "DELETE FROM user_network WHERE user_id = ?1 AND network NOT IN" \
+                    " (SELECT network FROM user_network WHERE user_id = ?1" \
+                    " ORDER BY last_ms DESC LIMIT ?2)") \
+    X(grant_get, "SELECT 1 FROM user_grant WHERE user_id = ?1 AND address IN (?2, ?3)") \
+    X(grant_all, "SELECT address FROM user_grant WHERE user_id = ?1 ORDER BY address") \
+    X(grant_put, "INSERT OR IGNORE INTO user_grant (user_id, address) VALUES (?1, ?2)") \
+    X(grant_del, "DELETE FROM user_grant WHERE user_id = ?1 AND address = ?2 RETURNING 1") \
+    X(secret_get, "SELECT value FROM secret WHERE name = ?1") \
+    X(secret_put, "INSERT OR IGNORE INTO secret (name, value) VALUES (?1, ?2)") \
     X(password_get, "SELECT password FROM user WHERE domain_id = ?1 AND local = ?2") \
     X(alias_get, "SELECT id FROM alias WHERE domain_id = ?1 AND local = ?2") \
     X(alias_put, "INSERT INTO alias (domain_id, local, created_ms) VALUES (?1, ?2, ?3)") \
@@ -198,6 +228,11 @@ struct usage db_usage(struct dir_store *s, const struct dir_name *user, uint64_t
 /* It had that quota and has none now. A maildirsize that says anything else is somebody
  * else's, and stays. */
 void db_quota_gone(struct dir_store *s, const struct dir_name *user, uint64_t quota);
+
+/* Does mail for the address go to that user (by its name, a sub-address or aliases; not by a
+ * catch-all)? DB_ROW: yes, DB_DONE: no. */
+MUST_USE enum db_res db_leads_to(struct dir_store *s, const struct dir_name *address,
+                                 const struct dir_name *user);
 
 /* What is wrong with an alias as the database has it now, or NULL: a loop, too deep, too
  * many targets, none of them there. */

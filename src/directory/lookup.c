@@ -29,6 +29,7 @@ struct lookup {
     struct list items;
     unsigned item_n;
     bool refused;       /* the first refusal stands in out->status */
+    bool all_users;     /* whatever state and quota they have */
     int64_t root_alias; /* db_alias_wrong(): this one may not be met again */
     const char *wrong;  /* an alias that cannot be followed */
 };
@@ -79,7 +80,7 @@ static bool already_target(const struct lookup *l, struct slice address)
 static enum dir_status user_status(struct lookup *l, const struct dir_name *name,
                                    const struct db_user *user, struct dir_answer *facts)
 {
-    if (l->root_alias != 0) {
+    if (l->root_alias != 0 || l->all_users) {
         return DIR_OK; /* only the way to the users is checked */
     }
     if (user->state == DIR_USER_DISABLED || user->state < 0) {
@@ -379,6 +380,33 @@ void dir_store_lookup(struct dir_store *s, struct slice local, struct slice doma
     }
     out->targets = out->status == DIR_OK ? buf_slice(&s->targets) : SLICE("");
     out->settings = s->settings.failed ? SLICE("") : buf_slice(&s->settings);
+}
+
+enum db_res db_leads_to(struct dir_store *s, const struct dir_name *address,
+                        const struct dir_name *user)
+{
+    struct dir_answer out = {0};
+    struct lookup l = {.out = &out, .all_users = true};
+    begin(&l, s);
+    if (!push(&l, address, SLICE(""), 0) || work(&l, SLICE(""), 0) == DB_FAULT) {
+        return DB_FAULT;
+    }
+    /* A user's name has no sub-address sign in it, so what follows one is a tag. */
+    const char *sign = s->config.sub_address;
+    struct dir_answer walk = {.target_n = out.target_n,
+                              .targets = buf_slice(&s->targets)};
+    struct dir_target target;
+    while (dir_answer_target(&walk, &target)) {
+        size_t at = slice_rfind(target.address, '@');
+        struct slice local = slice_sub(target.address, 0, at);
+        struct slice domain = slice_from(target.address, at + 1);
+        size_t tag = sign[0] == '\0' ? at : slice_find(local, (unsigned char)sign[0]);
+        if (slice_eq(domain, slice_of(user->domain)) &&
+            slice_eq(slice_sub(local, 0, tag), slice_of(user->local))) {
+            return DB_ROW;
+        }
+    }
+    return DB_DONE;
 }
 
 const char *db_alias_wrong(struct dir_store *s, const struct dir_name *alias)

@@ -1,6 +1,7 @@
 /* directory/sender.c - dir_store_mail(): on whose behalf a MAIL is; relay customers and push
  * accounts in the database. */
 #include "config/config.h"
+#include "directory/account.h"
 #include "directory/db.h"
 
 void db_relay_row(sqlite3_stmt *stmt, struct db_relay *out)
@@ -175,6 +176,28 @@ static bool account(struct dir_store *s, const struct dir_mail_ask *ask,
     return true;
 }
 
+/* A user who logged in (account.h). */
+static bool user(struct dir_store *s, const struct dir_mail_ask *ask, struct dir_mail *out)
+{
+    if (ask->login.len == 0) {
+        return true;
+    }
+    switch (dir_store_may_send(s, ask->login, ask->local, ask->domain)) {
+    case DIR_SEND_YES:
+        out->sender = DIR_SENDER_OWN;
+        return true;
+    case DIR_SEND_NOT_YOURS:
+        out->sender = DIR_SENDER_FOREIGN;
+        return true;
+    case DIR_SEND_DISABLED:
+        out->sender = DIR_SENDER_UNAVAILABLE;
+        return true;
+    case DIR_SEND_FAULT:
+        break;
+    }
+    return false;
+}
+
 void dir_store_mail(struct dir_store *s, const struct dir_mail_ask *ask,
                     struct dir_mail *out)
 {
@@ -186,6 +209,8 @@ void dir_store_mail(struct dir_store *s, const struct dir_mail_ask *ask,
         ok = customers(s, ask, out);
     } else if (ask->service == SERVICE_PUSH) {
         ok = account(s, ask, out);
+    } else if (ask->service == SERVICE_SUBMISSION) {
+        ok = user(s, ask, out);
     }
     if (!ok) {
         *out = (struct dir_mail){.fault = true};
