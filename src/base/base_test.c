@@ -33,6 +33,17 @@ static void test_slice(void **state)
     assert_int_equal(slice_rfind(SLICE("a.b.c"), '.'), 3);
     assert_true(slice_eq(slice_trim(SLICE(" \tx y\t ")), SLICE("x y")));
     assert_true(slice_eq(slice_trim(SLICE(" \t ")), SLICE("")));
+    assert_true(slice_eq(slice_strip(SLICE("\r\n a \n")), SLICE("a")));
+    assert_int_equal(slice_search(SLICE("abcabd"), SLICE("abd")), 3);
+    assert_int_equal(slice_search(SLICE("abc"), SLICE("abcd")), 3);
+    assert_int_equal(slice_search(SLICE(""), SLICE("")), 0);
+    assert_int_equal(slice_isearch(SLICE("xABd"), SLICE("abD")), 1);
+    assert_int_equal(slice_isearch(SLICE("xAB"), SLICE("abd")), 3);
+    struct slice rest = SLICE("a\r\n\nb"), line;
+    assert_true(slice_line(&rest, &line) && slice_eq(line, SLICE("a")));
+    assert_true(slice_line(&rest, &line) && line.len == 0);
+    assert_true(slice_line(&rest, &line) && slice_eq(line, SLICE("b")));
+    assert_false(slice_line(&rest, &line));
     assert_true(slice_cmp(SLICE("ab"), SLICE("abc")) < 0);
 
     char c[4];

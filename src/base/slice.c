@@ -58,6 +58,32 @@ size_t slice_rfind(struct slice s, unsigned char c)
     return at == NULL ? s.len : (size_t)(at - s.ptr);
 }
 
+size_t slice_search(struct slice s, struct slice needle)
+{
+    if (needle.len == 0) {
+        return 0;
+    }
+    const unsigned char *at =
+        s.len == 0 ? NULL : memmem(s.ptr, s.len, needle.ptr, needle.len);
+    return at == NULL ? s.len : (size_t)(at - s.ptr);
+}
+
+size_t slice_isearch(struct slice s, struct slice needle)
+{
+    if (needle.len == 0 || needle.len > s.len) {
+        return needle.len == 0 ? 0 : s.len;
+    }
+    unsigned char first = ascii_lower(needle.ptr[0]);
+    size_t last = s.len - needle.len;
+    for (size_t i = 0; i <= last; i++) {
+        if (ascii_lower(s.ptr[i]) == first &&
+            slice_ieq((struct slice){s.ptr + i, needle.len}, needle)) {
+            return i;
+        }
+    }
+    return s.len;
+}
+
 static bool is_blank(unsigned char c)
 {
     return c == ' ' || c == '\t';
@@ -73,6 +99,34 @@ struct slice slice_trim(struct slice s)
         s.len--;
     }
     return slice_from(s, start);
+}
+
+struct slice slice_strip(struct slice s)
+{
+    size_t start = 0;
+    while (start < s.len &&
+           (is_blank(s.ptr[start]) || s.ptr[start] == '\r' || s.ptr[start] == '\n')) {
+        start++;
+    }
+    while (s.len > start && (is_blank(s.ptr[s.len - 1]) || s.ptr[s.len - 1] == '\r' ||
+                             s.ptr[s.len - 1] == '\n')) {
+        s.len--;
+    }
+    return slice_from(s, start);
+}
+
+bool slice_line(struct slice *rest, struct slice *line)
+{
+    if (rest->len == 0) {
+        return false;
+    }
+    size_t end = slice_find(*rest, '\n');
+    *line = slice_sub(*rest, 0, end);
+    *rest = slice_from(*rest, end + 1);
+    if (line->len > 0 && line->ptr[line->len - 1] == '\r') {
+        line->len--;
+    }
+    return true;
 }
 
 bool slice_u64(struct slice s, uint64_t *out)

@@ -65,8 +65,18 @@ MUST_USE int slice_cmp(struct slice a, struct slice b);
 MUST_USE size_t slice_find(struct slice s, unsigned char c);
 MUST_USE size_t slice_rfind(struct slice s, unsigned char c);
 
+/* Offset of the first place where needle stands, or s.len; an empty needle stands at 0. The
+ * second is blind to ASCII case. */
+MUST_USE size_t slice_search(struct slice s, struct slice needle);
+MUST_USE size_t slice_isearch(struct slice s, struct slice needle);
+
 /* s without SP and HTAB at both ends. */
 MUST_USE struct slice slice_trim(struct slice s);
+/* The same, line ends too. */
+MUST_USE struct slice slice_strip(struct slice s);
+
+/* Takes the next line off *rest, without its LF or CRLF; false when nothing is left. */
+MUST_USE bool slice_line(struct slice *rest, struct slice *line);
 
 /* Decimal digits only, all of s, no sign, no overflow. */
 MUST_USE bool slice_u64(struct slice s, uint64_t *out);
