@@ -75,6 +75,12 @@ static void resolve_paths(struct load *l)
             char **path = (char **)(void *)((char *)l->cfg + settings[i].offset);
             ok = resolve(path, l->cfg->state_dir);
         }
+        if (settings[i].type == SETTING_PATHS) {
+            struct config_list *list = (void *)((char *)l->cfg + settings[i].offset);
+            for (unsigned n = 0; n < list->n && ok; n++) {
+                ok = resolve(&list->item[n], l->cfg->state_dir);
+            }
+        }
     }
     if (!ok) {
         buf_add_fmt(load_complain(l, 0), "its directory: %s; expected one",
@@ -132,11 +138,11 @@ static void check_listeners(struct load *l)
     }
 }
 
-static void check_tls_file(struct load *l, unsigned row, const char *path,
-                           unsigned wanted)
+static void check_tls_files(struct load *l, unsigned row, const struct config_list *paths,
+                            unsigned wanted)
 {
     const char *name = settings[row].name;
-    if (path[0] == '\0') {
+    if (paths->n == 0) {
         buf_add_fmt(
             load_complain(l, l->listener[wanted].start),
             "listener \"%s\" offers TLS, but tls.%s is not set; expected "
@@ -144,27 +150,51 @@ static void check_tls_file(struct load *l, unsigned row, const char *path,
             l->cfg->listener[wanted].name, name);
         return;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        buf_add_fmt(load_complain(l, l->line[row]),
-                    "tls.%s: %.200s: %s; expected a PEM file that can be read here", name,
-                    path, strerror(errno));
-        return;
+    for (unsigned i = 0; i < paths->n; i++) {
+        int fd = open(paths->item[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0) {
+            buf_add_fmt(load_complain(l, l->line[row]),
+                        "tls.%s: %.200s: %s; expected a PEM file that can be read here",
+                        name, paths->item[i], strerror(errno));
+            return;
+        }
+        close(fd);
     }
-    close(fd);
 }
 
 static void check_tls(struct load *l)
 {
-    for (unsigned i = 0; i < l->cfg->listener_n; i++) {
-        if (l->cfg->listener[i].tls == TLS_NONE) {
+    const struct config *cfg = l->cfg;
+    if (cfg->tls_certificate.n != cfg->tls_key.n && cfg->tls_key.n > 0) {
+        buf_add_fmt(load_complain(l, l->line[SETTING_ROW_tls_key]),
+                    "tls.key names %u files, tls.certificate %u; expected a key for each "
+                    "certificate, in the same order",
+                    cfg->tls_key.n, cfg->tls_certificate.n);
+        return;
+    }
+    for (unsigned i = 0; i < cfg->listener_n; i++) {
+        if (cfg->listener[i].tls == TLS_NONE) {
             continue;
         }
-        check_tls_file(l, SETTING_ROW_tls_certificate, l->cfg->tls_certificate, i);
+        check_tls_files(l, SETTING_ROW_tls_certificate, &cfg->tls_certificate, i);
         if (!l->failed) {
-            check_tls_file(l, SETTING_ROW_tls_key, l->cfg->tls_key, i);
+            check_tls_files(l, SETTING_ROW_tls_key, &cfg->tls_key, i);
         }
         return;
+    }
+}
+
+/* A proxy's header without anybody who may send it would refuse everybody. */
+static void check_proxy(struct load *l)
+{
+    for (unsigned i = 0; i < l->cfg->listener_n; i++) {
+        if (l->cfg->listener[i].proxy && l->cfg->trust_proxy_networks.n == 0) {
+            buf_add_fmt(load_complain(l, l->listener[i].line[LISTENER_PROXY]),
+                        "listener \"%s\" expects a proxy, but trust.proxy-networks is "
+                        "empty; expected the networks of the proxies",
+                        l->cfg->listener[i].name);
+            return;
+        }
     }
 }
 
@@ -196,9 +226,9 @@ static void check_retry(struct load *l)
 
 void load_check(struct load *l)
 {
-    static void (*const steps[])(struct load *) = {check_listeners, check_hostname,
-                                                   check_maildir,   resolve_paths,
-                                                   check_retry,     check_tls};
+    static void (*const steps[])(struct load *) = {
+        check_listeners, check_hostname, check_maildir, resolve_paths,
+        check_retry,     check_tls,      check_proxy};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

@@ -19,12 +19,13 @@ const char *config_tls_name(enum config_tls tls);
 
 enum { CONFIG_LISTENERS_MAX = 16, CONFIG_ADDRESSES_MAX = 16, CONFIG_LIST_MAX = 64 };
 
-/* What must stand in a listener "name" { ... } section: name, words or form, help. */
+/* What must stand in a listener "name" { ... } section (proxy may): name, words or form, help. */
 /* clang-format off */
 #define CONFIG_LISTENER_SETTINGS(X) \
     X("address", "list of address:port", "where it listens") \
     X("service", "mx|submission|relay|push", "mx: mail for our domains; submission: from our users, after AUTH; relay: from known machines; push: bulk mail") \
-    X("tls", "none|starttls|required|implicit", "none: not offered; starttls: offered; required: nothing goes without it; implicit: from the first octet")
+    X("tls", "none|starttls|required|implicit", "none: not offered; starttls: offered; required: nothing goes without it; implicit: from the first octet") \
+    X("proxy", "no|yes", "yes: every connection begins with a header of the PROXY protocol, version 1 or 2, and comes from trust.proxy-networks")
 /* clang-format on */
 
 struct config_listener {
@@ -33,6 +34,7 @@ struct config_listener {
     unsigned address_n;
     enum config_service service;
     enum config_tls tls;
+    bool proxy;
 };
 
 struct config_list {
@@ -54,6 +56,7 @@ struct config_times {
  *   STR       char *               characters       as is
  *   DOMAIN    char *               characters       domain name in A-label form, or empty
  *   PATH      char *               characters       path; relative: below state-dir
+ *   PATHS     struct config_list   items            list of paths; relative: below state-dir
  *   DIR       char *               characters       path; relative: beside the file
  *   ENDPOINT  char *               characters       "unix:/path", "address:port", empty
  *   INT       uint64_t             value            100
@@ -67,6 +70,7 @@ struct config_times {
 #define CONFIG_TYPE_STR       char *
 #define CONFIG_TYPE_DOMAIN    char *
 #define CONFIG_TYPE_PATH      char *
+#define CONFIG_TYPE_PATHS     struct config_list
 #define CONFIG_TYPE_DIR       char *
 #define CONFIG_TYPE_ENDPOINT  char *
 #define CONFIG_TYPE_INT       uint64_t
@@ -87,11 +91,15 @@ struct config_times {
     X("", "smtpd-processes", smtpd_processes, INT, "0", 0, 64, "", "smtpd processes (0: one per core)") \
     X("", "delivery-processes", delivery_processes, INT, "0", 0, 64, "", "delivery processes (0: one per core)") \
     X("", "drain-time", drain_time, TIME, "30 s", 0, 3600000, "", "how long SIGTERM waits for running sessions") \
-    X("tls", "certificate", tls_certificate, PATH, "", 0, 4000, "", "PEM file with the certificate chain") \
-    X("tls", "key", tls_key, PATH, "", 0, 4000, "", "PEM file with the private key") \
+    X("tls", "certificate", tls_certificate, PATHS, "", 0, 16, "", "PEM files with a certificate chain each; a client that names a host (SNI) gets the first that is for it, all others get the first") \
+    X("tls", "key", tls_key, PATHS, "", 0, 16, "", "PEM files with the private keys, in the order of the certificates") \
+    X("tls", "ask-client-certificate", tls_ask_client_certificate, BOOL, "no", 0, 0, "", "yes: clients are asked for a certificate; what they show is recorded, nothing is refused") \
+    X("trust", "proxy-networks", trust_proxy_networks, NETWORKS, "", 0, 64, "", "networks whose header of the PROXY protocol is believed") \
+    X("trust", "xclient-networks", trust_xclient_networks, NETWORKS, "", 0, 64, "", "networks that may say with XCLIENT for whom they speak") \
     X("dns", "forward", dns_forward, RESOLVERS, "", 0, 16, "", "resolvers to ask, address@port (default: /etc/resolv.conf)") \
     X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "", "largest message") \
     X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "", "recipients of one transaction") \
+    X("limits", "hold-time", limits_hold_time, TIME, "7 d", 0, 31536000000, "", "how long a submitted message may ask to be held (FUTURERELEASE); 0 s: not offered") \
     X("limits", "hops", limits_hops, INT, "50", 1, 1000, "", "Received fields before a message counts as looping") \
     X("limits", "session-time", limits_session_time, TIME, "30 min", 1000, 86400000, "", "life of a connection") \
     X("limits", "command-time", limits_command_time, TIME, "5 min", 100, 3600000, "", "wait for the next command (RFC 5321 4.5.3.2.7)") \

@@ -106,7 +106,7 @@ static void test_bad(void **state)
         {"limit {", ":1: unknown section \"limit\"; did you mean \"limits\"?"},
         {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
         {"frobnication {",
-         ":1: unknown section \"frobnication\"; expected one of listener tls "
+         ":1: unknown section \"frobnication\"; expected one of listener tls trust "
          "dns limits spool queue directory delivery trace log"},
         {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
         {"hostname = a\nhostname = b",
@@ -237,6 +237,19 @@ static void test_bad(void **state)
          ":4: tls.key: /nonexistent/k: No such file or directory; expected a PEM file "
          "that can "
          "be read here"},
+        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+         "tls { certificate = {\"/dev/null\", \"/dev/null\"}\n key = \"/dev/null\" }",
+         ":4: tls.key names 1 files, tls.certificate 2; expected a key for each "
+         "certificate, in the same order"},
+        {"listener x {\n address = \"[::1]:1\" service = mx tls = none\n proxy = yes }",
+         ":3: listener \"x\" expects a proxy, but trust.proxy-networks is empty; "
+         "expected "
+         "the networks of the proxies"},
+        {"listener x {\n proxy = maybe",
+         ":2: proxy is \"maybe\": it is none of the words; expected no or yes"},
+        {"tls { certificate = {\"\"} }", ":1: tls.certificate is \"\": it is too short; "
+                                         "expected a list of paths; relative "
+                                         "ones start at state-dir"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct config *cfg = NULL;
@@ -382,14 +395,16 @@ static void test_good(void **state)
              "  address = { \"127.0.0.1:2525\", \"[::1]:2525\" }\n"
              "  service = mx tls = starttls }\n"
              "listener out { address = 127.0.0.1:2587 service = submission tls = "
-             "required }\n",
+             "required proxy = yes }\n"
+             "trust { proxy-networks = {127.0.0.0/8} }\n",
              &cfg),
         "");
     assert_string_equal(cfg->hostname, "mx.example.org");
     assert_string_equal(cfg->state_dir, state_dir);
-    assert_string_equal(cfg->tls_certificate, "/dev/null");
+    assert_string_equal(cfg->tls_certificate.item[0], "/dev/null");
     (void)snprintf(expected, sizeof expected, "%s/run state/../postern.conf", dir);
-    assert_string_equal(cfg->tls_key, expected);
+    assert_string_equal(cfg->tls_key.item[0], expected);
+    assert_true(!cfg->listener[0].proxy && cfg->listener[1].proxy);
     assert_int_equal(cfg->limits_message_size, 65536);
     assert_int_equal(cfg->limits_recipients, 7);
     assert_int_equal(cfg->limits_command_time, 3600000);
@@ -425,7 +440,7 @@ static void test_defaults(void **state)
     assert_string_equal(load("hostname = mx.example.org " MX, &cfg), "");
     assert_string_equal(cfg->state_dir, "/var/lib/postern");
     assert_string_equal(cfg->delivery_maildir, "/var/lib/postern/mail/%d/%u/Maildir");
-    assert_string_equal(cfg->tls_key, "");
+    assert_int_equal(cfg->tls_key.n, 0);
     assert_int_equal(cfg->limits_message_size, 35 * 1024 * 1024);
     assert_int_equal(cfg->queue_retry.n, 7);
     assert_int_equal(cfg->queue_retry.ms[6], 4 * 3600 * 1000);

@@ -12,6 +12,7 @@ static const struct {
 } sections[] = {
     {"", "The server as a whole"},
     {"tls", "Certificate for listeners that offer TLS"},
+    {"trust", "Whose word about others is believed"},
     {"dns", "Where names are looked up"},
     {"limits", "What one client, session or message may take"},
     {"spool", "Where accepted messages wait, on disk"},
@@ -78,11 +79,12 @@ void describe_defaults(struct buf *out)
         buf_add_str(out, top ? "" : "}\n");
     }
     static const char *const sample[LISTENER_SETTINGS] = {"{\"127.0.0.1:2525\"}", "mx",
-                                                          "none"};
+                                                          "none", "no"};
     buf_add_fmt(out, "\n# %s.\nlistener \"mx\" {\n", listener_help);
     for (unsigned i = 0; i < LISTENER_SETTINGS; i++) {
-        buf_add_fmt(out, "    # %s\n    # (%s; no default)\n    %s = %s\n",
+        buf_add_fmt(out, "    # %s\n    # (%s; %s)\n    %s = %s\n",
                     listener_settings[i].help, listener_settings[i].form,
+                    i < LISTENER_PROXY ? "no default" : "may be left out",
                     listener_settings[i].name, sample[i]);
     }
     buf_add_str(out, "}\n");
@@ -137,8 +139,8 @@ void describe_man(struct buf *out)
     struct buf value;
     buf_init(&value, out->max);
     buf_add_fmt(out,
-                "# SETTINGS\n\n## listener \"NAME\" { ... }\n\n%s. All three settings "
-                "must stand in it.\n\n",
+                "# SETTINGS\n\n## listener \"NAME\" { ... }\n\n%s. The first three "
+                "settings must stand in it.\n\n",
                 listener_help);
     for (unsigned i = 0; i < LISTENER_SETTINGS; i++) {
         add_row(listener_settings[i].name, listener_settings[i].form,

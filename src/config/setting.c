@@ -174,12 +174,9 @@ static const char *take_network(const struct setting *s, struct slice text, void
     return netset_add(set, &net) ? NULL : no_memory;
 }
 
-static const char *take_resolver(const struct setting *s, struct slice text, void *field)
+static const char *take_item(const struct setting *s, struct slice text, void *field)
 {
     struct config_list *list = field;
-    if (!address_is_resolver(text)) {
-        return "it is no address";
-    }
     if (list->n == s->most || list->n == CONFIG_LIST_MAX) {
         return too_many;
     }
@@ -189,6 +186,19 @@ static const char *take_resolver(const struct setting *s, struct slice text, voi
     }
     list->n++;
     return NULL;
+}
+
+static const char *take_resolver(const struct setting *s, struct slice text, void *field)
+{
+    return address_is_resolver(text) ? take_item(s, text, field) : "it is no address";
+}
+
+static const char *take_path(const struct setting *s, struct slice text, void *field)
+{
+    enum { PATH_TEXT_MAX = 4000 };
+    return text.len == 0              ? "it is too short"
+           : text.len > PATH_TEXT_MAX ? "it is too long"
+                                      : take_item(s, text, field);
 }
 
 static void print_text(const struct setting *s, const void *field, unsigned item,
@@ -257,8 +267,8 @@ static void print_network(const struct setting *s, const void *field, unsigned i
     buf_add(out, net_text(&((const struct netset *)field)->net[item], text));
 }
 
-static void print_resolver(const struct setting *s, const void *field, unsigned item,
-                           struct buf *out)
+static void print_item(const struct setting *s, const void *field, unsigned item,
+                       struct buf *out)
 {
     (void)s;
     buf_add_str(out, ((const struct config_list *)field)->item[item]);
@@ -307,7 +317,8 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_ENUM]      = {false, false, 0, "", take_enum, print_enum, clear_nothing},
     [SETTING_TIMES]     = {true,  true,  offsetof(struct config_times, n), "a list of times, each", take_times, print_times, clear_times},
     [SETTING_NETWORKS]  = {true,  true,  offsetof(struct netset, n), "a list of networks such as \"192.0.2.0/24\", \"2001:db8::/32\"", take_network, print_network, clear_networks},
-    [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_resolver, clear_list},
+    [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_item, clear_list},
+    [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
 };
 /* clang-format on */
 
@@ -420,6 +431,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_BOOL:
     case SETTING_NETWORKS:
     case SETTING_RESOLVERS:
+    case SETTING_PATHS:
     case SETTING_TYPES:
         break;
     }

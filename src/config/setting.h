@@ -22,6 +22,7 @@ enum setting_type {
     SETTING_TIMES,
     SETTING_NETWORKS,
     SETTING_RESOLVERS,
+    SETTING_PATHS,
     SETTING_TYPES
 };
 
@@ -43,7 +44,13 @@ extern const struct setting settings[SETTING_N];
 struct listener_setting {
     const char *name, *form, *help;
 };
-enum { LISTENER_ADDRESS = 0, LISTENER_SERVICE, LISTENER_TLS, LISTENER_SETTINGS };
+enum {
+    LISTENER_ADDRESS = 0,
+    LISTENER_SERVICE,
+    LISTENER_TLS,
+    LISTENER_PROXY, /* may be left out, as all behind it */
+    LISTENER_SETTINGS
+};
 extern const struct listener_setting listener_settings[LISTENER_SETTINGS];
 
 /* Number of a word in "a|b|c"; -1: none of them. */

@@ -235,17 +235,19 @@ static void take_listener_setting(struct load *l, const struct parse_event *ev)
     int word = take_word(l, ev, row);
     if (word >= 0 && row == LISTENER_SERVICE) {
         li->service = (enum config_service)word;
-    } else if (word >= 0) {
+    } else if (word >= 0 && row == LISTENER_TLS) {
         li->tls = (enum config_tls)word;
+    } else if (word >= 0) {
+        li->proxy = word == 1;
     }
 }
 
-/* All rows must have been given, and at least one address. */
+/* All rows up to LISTENER_PROXY must have been given, and at least one address. */
 static void end_listener(struct load *l)
 {
     unsigned number = l->cfg->listener_n - 1;
     const struct config_listener *li = &l->cfg->listener[number];
-    for (unsigned row = 0; row < LISTENER_SETTINGS; row++) {
+    for (unsigned row = 0; row < LISTENER_PROXY; row++) {
         if (l->listener[number].line[row] > 0 &&
             (row != LISTENER_ADDRESS || li->address_n > 0)) {
             continue;

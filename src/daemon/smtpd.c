@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { DRAIN_SPARE_MS = 500 }; /* in time: the supervisor kills who is late */
@@ -101,6 +102,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct smtpd *d = arg;
     (void)fd;
     (void)what;
+    d->limits.now_s = clock_wall_ms() / 1000;
     client_tick(d);
     if (d->trace_lost > 0) {
         log_text(LOG_WARN, "trace",
@@ -147,6 +149,9 @@ static const char *smtpd_open(struct role_ctx *ctx)
         .syntax_errors = cfg->limits_syntax_errors,
         .errors_in_a_row = cfg->limits_errors_in_a_row,
         .unauthenticated_commands = cfg->limits_unauthenticated_commands,
+        .by_least_s = SMTPD_BY_LEAST_S,
+        .hold_most_s = cfg->limits_hold_time / 1000,
+        .now_s = clock_wall_ms() / 1000,
     };
     for (int w = 0; w < WAIT_COUNT; w++) {
         list_init(&d->waits[w]);
@@ -162,7 +167,16 @@ static const char *smtpd_open(struct role_ctx *ctx)
         return "out of memory";
     }
     if (wants_tls(ctx)) {
-        d->tls = tls_server_new(cfg->tls_certificate, cfg->tls_key, error);
+        struct tls_options options = {
+            .certificate = cfg->tls_certificate.item,
+            .key = cfg->tls_key.item,
+            .n = cfg->tls_certificate.n,
+            .ask_client = cfg->tls_ask_client_certificate,
+            .secret = ctx->secret,
+            .secret_s = ctx->secret_s,
+        };
+        d->tls = tls_server_new(&options, error);
+        explicit_bzero(ctx->secret, sizeof ctx->secret);
         return d->tls == NULL ? error : NULL;
     }
     return NULL;

@@ -1,6 +1,7 @@
-/* daemon/smtpd.h - inside the smtpd role, which is three files: smtpd.c (the role: channels,
- * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_mail.c (a
- * transaction: checks, directory, spool).
+/* daemon/smtpd.h - inside the smtpd role, in several files: smtpd.c (the role: channels,
+ * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
+ * at its other end), smtpd_mail.c (a transaction: checks, directory, spool), smtpd_params.c (what
+ * of its parameters is kept).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
@@ -13,6 +14,7 @@
 #include "check/check.h"
 #include "directory/cache.h"
 #include "net/conn.h"
+#include "net/proxy.h"
 #include "proc/role.h"
 #include "smtp/session.h"
 #include "spool/writer.h"
@@ -29,6 +31,7 @@ enum {
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
     SMTPD_TARGETS_MAX = SPOOL_RECIPIENTS_MAX,
+    SMTPD_BY_LEAST_S = 60, /* DELIVERBY: nothing sooner can be promised */
     SMTPD_MEMORY_MAX =
         256 * 1024 * 1024, /* octets of messages on their way to the disk */
 };
@@ -44,7 +47,7 @@ enum client_wait {
 
 struct smtpd {
     struct role_ctx *ctx;
-    struct ssl_ctx_st *tls;
+    struct tls_server *tls;
     struct channel *directory, *queue, *trace; /* NULL while that role restarts */
     struct spool_writer *writer;
     enum spool_state queue_state;
@@ -82,6 +85,9 @@ struct client {
     char ip[IP_TEXT_MAX];
     uint16_t port;
     bool reading, writing; /* what the event asks for */
+    bool
+        proxying; /* the header of the PROXY protocol is awaited; handshaking is set too */
+    bool xclient; /* the connection's own address may use XCLIENT */
     bool handshaking, start_tls, closing, lingering, quit, dead;
     bool half_closed; /* the peer sends no more, but waits for an answer */
     size_t lingered;
@@ -106,6 +112,23 @@ void client_tick(struct smtpd *d);
 void client_drain(struct smtpd *d); /* ends what is idle, later what becomes idle */
 void client_end_all(struct smtpd *d);
 void client_event(struct client *c, enum trace_kind kind, const struct fields *f);
+
+/* smtpd_peer.c */
+/* Sets c->ip, counts the connection for that address. */
+struct smtp_offer client_offer(struct client *c, const struct ip *ip);
+void client_uncount(struct client *c);
+/* Takes the header of the PROXY protocol off the connection, and the address that it names. */
+MUST_USE enum proxy_res client_proxy(struct client *c);
+struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x);
+/* To trace and log. closed: the peer did. */
+void client_tls_stands(struct client *c);
+void client_tls_failed(struct client *c, bool closed);
+
+/* smtpd_params.c: into an envelope, after its recipients. */
+void client_put_params(const struct smtp_envelope *e, uint64_t arrival_ms, struct buf *b);
+/* Those of a RCPT whose n targets, from first on, stand in the envelope. */
+void client_put_rcpt_params(const struct smtp_recipient *r, unsigned first, unsigned n,
+                            struct buf *b);
 
 /* smtpd_mail.c: the part of struct smtp_session_ops that is about mail. */
 void mail_begin(void *arg, const struct smtp_envelope *e);

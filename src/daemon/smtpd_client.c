@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "tls/tls.h"
 
 #include <event2/event.h>
 
@@ -49,15 +50,6 @@ static enum client_wait wait_of(const struct client *c)
 
 /* --- end --- */
 
-static void uncount_peer(struct client *c)
-{
-    struct peer_count *p = map_get(&c->smtpd->peers, slice_of(c->ip));
-    if (p != NULL && --p->n == 0) {
-        (void)map_take(&c->smtpd->peers, slice_of(c->ip));
-        free(p);
-    }
-}
-
 static void client_free(struct client *c)
 {
     struct smtpd *d = c->smtpd;
@@ -70,7 +62,7 @@ static void client_free(struct client *c)
     conn_close(&c->conn);
     list_remove(&c->wait_node);
     list_remove(&c->age_node);
-    uncount_peer(c);
+    client_uncount(c);
     buf_clear(&c->input);
     buf_clear(&c->output);
     free(c);
@@ -95,6 +87,7 @@ static void note_close(struct client *c, const char *reason)
 /* --- output --- */
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
+static void await_proxy(struct client *c);
 
 static void watch(struct client *c, bool reading, bool writing)
 {
@@ -200,7 +193,8 @@ static void begin_tls(struct client *c)
 {
     c->start_tls = false;
     buf_clear(&c->input);
-    if (!flush(c) || c->output.len > 0 || !conn_start_tls(&c->conn, c->smtpd->tls)) {
+    if (!flush(c) || c->output.len > 0 ||
+        !conn_start_tls(&c->conn, tls_server_context(c->smtpd->tls))) {
         note_close(c, "TLS could not be started");
         c->dead = true;
         return;
@@ -234,15 +228,11 @@ static void handshake(struct client *c)
     }
     c->handshaking = false;
     if (res != CONN_OK) {
-        note_close(c, "TLS handshake failed");
+        client_tls_failed(c, res == CONN_EOF);
         c->dead = true;
         return;
     }
-    struct fields f;
-    fields_reset(&f);
-    fields_add_str(&f, "version", conn_tls_version(&c->conn));
-    fields_add_str(&f, "cipher", conn_tls_cipher(&c->conn));
-    client_event(c, TRACE_tls, &f);
+    client_tls_stands(c);
     smtp_session_tls(c->session);
     if (c->listener->tls == TLS_IMPLICIT) {
         greet(c);
@@ -291,7 +281,8 @@ static void read_some(struct client *c)
             return;
         }
         if (res == CONN_EOF && smtp_session_waits(c->session)) {
-            c->half_closed = true; /* it may still read: what it asked for is done first */
+            c->half_closed =
+                true; /* it may still read: what it asked for is done first */
             return;
         }
         if (res != CONN_OK) {
@@ -325,6 +316,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (c->lingering) {
         drop_some(c);
+        return;
+    }
+    if (c->proxying) {
+        await_proxy(c);
         return;
     }
     buf_reset(&c->smtpd->output);
@@ -435,7 +430,7 @@ static void ops_command(void *arg, enum smtp_verb verb, struct slice line)
     fields_reset(&f);
     fields_add(&f, "verb", verb == SMTP_UNKNOWN ? SLICE("?") : smtp_verb_name(verb));
     if (verb == SMTP_HELO || verb == SMTP_EHLO || verb == SMTP_MAIL ||
-        verb == SMTP_RCPT || verb == SMTP_BDAT) {
+        verb == SMTP_RCPT || verb == SMTP_BDAT || verb == SMTP_XCLIENT) {
         fields_add(&f, "argument",
                    slice_trim(slice_from(line, smtp_verb_name(verb).len)));
     }
@@ -458,6 +453,7 @@ static const struct smtp_session_ops session_ops = {
     .reply = ops_reply,
     .command = ops_command,
     .hello = ops_hello,
+    .xclient = client_xclient,
     .mail = mail_begin,
     .rcpt = mail_rcpt,
     .data_begin = mail_data_begin,
@@ -469,24 +465,9 @@ static const struct smtp_session_ops session_ops = {
 
 /* --- beginning --- */
 
-/* How many connections the address has now, this one counted. */
-static unsigned count_peer(struct smtpd *d, const char *ip)
-{
-    struct peer_count *p = map_get(&d->peers, slice_of(ip));
-    if (p == NULL) {
-        p = calloc(1, sizeof *p);
-        if (p == NULL || !map_put(&d->peers, slice_of(ip), p)) {
-            free(p);
-            return 1;
-        }
-    }
-    return ++p->n;
-}
-
 static struct client *client_new(struct smtpd *d, const struct role_listener *listener,
                                  int fd, const struct ip *ip, uint16_t port)
 {
-    const struct config *cfg = d->ctx->config;
     struct client *c = calloc(1, sizeof *c);
     if (c == NULL) {
         return NULL;
@@ -494,19 +475,11 @@ static struct client *client_new(struct smtpd *d, const struct role_listener *li
     c->smtpd = d;
     c->listener = listener->config;
     c->port = port;
-    (void)ip_text(ip, c->ip);
-    struct smtp_offer offer = {
-        .service = (enum smtp_service)c->listener->service,
-        .starttls = c->listener->tls == TLS_STARTTLS || c->listener->tls == TLS_REQUIRED,
-        .tls_required = c->listener->tls == TLS_REQUIRED,
-        .auth_required = c->listener->service == SERVICE_SUBMISSION ||
-                         c->listener->service == SERVICE_PUSH,
-        .bare_lf_ok = netset_has(&cfg->limits_bare_newline_networks, ip),
-        .deferred = count_peer(d, c->ip) > cfg->limits_sessions_per_client,
-    };
+    c->xclient = netset_has(&d->ctx->config->trust_xclient_networks, ip);
+    struct smtp_offer offer = client_offer(c, ip);
     c->session = smtp_session_new(&offer, &d->limits, &session_ops, c);
     if (c->session == NULL) {
-        uncount_peer(c);
+        client_uncount(c);
         free(c);
         return NULL;
     }
@@ -536,7 +509,7 @@ static void trace_connect(struct client *c)
     client_event(c, TRACE_connect, &f);
 }
 
-static void client_start(struct client *c)
+static void begin(struct client *c)
 {
     trace_connect(c);
     buf_reset(&c->smtpd->output);
@@ -547,6 +520,48 @@ static void client_start(struct client *c)
     }
     greet(c);
     settle(c);
+}
+
+static void refuse_proxy(struct client *c, const char *what)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "ip", c->ip);
+    fields_add_str(&f, "listener", c->listener->name);
+    fields_add_str(&f, "what", what);
+    log_event(LOG_WARN, c->id, "proxy-refused", &f);
+    trace_connect(c);
+    note_close(c, what);
+    client_free(c);
+}
+
+/* More of the header has come. May free the client. */
+static void await_proxy(struct client *c)
+{
+    switch (client_proxy(c)) {
+    case PROXY_MORE:
+        return;
+    case PROXY_BAD:
+        refuse_proxy(c, "no header of the PROXY protocol came");
+        return;
+    case PROXY_OK:
+        c->proxying = c->handshaking = false;
+        set_wait(c, WAIT_COMMAND);
+        begin(c);
+        return;
+    }
+}
+
+static void client_start(struct client *c, const struct ip *ip)
+{
+    if (!c->listener->proxy) {
+        begin(c);
+    } else if (netset_has(&c->smtpd->ctx->config->trust_proxy_networks, ip)) {
+        c->proxying = c->handshaking = true; /* nothing may be said before it is there */
+        watch(c, true, false);
+    } else {
+        refuse_proxy(c, "this address may not speak for others (trust.proxy-networks)");
+    }
 }
 
 void client_accept(struct smtpd *d, const struct role_listener *listener)
@@ -572,7 +587,7 @@ void client_accept(struct smtpd *d, const struct role_listener *listener)
             (void)close(fd);
             continue;
         }
-        client_start(c);
+        client_start(c, &ip);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
 
 void conn_init(struct conn *c, int fd)
@@ -33,6 +34,11 @@ static enum conn_res tls_result(struct conn *c, int ret)
 {
     int why = SSL_get_error(c->ssl, ret);
     c->wants_write = why == SSL_ERROR_WANT_WRITE;
+    if (why == SSL_ERROR_SSL) {
+        c->why = ERR_reason_error_string(ERR_peek_error());
+    } else if (why == SSL_ERROR_SYSCALL) {
+        c->why = strerrorname_np(errno); /* "ECONNRESET" */
+    }
     ERR_clear_error();
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
         return CONN_AGAIN;
@@ -53,6 +59,16 @@ enum conn_res conn_read(struct conn *c, unsigned char *dst, size_t cap, size_t *
         return ret == 1 ? CONN_OK : tls_result(c, ret);
     }
     ssize_t got = read(c->fd, dst, cap);
+    if (got < 0) {
+        return plain_result();
+    }
+    *n = (size_t)got;
+    return got == 0 ? CONN_EOF : CONN_OK;
+}
+
+enum conn_res conn_peek(struct conn *c, unsigned char *dst, size_t cap, size_t *n)
+{
+    ssize_t got = recv(c->fd, dst, cap, MSG_PEEK);
     if (got < 0) {
         return plain_result();
     }

@@ -18,6 +18,7 @@ struct conn {
     int fd;
     struct ssl_st *ssl; /* NULL: in the clear */
     bool wants_write;
+    const char *why; /* CONN_ERROR: in words, static; NULL: nothing is known */
 };
 
 void conn_init(struct conn *c, int fd);
@@ -25,6 +26,9 @@ void conn_close(struct conn *c);
 
 /* Up to cap octets into dst; *n > 0 on CONN_OK. */
 MUST_USE enum conn_res conn_read(struct conn *c, unsigned char *dst, size_t cap,
+                                 size_t *n);
+/* The same, but what was read stays to be read again. In the clear only. */
+MUST_USE enum conn_res conn_peek(struct conn *c, unsigned char *dst, size_t cap,
                                  size_t *n);
 /* *n octets of s were written (maybe fewer than s.len) on CONN_OK. */
 MUST_USE enum conn_res conn_write(struct conn *c, struct slice s, size_t *n);

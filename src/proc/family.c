@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,6 +198,14 @@ static void join_all(struct process *p)
 
 /* -- starting -- */
 
+void family_new_secret(struct family *f)
+{
+    if (getrandom(f->secret, sizeof f->secret, 0) != (ssize_t)sizeof f->secret) {
+        fatal("getrandom: %s", strerror(errno));
+    }
+    f->secret_s = clock_wall_ms() / 1000;
+}
+
 static unsigned free_index(const struct family *f, enum role role)
 {
     unsigned index = 0;
@@ -222,7 +231,10 @@ __attribute__((noreturn)) static void child(const struct slot *s, const struct p
                                .user = &f->user};
     if (p->role == ROLE_smtpd) {
         listen_share(&f->listen, s->config, s->position, s->position_n, &ctx);
+        memcpy(ctx.secret, s->family->secret, sizeof ctx.secret);
+        ctx.secret_s = f->secret_s;
     }
+    explicit_bzero(s->family->secret, sizeof s->family->secret); /* ours, after fork() */
     role_main(&start);
 }
 

@@ -57,12 +57,17 @@ struct family {
     int lock_fd;
     int control_fd[ROLE_COUNT]; /* for the command line; -1: none */
     pid_t self;
+    unsigned char secret[ROLE_SECRET_LEN]; /* for smtpds that start from now on */
+    uint64_t secret_s;
     struct list processes, slots;
 };
 
 void family_init(struct family *f, struct event_base *base, const struct family_ops *ops,
                  void *arg);
 void family_clear(struct family *f);
+
+/* For the smtpds that start after it. */
+void family_new_secret(struct family *f);
 
 /* A slot and its first process. */
 void family_start(struct family *f, const struct role_ops *ops,

@@ -26,6 +26,7 @@
 
 enum {
     ROLE_LISTENERS_MAX = 64,
+    ROLE_SECRET_LEN = 32,
     /* Indices of living processes of one role are below this; the highest that is free is no
      * count: after a reload the old smtpds drain beside the new ones, under other indices. */
     ROLE_INSTANCES_MAX = 256,
@@ -45,6 +46,10 @@ struct role_ctx {
     struct event_base *base;
     struct role_listener listener[ROLE_LISTENERS_MAX]; /* smtpd only */
     unsigned listener_n;
+    /* smtpd only: the same in all of them, made at secret_s (seconds since 1970) by the supervisor
+     * at its start and at each reload. For the keys of TLS tickets. */
+    unsigned char secret[ROLE_SECRET_LEN];
+    uint64_t secret_s;
     int control_fd; /* queue and directory: listening unix socket for the command line */
     void *state;    /* the role's own, set by open() */
     struct role_loop *loop; /* NULL in a test that made the context by hand */

@@ -214,6 +214,13 @@ static char *below(const char *root, char *path)
     return strncmp(path, root, n) == 0 && path[n] == '/' ? path + n : path;
 }
 
+static void reroot_list(struct config_list *list, const char *root)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        list->item[i] = below(root, list->item[i]);
+    }
+}
+
 static void reroot(struct config *seen, const char *root)
 {
     const char *unix_path = lmtp_socket(seen);
@@ -223,8 +230,9 @@ static void reroot(struct config *seen, const char *root)
         BUG_ON(was == NULL || asprintf(&is, "unix:%s", below(root, was)) < 0);
         seen->delivery_lmtp = is;
     }
-#define REROOT_PATH(field) seen->field = below(root, seen->field);
-#define REROOT_DIR(field)  seen->field = below(root, seen->field);
+#define REROOT_PATH(field)  seen->field = below(root, seen->field);
+#define REROOT_PATHS(field) reroot_list(&seen->field, root);
+#define REROOT_DIR(field)   seen->field = below(root, seen->field);
 #define REROOT_STR(field)
 #define REROOT_DOMAIN(field)
 #define REROOT_ENDPOINT(field)

@@ -285,6 +285,7 @@ static void reload(struct supervisor *s)
         return;
     }
     enter(s, RELOAD_SMTPD);
+    family_new_secret(&s->family);
     start_role(s, ROLE_smtpd, s->next);
     if (next_ready(s)) {
         commit_reload(s); /* there are no smtpds */
@@ -454,6 +455,7 @@ int supervisor_run(const struct supervisor_options *options, struct config *conf
         fatal("no event loop: %s", strerror(errno));
     }
     family_init(&s.family, s.base, &family_ops, &s);
+    family_new_secret(&s.family);
     prepare(&s);
     watch_signals(&s);
     enter(&s, STARTING);

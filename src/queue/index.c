@@ -326,6 +326,25 @@ static bool find_part(struct queue_index *ix, struct queue_message *m,
     return true;
 }
 
+/* The sender asked for it to be held: RFC 4865. A year is more than smtpd lets anybody ask for. */
+static void read_hold(struct queue_message *m, struct spool_envelope *e)
+{
+    enum { YEAR_S = 366 * 86400 };
+    struct slice name = {0};
+    struct slice value = {0};
+    uint64_t until_ms = 0;
+    while (spool_envelope_next_param(e, &name, &value)) {
+        if (slice_eq(name, SLICE("hold-until")) && slice_u64(value, &until_ms) &&
+            until_ms > m->arrival_ms) {
+            uint64_t s = (until_ms - m->arrival_ms) / 1000;
+            m->hold_s = s < YEAR_S ? (uint32_t)s : YEAR_S;
+        }
+    }
+    for (uint16_t i = 0; i < m->target_n && m->hold_s > 0; i++) {
+        m->target[i].next_ms = m->arrival_ms + (uint64_t)m->hold_s * 1000;
+    }
+}
+
 /* The second walk: targets, parts and text. False: no memory; parts so far stand. */
 static bool fill(struct queue_index *ix, struct queue_message *m, struct slice envelope)
 {
@@ -356,6 +375,7 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
             return false;
         }
     }
+    read_hold(m, &e);
     return true;
 }
 
@@ -557,7 +577,7 @@ static void defer(struct queue_index *ix, struct queue_message *m, uint16_t numb
 {
     struct queue_target *t = &m->target[number];
     const struct queue_rules *rules = &ix->rules;
-    uint64_t last_ms = m->arrival_ms + rules->expire_ms;
+    uint64_t last_ms = m->arrival_ms + (uint64_t)m->hold_s * 1000 + rules->expire_ms;
     if (now_ms >= last_ms) {
         hold(ix, m, number, QUEUE_EXPIRED, SLICE("expired: "), reply);
         return;

@@ -105,6 +105,8 @@ struct queue_message {
     uint16_t sender_len, target_n, open_n, part_n;
     uint8_t service, flags; /* as in the envelope */
     bool replayed;          /* found at start */
+    uint32_t
+        hold_s; /* not before so long after its arrival (hold-until of spool/record.h) */
     struct queue_target target[];
 };
 

@@ -60,6 +60,8 @@ struct mail {
     enum spool_target kind;
 };
 
+static const char *hold_until; /* of what add() adds; NULL: not held */
+
 static enum queue_add add(struct queue_index *ix, struct mail mail)
 {
     static struct buf b;
@@ -76,6 +78,9 @@ static enum queue_add add(struct queue_index *ix, struct mail mail)
         r[i].kind = mail.kind == 0 ? SPOOL_LOCAL : mail.kind;
     }
     spool_envelope_recipients(&b, r, (uint16_t)mail.n);
+    if (hold_until != NULL) {
+        spool_envelope_param(&b, "hold-until", slice_of(hold_until));
+    }
     assert_false(b.failed);
     struct spool_entry e = {.segment = 1, .offset = mail.session * 4096};
     e.header.id = (struct message_id){mail.session, 1};
@@ -251,6 +256,42 @@ static void test_notes_shared(void **state)
     assert_ptr_equal(t[0].note, t[1].note);
     assert_ptr_not_equal(t[1].note, t[2].note);
     assert_true(slice_eq(queue_reply(find(ix, 1), 2), SLICE("451 4.2.0 busz")));
+    queue_free(&ix);
+}
+
+/* What its sender wants held waits, here and after a restart; its age counts from then. */
+static void test_hold_until(void **state)
+{
+    (void)state;
+    struct queue_index *ix = fresh();
+    struct queue_pick pick = {0};
+    const uint64_t until = 1000 + 50 * MIN;
+    queue_worker_up(ix, 0);
+    hold_until = "3001000"; /* 1,000 + 50 minutes */
+    assert_int_equal(add(ix, (struct mail){1, "s@x.test", "d.test", 2, 1000, 0}), 0);
+    hold_until = "999"; /* over before it came */
+    assert_int_equal(add(ix, (struct mail){2, "s@x.test", "d.test", 1, 1000, 0}), 0);
+    hold_until = "18446744073709551615";
+    assert_int_equal(add(ix, (struct mail){3, "s@x.test", "d.test", 1, 1000, 0}), 0);
+    hold_until = "soon";
+    assert_int_equal(add(ix, (struct mail){4, "s@x.test", "d.test", 1, 1000, 0}), 0);
+    hold_until = NULL;
+    assert_true(queue_validate(ix));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(queue_take(ix, 1000, &pick));
+        assert_true(pick.message->id.session == 2 || pick.message->id.session == 4);
+        finish_job(ix, &pick, JOB_DELIVERED, 1000);
+    }
+    assert_false(queue_take(ix, until - 1, &pick));
+    assert_int_equal(queue_when(ix), until);
+    assert_true(queue_take(ix, until, &pick));
+    assert_int_equal(pick.n, 2);
+    finish_job(ix, &pick, JOB_DEFERRED, until);
+    assert_int_equal(find(ix, 1)->target[0].state, QUEUE_pending);
+    assert_true(queue_take(ix, until + rules.expire_ms, &pick));
+    finish_job(ix, &pick, JOB_DEFERRED, until + rules.expire_ms);
+    assert_int_equal(find(ix, 1)->target[0].state, QUEUE_held);
+    assert_int_equal(find(ix, 3)->target[0].next_ms, 1000 + UINT64_C(366) * 86400 * 1000);
     queue_free(&ix);
 }
 
@@ -691,19 +732,13 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add),
-        cmocka_unit_test(test_add_malformed),
-        cmocka_unit_test(test_delivered),
-        cmocka_unit_test(test_retry_waits),
-        cmocka_unit_test(test_failed_is_held),
-        cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_no_route),
-        cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_worker_down),
-        cmocka_unit_test(test_fair),
-        cmocka_unit_test(test_notes_shared),
-        cmocka_unit_test(test_cursor),
-        cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_add),        cmocka_unit_test(test_add_malformed),
+        cmocka_unit_test(test_delivered),  cmocka_unit_test(test_retry_waits),
+        cmocka_unit_test(test_hold_until), cmocka_unit_test(test_failed_is_held),
+        cmocka_unit_test(test_commands),   cmocka_unit_test(test_no_route),
+        cmocka_unit_test(test_replay),     cmocka_unit_test(test_worker_down),
+        cmocka_unit_test(test_fair),       cmocka_unit_test(test_notes_shared),
+        cmocka_unit_test(test_cursor),     cmocka_unit_test(test_stats),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

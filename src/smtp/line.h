@@ -11,7 +11,7 @@
 /* clang-format off */
 #define SMTP_VERBS(X)                                                                    \
     X(HELO) X(EHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(QUIT) X(VRFY)      \
-    X(HELP) X(STARTTLS) X(AUTH) X(EXPN) X(TURN) X(ATRN) X(ETRN) X(SEND) X(SOML) X(SAML)  \
+    X(HELP) X(STARTTLS) X(AUTH) X(XCLIENT) X(EXPN) X(TURN) X(ATRN) X(ETRN) X(SEND) X(SOML) X(SAML)  \
     X(GET) X(POST) X(PUT) X(HEAD) X(CONNECT) X(OPTIONS)
 /* clang-format on */
 #define X(v) SMTP_##v,

@@ -220,6 +220,12 @@ struct smtp_session *smtp_session_new(const struct smtp_offer *offer,
     return s;
 }
 
+void smtp_session_offer(struct smtp_session *s, const struct smtp_offer *offer)
+{
+    s->offer = *offer;
+    s->decoder.lenient = offer->bare_lf_ok;
+}
+
 void smtp_session_free(struct smtp_session **s)
 {
     if (*s == NULL) {

@@ -1,7 +1,7 @@
 /* smtp/session.h - the server's side of an SMTP session: octets in, events out.
  *
  * Source  RFC 5321 3, 4.1, 4.3; RFC 1870, 2034, 2920, 3030 (BDAT), 3207 (STARTTLS), 4954 (AUTH),
- *         6152, 6531.
+ *         6152, 6531, and those of params.h; RFC 9422 (LIMITS); Postfix's XCLIENT.
  * Pure    no I/O, clock or globals; allocates from its own bounded arenas only. What it decides it
  *         says through struct smtp_session_ops; what it must ask, it asks there and waits.
  * Split   the calls made to ops do not depend on how the input is cut (spans of `data` joined)
@@ -26,6 +26,7 @@
 #include "smtp/dot_decode.h"
 #include "smtp/line.h"
 #include "smtp/params.h"
+#include "smtp/xclient.h"
 
 enum {
     SMTP_LINE_OCTETS = 2048,       /* RFC 5321 4.5.3.1.4 asks 512, extensions add to it */
@@ -46,6 +47,9 @@ struct smtp_limits {
      * refused, chunks behind a refused one, and malformed addresses do not count. */
     uint64_t errors_in_a_row;
     uint64_t unauthenticated_commands;
+    uint64_t by_least_s;  /* DELIVERBY: the shortest time on offer */
+    uint64_t hold_most_s; /* FUTURERELEASE: the longest */
+    uint64_t now_s;       /* since 1970, kept up by the owner: for FUTURERELEASE */
 };
 
 /* A SASL mechanism on offer. */
@@ -64,13 +68,18 @@ struct smtp_offer {
     unsigned auth_n;
     bool auth_in_clear; /* AUTH before TLS too */
     bool bare_lf_ok;    /* this client's bare LF counts as CRLF */
-    bool deferred;      /* this client is held off: the first command gets its row */
+    /* enum smtp_extension, or'ed: what it has. REQUIRETLS counts under TLS alone, AUTH where
+     * there are mechanisms. */
+    unsigned extensions;
+    bool xclient;  /* this client may say for whom it speaks (smtp/xclient.h) */
+    bool deferred; /* this client is held off: the first command gets its row */
 };
 
 /* A recipient: asked about, then accepted. */
 struct smtp_recipient {
     struct smtp_recipient *next;
     struct smtp_path path;
+    struct smtp_params params;
     void *data; /* of the ops, in the transaction's arena */
 };
 
@@ -111,6 +120,10 @@ struct smtp_session_ops {
      * unknown command after AUTH nothing: these may be secrets. */
     void (*command)(void *arg, enum smtp_verb verb, struct slice line);
     void (*hello)(void *arg, struct slice name, bool extended);
+    /* XCLIENT: from now on the client is the one that x names. At once; REPLY_NONE: the session
+     * begins anew, with the greeting (evidence goes into it) - perhaps under another offer by
+     * smtp_session_offer(). Anything else refuses, and nothing changes. */
+    struct smtp_verdict (*xclient)(void *arg, const struct smtp_xclient *x);
     /* A login by one of the mechanisms on offer: its name as on offer, and the initial
      * response, decoded; NULL: none. The answer comes by smtp_session_auth(), perhaps from
      * inside the call. */
@@ -154,6 +167,10 @@ MUST_USE struct smtp_session *smtp_session_new(const struct smtp_offer *offer,
                                                const struct smtp_session_ops *ops,
                                                void *arg);
 void smtp_session_free(struct smtp_session **s);
+
+/* The client is not who it seemed to be: another offer, copied. Before the greeting, or from
+ * inside ops->xclient. */
+void smtp_session_offer(struct smtp_session *s, const struct smtp_offer *offer);
 
 /* Greets (220), or refuses with the row given and closes. */
 void smtp_session_greet(struct smtp_session *s, struct smtp_verdict verdict);

@@ -2,30 +2,27 @@
 #include "base/log.h"
 #include "smtp/session_impl.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 /* Which command, for evidence. */
-static struct slice command_name(const struct smtp_line *line)
+struct slice session_command_name(const struct smtp_line *line)
 {
     return line->verb == SMTP_UNKNOWN ? line->word : smtp_verb_name(line->verb);
 }
 
-static void say_sequence(struct smtp_session *s, enum reply_id id,
-                         const struct smtp_line *line)
+void session_say_sequence(struct smtp_session *s, enum reply_id id,
+                          const struct smtp_line *line)
 {
     struct fields f;
     fields_reset(&f);
-    fields_add(&f, "command", command_name(line));
+    fields_add(&f, "command", session_command_name(line));
     session_say_error(s, id, &f);
 }
 
-static void say_out_of_order(struct smtp_session *s, const struct smtp_line *line,
-                             const char *expected)
+void session_say_out_of_order(struct smtp_session *s, const struct smtp_line *line,
+                              const char *expected)
 {
     struct fields f;
     fields_reset(&f);
-    fields_add(&f, "command", command_name(line));
+    fields_add(&f, "command", session_command_name(line));
     fields_add_str(&f, "expected", expected);
     session_say_error(s, REPLY_sequence_bad, &f);
 }
@@ -35,7 +32,7 @@ void session_say_syntax(struct smtp_session *s, const struct smtp_line *line,
 {
     struct fields f;
     fields_reset(&f);
-    fields_add(&f, "command", command_name(line));
+    fields_add(&f, "command", session_command_name(line));
     fields_add_str(&f, "what", what);
     fields_add(&f, "argument", argument);
     bool last = ++s->syntax_n >= s->limits->syntax_errors;
@@ -70,58 +67,6 @@ static enum reply_id missing(const struct smtp_session *s, unsigned need)
         return REPLY_sequence_rcpt_first;
     }
     return REPLY_NONE;
-}
-
-static void cmd_hello(struct smtp_session *s, const struct smtp_line *line)
-{
-    bool extended = line->verb == SMTP_EHLO;
-    struct fields f;
-    fields_reset(&f);
-    fields_add(&f, "command", command_name(line));
-    if (line->args.len == 0) {
-        session_say(s, REPLY_helo_argument_empty, &f);
-        return;
-    }
-    smtp_fault fault = line->args.ptr[0] == '[' ? smtp_literal_check(line->args)
-                                                : smtp_domain_check(line->args, false);
-    if (fault != NULL) {
-        fields_add(&f, "argument", line->args);
-        fields_add_str(&f, "what", fault);
-        session_say(s, REPLY_helo_argument_invalid, &f);
-        return;
-    }
-    /* RFC 5321 4.1.4: "the SMTP server MUST clear all buffers and reset the state exactly as
-     * if a RSET command had been issued" */
-    session_reset(s);
-    arena_reset(&s->arena);
-    s->hello = HELLO_NONE;
-    if (!arena_dup(&s->arena, line->args, &s->helo)) {
-        fields_add_str(&f, "what", "out of memory");
-        session_say(s, REPLY_system_temporary_problem, &f);
-        return;
-    }
-    s->hello = extended ? HELLO_EHLO : HELLO_HELO;
-    s->ops->hello(s->arg, s->helo, extended);
-    s->row_n = 0;
-    if (!extended) {
-        session_say(s, REPLY_ok_helo, &f);
-        return;
-    }
-    char size[32];
-    (void)snprintf(size, sizeof size, "SIZE %" PRIu64, s->limits->message_size);
-    char auth[REPLY_LINE_MAX - 8];
-    struct slice lines[6 + 3] = {SLICE("PIPELINING"), slice_of(size),
-                                 SLICE("8BITMIME"),   SLICE("CHUNKING"),
-                                 SLICE("SMTPUTF8"),   SLICE("HELP")};
-    size_t n = 6;
-    if (s->offer.starttls && !s->tls) {
-        lines[n++] = SLICE("STARTTLS");
-    }
-    if (session_auth_keyword(s, auth, sizeof auth)) {
-        lines[n++] = slice_of(auth);
-    }
-    lines[n++] = SLICE("ENHANCEDSTATUSCODES");
-    session_say_lines(s, REPLY_ok_ehlo, &f, lines, n);
 }
 
 /* "FROM:" or "TO:", then the path. A space after the colon is no RFC 5321, but common. */
@@ -184,8 +129,9 @@ static bool read_mail(struct smtp_session *s, const struct smtp_line *line,
         say_path(s, REPLY_sender_syntax_invalid, "sender", rest, path_fault);
         return false;
     }
-    if (!smtp_params_read(slice_from(rest, sender->used), SMTP_PARAMS_MAIL, params,
-                          &fault)) {
+    struct smtp_params_rules rules = session_params_rules(s);
+    if (!smtp_params_read(slice_from(rest, sender->used), SMTP_PARAMS_MAIL, &rules,
+                          params, &fault)) {
         session_say_syntax(s, line, fault.what, fault.param);
         return false;
     }
@@ -204,14 +150,16 @@ static void cmd_mail(struct smtp_session *s, const struct smtp_line *line)
     struct smtp_params params = {0};
 
     if (s->in_mail) {
-        say_out_of_order(s, line, "RCPT, DATA or RSET"); /* RFC 5321 4.1.4: nested MAIL */
+        session_say_out_of_order(s, line,
+                                 "RCPT, DATA or RSET"); /* RFC 5321 4.1.4: nested MAIL */
         return;
     }
     s->mail_refused = true;
     if (!read_mail(s, line, &sender, &params)) {
         return;
     }
-    if (!copy_path(&s->transaction_arena, &sender)) {
+    if (!copy_path(&s->transaction_arena, &sender) ||
+        !arena_dup(&s->transaction_arena, params.envid, &params.envid)) {
         say_memory(s);
         return;
     }
@@ -245,7 +193,7 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
     struct slice rest = line->args;
 
     if (s->envelope.bdat) {
-        say_out_of_order(s, line, "BDAT or RSET");
+        session_say_out_of_order(s, line, "BDAT or RSET");
         return;
     }
     if (!take_keyword(&rest, SLICE("TO:"))) {
@@ -260,7 +208,8 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
         say_path(s, REPLY_rcpt_syntax_invalid, "rcpt", rest, path_fault);
         return;
     }
-    if (!smtp_params_read(slice_from(rest, path.used), SMTP_PARAMS_RCPT, &params,
+    struct smtp_params_rules rules = session_params_rules(s);
+    if (!smtp_params_read(slice_from(rest, path.used), SMTP_PARAMS_RCPT, &rules, &params,
                           &fault)) {
         session_say_syntax(s, line, fault.what, fault.param);
         return;
@@ -275,11 +224,13 @@ static void cmd_rcpt(struct smtp_session *s, const struct smtp_line *line)
     }
     s->asked_mark = arena_mark(&s->transaction_arena);
     struct smtp_recipient *r = arena_alloc(&s->transaction_arena, sizeof *r);
-    if (r == NULL || !copy_path(&s->transaction_arena, &path)) {
+    if (r == NULL || !copy_path(&s->transaction_arena, &path) ||
+        !arena_dup(&s->transaction_arena, params.orcpt, &params.orcpt)) {
         say_memory(s);
         return;
     }
     r->path = path;
+    r->params = params;
     s->asked = r;
     s->phase = PHASE_RCPT;
     s->ops->rcpt(s->arg, r);
@@ -319,7 +270,7 @@ static void cmd_data(struct smtp_session *s, const struct smtp_line *line)
 {
     (void)line;
     if (s->envelope.bdat) {
-        say_sequence(s, REPLY_bdat_then_data, line);
+        session_say_sequence(s, REPLY_bdat_then_data, line);
         return;
     }
     struct smtp_verdict verdict = s->ops->data_begin(s->arg, &s->envelope);
@@ -410,13 +361,13 @@ static void cmd_quit(struct smtp_session *s, const struct smtp_line *line)
 static void cmd_starttls(struct smtp_session *s, const struct smtp_line *line)
 {
     if (s->tls) {
-        say_sequence(s, REPLY_starttls_repeated, line);
+        session_say_sequence(s, REPLY_starttls_repeated, line);
     } else if (!s->offer.starttls) {
-        say_sequence(s, REPLY_command_unimplemented, line);
+        session_say_sequence(s, REPLY_command_unimplemented, line);
     } else if (line->args.len > 0) {
         struct fields f;
         fields_reset(&f);
-        fields_add(&f, "command", command_name(line));
+        fields_add(&f, "command", session_command_name(line));
         fields_add(&f, "argument", line->args);
         session_say_error(s, REPLY_starttls_parameters, &f);
     } else {
@@ -426,7 +377,7 @@ static void cmd_starttls(struct smtp_session *s, const struct smtp_line *line)
 
 static void cmd_unimplemented(struct smtp_session *s, const struct smtp_line *line)
 {
-    say_sequence(s, REPLY_command_unimplemented, line);
+    session_say_sequence(s, REPLY_command_unimplemented, line);
 }
 
 /* A web browser or a script that was led here: RFC 5321 knows no such verb, and what follows
@@ -435,7 +386,7 @@ static void cmd_http(struct smtp_session *s, const struct smtp_line *line)
 {
     struct fields f;
     fields_reset(&f);
-    fields_add(&f, "command", command_name(line));
+    fields_add(&f, "command", session_command_name(line));
     fields_add_str(&f, "what", "this is an SMTP server, the line is a request of HTTP");
     session_say(s, REPLY_syntax_error_closing, &f);
 }
@@ -461,8 +412,8 @@ static const struct command {
     unsigned need;
 } commands[SMTP_VERB_COUNT] = {
     [SMTP_UNKNOWN]  = {cmd_unknown, 0},
-    [SMTP_HELO]     = {cmd_hello, 0},
-    [SMTP_EHLO]     = {cmd_hello, 0},
+    [SMTP_HELO]     = {session_cmd_hello, 0},
+    [SMTP_EHLO]     = {session_cmd_hello, 0},
     [SMTP_MAIL]     = {cmd_mail, NEED_HELLO | NEED_TLS | NEED_AUTH},
     [SMTP_RCPT]     = {cmd_rcpt, NEED_HELLO | NEED_TLS | NEED_AUTH | NEED_MAIL},
     [SMTP_DATA]     = {cmd_data, NEED_HELLO | NEED_TLS | NEED_AUTH | NEED_MAIL | NEED_RCPT | NO_ARGS},
@@ -474,6 +425,7 @@ static const struct command {
     [SMTP_HELP]     = {cmd_help, 0},
     [SMTP_STARTTLS] = {cmd_starttls, NEED_HELLO},
     [SMTP_AUTH]     = {session_cmd_auth, NEED_HELLO | NEED_TLS},
+    [SMTP_XCLIENT]  = {session_cmd_xclient, 0},
     [SMTP_EXPN]     = {cmd_unimplemented, 0},
     [SMTP_TURN]     = {cmd_unimplemented, 0},
     [SMTP_ATRN]     = {cmd_unimplemented, 0},
@@ -513,7 +465,7 @@ void session_run_command(struct smtp_session *s, const struct smtp_line *line)
     const struct command *c = &commands[line->verb];
     struct fields f;
     fields_reset(&f);
-    fields_add(&f, "command", command_name(line));
+    fields_add(&f, "command", session_command_name(line));
 
     if (s->offer.deferred && line->verb != SMTP_QUIT) {
         fields_add_str(&f, "what", "too many connections from this address");

@@ -83,6 +83,22 @@ static bool sender_is(const struct smtp_envelope *e, const char *local)
     return slice_eq(e->sender.local, slice_of(local));
 }
 
+/* A new client; one that comes from 192.0.2.66 is refused. */
+static struct smtp_verdict on_xclient(void *arg, const struct smtp_xclient *x)
+{
+    struct fake *f = arg;
+    char ip[IP_TEXT_MAX];
+    BUG_ON(f->in_mail || f->in_auth || f->closed);
+    note(f, 'P', x->has_address ? ip_text(&x->address, ip) : SLICE("-"));
+    (void)buf_add_fmt(&f->log, " port=%u name=", x->port);
+    (void)buf_add_escaped(&f->log, x->name);
+    (void)buf_add_str(&f->log, " helo=");
+    (void)buf_add_escaped(&f->log, x->helo);
+    bool refused =
+        x->has_address && slice_eq(ip_text(&x->address, ip), SLICE("192.0.2.66"));
+    return (struct smtp_verdict){refused ? REPLY_server_busy : REPLY_NONE, NULL};
+}
+
 /* What the exchange does depends on the octets: "ok", "no", "later", or one more challenge. */
 static void go_on_auth(struct fake *f, struct slice octets)
 {
@@ -138,6 +154,10 @@ static void on_mail(void *arg, const struct smtp_envelope *e)
     note(f, 'F', e->sender.mailbox);
     (void)buf_add_fmt(&f->log, " size=%" PRIu64 " body=%d utf8=%d", e->params.size,
                       (int)e->params.body, e->params.smtputf8);
+    if (e->params.envid.len > 0) {
+        (void)buf_add_str(&f->log, " envid=");
+        (void)buf_add_escaped(&f->log, e->params.envid);
+    }
     f->in_mail = !sender_is(e, "refused");
     if (!f->in_mail) {
         smtp_session_mail(f->session, refusal(f, REPLY_message_too_large, &evidence),
@@ -155,6 +175,10 @@ static void on_rcpt(void *arg, const struct smtp_recipient *r)
     BUG_ON(!f->in_mail || r != smtp_session_asked(f->session) ||
            !smtp_session_waits(f->session));
     note(f, 'T', r->path.mailbox);
+    if (r->params.seen != 0) {
+        (void)buf_add_fmt(&f->log, " notify=%u orcpt=", r->params.notify);
+        (void)buf_add_escaped(&f->log, r->params.orcpt);
+    }
     if (slice_eq(r->path.local, SLICE("nobody"))) {
         smtp_session_rcpt(f->session, refusal(f, REPLY_rcpt_mailbox_unknown, &evidence),
                           NULL);
@@ -252,6 +276,7 @@ static const struct smtp_session_ops ops = {
     .reply = on_reply,
     .command = on_command,
     .hello = on_hello,
+    .xclient = on_xclient,
     .auth = on_auth,
     .auth_response = on_auth_response,
     .auth_abort = on_auth_abort,
@@ -276,6 +301,9 @@ struct smtp_limits fake_limits(void)
         .syntax_errors = 20,
         .errors_in_a_row = 20,
         .unauthenticated_commands = 20,
+        .by_least_s = 60,
+        .hold_most_s = 86400,
+        .now_s = 1700000000,
     };
 }
 

@@ -2,6 +2,7 @@
  *
  * session.c           replies, cutting octets into lines, what comes from outside
  * session_commands.c  the table of commands and their handlers
+ * session_hello.c     HELO, EHLO and what it offers, XCLIENT
  * session_auth.c      AUTH and its exchange
  * session_data.c      the octets of DATA and BDAT */
 #ifndef SMTP_SESSION_IMPL_H
@@ -79,6 +80,20 @@ void session_say_syntax(struct smtp_session *s, const struct smtp_line *line,
                         const char *what, struct slice argument);
 /* sequence-..., starttls-required, auth-required. */
 void session_say_missing(struct smtp_session *s, enum reply_id id, enum smtp_verb verb);
+
+struct slice session_command_name(const struct smtp_line *line);
+/* sequence-..., with the command's name. */
+void session_say_sequence(struct smtp_session *s, enum reply_id id,
+                          const struct smtp_line *line);
+void session_say_out_of_order(struct smtp_session *s, const struct smtp_line *line,
+                              const char *expected);
+
+/* --- session_hello.c --- */
+
+void session_cmd_hello(struct smtp_session *s, const struct smtp_line *line);
+void session_cmd_xclient(struct smtp_session *s, const struct smtp_line *line);
+/* What parameters may be used now. */
+MUST_USE struct smtp_params_rules session_params_rules(const struct smtp_session *s);
 
 /* --- session_auth.c --- */
 

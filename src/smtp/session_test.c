@@ -70,6 +70,38 @@ static const struct script {
     {"no arguments", START "C: RSET x\nS: syntax-error\nE: what=takes no argument argument=x\n"
                            "C: DATA x\nS: syntax-error\nC: QUIT x\nS: syntax-error\nC: NOOP x\nS: ok-noop\n"
                            "C: HELP MAIL\nS: ok-help\nC: VRFY\nS: syntax-error\nC: DATA\nS: ok-data\n"},
+    /* --- parameters of extensions --- */
+    {"dsn", "O: everything\n" HELLO
+            "C: MAIL FROM:<a@x.example> RET=HDRS ENVID=QQ+2B1\nS: ok-mail\n"
+            "F: a@x.example size=0 body=0 utf8=0 envid=QQ+2B1\n"
+            "C: RCPT TO:<b@y.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+40y.example\n"
+            "T: b@y.example notify=10 orcpt=rfc822;b+40y.example\nS: ok-rcpt\n"
+            "C: RCPT TO:<c@y.example> ORCPT=rfc822;c+0D+0AX\nS: syntax-error\n"
+            "E: what=an original recipient that is not xtext of printable characters "
+            "argument=ORCPT=rfc822;c+0D+0AX\n"
+            "C: RCPT TO:<c@y.example> NOTIFY=NEVER\nS: ok-rcpt\n"},
+    {"not on offer", HELLO "C: MAIL FROM:<a@x.example> MT-PRIORITY=1\nS: syntax-error\n"
+                           "E: argument=MT-PRIORITY=1\n" MAIL},
+    {"requiretls", "O: everything\n" HELLO "C: MAIL FROM:<a@x.example> REQUIRETLS\nS: syntax-error\n"
+                   "E: argument=REQUIRETLS\n"},
+    {"requiretls under tls", "O: everything tls\n" HELLO "C: STARTTLS\nS: ok-starttls\nA: tls\n" HELLO
+                             "C: MAIL FROM:<a@x.example> REQUIRETLS\nS: ok-mail\n"},
+    {"hold", "O: everything\n" HELLO "C: MAIL FROM:<a@x.example> HOLDFOR=86401\nS: syntax-error\n"
+             "E: argument=HOLDFOR=86401\nC: MAIL FROM:<a@x.example> HOLDFOR=86400\nS: ok-mail\n"},
+    /* --- XCLIENT --- */
+    {"xclient", "O: xclient\n" HELLO
+                "C: XCLIENT ADDR=IPV6:2001:db8::1 PORT=7 NAME=a.example HELO=[UNAVAILABLE]\n"
+                "P: 2001:db8::1 port=7 name=a.example helo=\nS: ok-greeting\n"
+                "C: MAIL FROM:<a@x.example>\nS: sequence-helo-first\n" HELLO MAIL},
+    {"xclient refused", "O: xclient\nC: XCLIENT ADDR=192.0.2.66\nS: server-busy\n"},
+    {"xclient from anybody", HELLO "C: XCLIENT ADDR=192.0.2.1\nS: command-unimplemented\n" MAIL},
+    {"xclient in a transaction", "O: xclient\n" START "C: XCLIENT ADDR=192.0.2.1\nS: sequence-bad\n"
+                                 "E: expected=RSET\nC: RCPT TO:<b@y.example>\nS: ok-rcpt\n"},
+    {"xclient malformed", "O: xclient\nC: XCLIENT\nS: syntax-error\nC: XCLIENT ADDR\nS: syntax-error\n"
+                          "C: XCLIENT ADDR=x\nS: syntax-error\nE: argument=ADDR=x\n"
+                          "C: XCLIENT NAME=a+0D+0Ab\nS: syntax-error\nC: XCLIENT LOGIN=x\nS: syntax-error\n"
+                          "E: what=a name that is not offered argument=LOGIN=x\n"
+                          "C: XCLIENT PORT=65536\nS: syntax-error\nC: XCLIENT PROTO=LMTP\nS: syntax-error\n"},
     /* --- MAIL and RCPT --- */
     {"sender syntax", HELLO "C: MAIL FROM:<a b@x>\nS: sender-syntax-invalid\nE: sender=<a b@x>\n"
                             "C: MAIL FROM:<a>\nS: sender-syntax-invalid\n"
@@ -87,7 +119,7 @@ static const struct script {
                               "C: MAIL TO:<a@x>\nS: syntax-error\nE: argument=TO:<a@x>\n" MAIL
                               "C: RCPT\nS: syntax-error\nC: RCPT FROM:<a@x>\nS: syntax-error\n"
                               "C: RCPT TO:\nS: syntax-error\nC: RCPT TO:<b@y> NOTIFY=NEVER\nS: syntax-error\n"
-                              "E: what=an unknown parameter argument=NOTIFY=NEVER\n"},
+                              "E: argument=NOTIFY=NEVER\n"},
     {"null sender, parameters",
      HELLO "C: mail from:<> size=12 body=8bitmime smtputf8\nS: ok-mail\n" RCPT},
     {"params twice", HELLO "C: MAIL FROM:<a@x> SIZE=1 SIZE=1\nS: syntax-error\n"
@@ -332,6 +364,7 @@ static void options(struct run *r, struct slice words)
         {SLICE("auth"), &offer.auth_required, NULL},
         {SLICE("lenient"), &offer.bare_lf_ok, NULL},
         {SLICE("deferred"), &offer.deferred, NULL},
+        {SLICE("xclient"), &offer.xclient, NULL},
         {SLICE("size="), NULL, &limits.message_size},
         {SLICE("rcpts="), NULL, &limits.recipients},
         {SLICE("unknown="), NULL, &limits.unknown_commands},
@@ -349,6 +382,10 @@ static void options(struct run *r, struct slice words)
             known = true;
         }
         offer.service = known ? SMTP_SUBMISSION : offer.service;
+        if (slice_eq(word, SLICE("everything"))) {
+            offer.extensions = 63;
+            known = true;
+        }
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
             if (names[i].flag != NULL && slice_eq(word, names[i].name)) {
                 *names[i].flag = known = true;
@@ -499,6 +536,18 @@ static bool contains(struct slice s, struct slice part)
     return false;
 }
 
+/* A line of the log, wherever it is: what the ops were asked. */
+static void expect_line(struct run *r, char kind, struct slice text)
+{
+    char line[256];
+    (void)snprintf(line, sizeof line, "%c: %.*s\n", kind, (int)text.len,
+                   (const char *)text.ptr);
+    if (!contains(buf_slice(&r->fake.log), slice_of(line))) {
+        fail_msg("%s: no %s; log:\n%.*s", r->script->name, line, (int)r->fake.log.len,
+                 (char *)r->fake.log.ptr);
+    }
+}
+
 static void expect(struct run *r, char kind, struct slice text)
 {
     if (kind == 'E' && !contains(r->last, text)) {
@@ -508,6 +557,8 @@ static void expect(struct run *r, char kind, struct slice text)
         expect_message(r, text);
     } else if (kind == 'Q') {
         assert_false(r->fake.closed);
+    } else if (slice_find(SLICE("FTP"), (unsigned char)kind) < 3) {
+        expect_line(r, kind, text);
     }
     while (kind == 'S' && text.len > 0) {
         struct slice row = slice_sub(text, 0, slice_find(text, ' '));
@@ -590,12 +641,25 @@ static void test_scripts(void **state)
 static void test_keywords(void **state)
 {
     (void)state;
-    static const char *const all[] = {
-        "L: PIPELINING", "L: SIZE 1000", "L: 8BITMIME", "L: CHUNKING",
-        "L: SMTPUTF8",   "L: HELP",      "L: STARTTLS", "L: ENHANCEDSTATUSCODES"};
+    static const char *const all[] = {"L: PIPELINING",
+                                      "L: SIZE 1000",
+                                      "L: 8BITMIME",
+                                      "L: CHUNKING",
+                                      "L: SMTPUTF8",
+                                      "L: HELP",
+                                      "L: STARTTLS",
+                                      "L: ENHANCEDSTATUSCODES",
+                                      "L: REQUIRETLS",
+                                      "L: DSN",
+                                      "L: DELIVERBY 60",
+                                      "L: MT-PRIORITY",
+                                      "L: FUTURERELEASE 86400 2023-11-15T22:13:20Z",
+                                      "L: LIMITS RCPTMAX=10",
+                                      "L: XCLIENT NAME ADDR PORT PROTO HELO"};
     for (int tls = 0; tls < 3; tls++) { /* not offered, offered, stands */
         struct fake f;
-        struct smtp_offer offer = {.starttls = tls > 0};
+        struct smtp_offer offer = {
+            .starttls = tls > 0, .extensions = 63, .xclient = true};
         struct smtp_limits limits = fake_limits();
         fake_init(&f, &offer, &limits);
         if (tls == 2) {
@@ -604,7 +668,7 @@ static void test_keywords(void **state)
         smtp_session_greet(f.session, (struct smtp_verdict){REPLY_NONE, NULL});
         fake_feed(&f, SLICE("EHLO c.example\r\n"));
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-            bool offered = i != 6 || tls == 1;
+            bool offered = i == 6 ? tls == 1 : i == 8 ? tls == 2 : true;
             assert_int_equal(contains(buf_slice(&f.log), slice_of(all[i])), offered);
         }
         assert_true(slice_starts(buf_slice(&f.log), SLICE("S: ok-greeting\n")));

@@ -104,6 +104,12 @@ void spool_envelope_recipients(struct buf *b, const struct spool_recipient *r, u
     }
 }
 
+void spool_envelope_param(struct buf *b, const char *name, struct slice value)
+{
+    wire_put_text(b, slice_of(name));
+    wire_put_text(b, value);
+}
+
 bool spool_envelope_open(struct slice in, struct spool_envelope *out)
 {
     struct wire_reader r = wire_reader_of(in);
@@ -143,5 +149,21 @@ bool spool_envelope_next(struct spool_envelope *e, struct spool_recipient *out)
     r.kind = (enum spool_target)kind;
     e->left--;
     *out = r;
+    return true;
+}
+
+bool spool_envelope_next_param(struct spool_envelope *e, struct slice *name,
+                               struct slice *value)
+{
+    if (e->left > 0 || e->at.failed || e->at.rest.len == 0) {
+        return false;
+    }
+    struct slice n = wire_text(&e->at);
+    struct slice v = wire_text(&e->at);
+    if (e->at.failed) {
+        return false;
+    }
+    *name = n;
+    *value = v;
     return true;
 }

@@ -61,8 +61,17 @@ MUST_USE static inline uint64_t spool_record_len(const struct spool_header *h)
 
 /* Envelope: u8 version 1; u8 service (enum config_service); u8 flags; text sender; text
  * client address; text helo; text login; u16 recipient count; per recipient: text as
- * given in RCPT, u8 enum spool_target, text target; then to the end: parameters of later
- * issues as (text name, text value) pairs. */
+ * given in RCPT, u8 enum spool_target, text target; then to the end: (text name, text
+ * value) pairs. Those known:
+ *
+ *   ret          FULL or HDRS (RFC 3461)
+ *   envid        xtext (RFC 3461), decoding to printable ASCII
+ *   requiretls   "" (RFC 8689)
+ *   by           seconds after the arrival, ";N" or ";R", and "T": as given (RFC 2852)
+ *   mt-priority  -9 to 9 (RFC 6710)
+ *   hold-until   wall ms: not to be delivered before (RFC 4865)
+ *   notify#F-L   for recipients F to L (from 0), which came of one RCPT: as NOTIFY (RFC 3461)
+ *   orcpt#F-L    likewise: as ORCPT, decoding to no control character */
 enum spool_envelope_flags { SPOOL_8BITMIME = 1, SPOOL_SMTPUTF8 = 2 };
 enum spool_target {
     SPOOL_LOCAL = 1,  /* target: mailbox "local@domain" of a user here, sub-address kept:
@@ -81,6 +90,9 @@ void spool_envelope_begin(struct buf *b, uint8_t service, uint8_t flags,
 void spool_envelope_recipients(struct buf *b, const struct spool_recipient *r,
                                uint16_t n);
 
+/* After the recipients, any number of times. */
+void spool_envelope_param(struct buf *b, const char *name, struct slice value);
+
 struct spool_envelope {
     uint8_t service, flags;
     struct slice sender, client, helo, login;
@@ -91,4 +103,7 @@ struct spool_envelope {
 MUST_USE bool spool_envelope_open(struct slice in, struct spool_envelope *out);
 /* False at the end; e->at.failed tells a malformed envelope. */
 MUST_USE bool spool_envelope_next(struct spool_envelope *e, struct spool_recipient *out);
+/* After the last recipient; false as spool_envelope_next(). */
+MUST_USE bool spool_envelope_next_param(struct spool_envelope *e, struct slice *name,
+                                        struct slice *value);
 #endif

@@ -71,6 +71,14 @@ static void envelope(struct slice in)
     spool_envelope_recipients(&b, all, n);
     check(!b.failed && slice_starts(in, buf_slice(&b)));
     check(in.len - b.len == e.at.rest.len);
+    struct slice name;
+    struct slice value;
+    while (spool_envelope_next_param(&e, &name, &value)) {
+        wire_put_text(&b, name);
+        wire_put_text(&b, value);
+    }
+    check(!b.failed && slice_starts(in, buf_slice(&b)) &&
+          (e.at.failed || b.len == in.len));
     buf_clear(&b);
 }
 

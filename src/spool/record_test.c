@@ -113,8 +113,8 @@ static void envelope_round_trip(void **state)
     struct buf b;
     buf_init(&b, SPOOL_ENVELOPE_MAX);
     make_envelope(&b);
-    wire_put_text(&b, SLICE("later"));
-    wire_put_text(&b, SLICE("parameter"));
+    spool_envelope_param(&b, "envid", SLICE("QQ"));
+    spool_envelope_param(&b, "requiretls", SLICE(""));
     assert_false(b.failed);
     struct spool_envelope e;
     struct spool_recipient r;
@@ -132,8 +132,23 @@ static void envelope_round_trip(void **state)
     assert_int_equal(r.kind, SPOOL_LOCAL);
     assert_true(spool_envelope_next(&e, &r));
     assert_int_equal(r.kind, SPOOL_REMOTE);
+    struct slice name;
+    struct slice value;
     assert_false(spool_envelope_next(&e, &r));
+    assert_true(spool_envelope_next_param(&e, &name, &value));
+    assert_true(slice_eq(name, SLICE("envid")) && slice_eq(value, SLICE("QQ")));
+    assert_true(spool_envelope_next_param(&e, &name, &value));
+    assert_true(slice_eq(name, SLICE("requiretls")) && value.len == 0);
+    assert_false(spool_envelope_next_param(&e, &name, &value));
     assert_false(e.at.failed);
+    /* cut in the last one: that one is not there, and the envelope is bad */
+    assert_true(spool_envelope_open(slice_sub(buf_slice(&b), 0, b.len - 1), &e));
+    assert_false(spool_envelope_next_param(&e, &name, &value)); /* recipients first */
+    while (spool_envelope_next(&e, &r)) {
+    }
+    assert_true(spool_envelope_next_param(&e, &name, &value));
+    assert_false(spool_envelope_next_param(&e, &name, &value));
+    assert_true(e.at.failed);
     buf_clear(&b);
 }
 

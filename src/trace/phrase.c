@@ -9,7 +9,7 @@
 static const char *const templates[TRACE_KIND_COUNT] = {
     [TRACE_NONE] = "",
     [TRACE_connect] = "{ip}[ (port {port})] connected",
-    [TRACE_tls] = "{version}[ with {cipher}]",
+    [TRACE_tls] = "{version}[ with {cipher}][; the client's certificate: {subject}][, SHA-256 {fingerprint}]",
     [TRACE_command] = "",
     [TRACE_reply] = "",
     [TRACE_check] = "",

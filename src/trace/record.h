@@ -43,7 +43,7 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
 
 /* What happened, and which fields say more:
  * connect    ip port service listener
- * tls        version cipher
+ * tls        version cipher, and of a client's certificate: subject fingerprint
  * command    verb argument (as it came, as far as harmless); verb "?": an unknown one
  * reply      row code status text, and its evidence; answers the command before it
  * check      name verdict (pass observe defer reject close) row, and its evidence
