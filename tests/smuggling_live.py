@@ -68,6 +68,23 @@ KINDS = {"end-of-data": vector_data, "framing": vector_data, "command-line": vec
          "session": vector_session}
 
 
+SMUGGLED = (b"MAIL FROM:<smuggled@attacker.example>\r\nRCPT TO:<victim@local.example>\r\nDATA\r\n"
+            b"Subject: smuggled\r\n\r\nsmuggled\r\n.\r\n")
+BEFORE = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r"]
+AFTER = [*BEFORE, b"\0\r\n", b" \r\n", b"\t\r\n"]
+
+
+def our_cases():
+    """Every way to come near CRLF.CRLF, with commands behind it; the suite lacks some."""
+    for before in BEFORE:
+        for after in AFTER:
+            if before.endswith(b"\r\n") and after == b"\r\n":
+                continue  # the real end, or one with a stray CR before it
+            data = b"Subject: carrier\r\n\r\nline" + before + b"." + after + SMUGGLED
+            yield {"id": f"own:{before!r}.{after!r}", "kind": "end-of-data", "messages_max": 1,
+                   "data_hex": data.hex()}
+
+
 def accepted(replies):
     return [reply for reply in replies if reply.text.startswith("Message queued as")]
 
@@ -90,6 +107,11 @@ def check_kind(case, replies):
     """What the suite asks beside the number."""
     if case["kind"] == "end-of-data" and not replies:
         raise Failed("no reply at all")
+    obeyed = [reply for reply in replies if reply.status in ("2.1.0", "2.1.5")]
+    if case["kind"] == "end-of-data" and obeyed:
+        raise Failed(f"a command within the message was obeyed: {'; '.join(map(str, replies))}")
+    if case["id"] == "state:starttls-injection" and obeyed:
+        raise Failed(f"a command behind STARTTLS was obeyed: {obeyed[0]}")
     if case["kind"] == "command-line":
         # One line, or none: never two commands obeyed.
         fine = [reply for reply in replies if reply.code[0] == "2"]
@@ -124,6 +146,7 @@ def main():
         print(f"{path} is not there: nothing to test")
         return SKIPPED
     cases = [case for case in json.loads(path.read_text())["cases"] if case["kind"] in KINDS]
+    cases += our_cases()
     bad = 0
     with Server(postern) as server:
         server.add_users(*USERS)
