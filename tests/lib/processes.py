@@ -17,6 +17,8 @@ import subprocess
 import tempfile
 import time
 
+import catalogue as reply_catalogue
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PORT = 2525
 TIMEOUT = 90.0  # seconds; a machine under load is slow, a hanging server does not end by itself
@@ -180,6 +182,7 @@ class Server:
         self.host = f"127.{128 + n // 62500 % 64}.{n // 250 % 250 + 1}.{n % 250 + 1}"
         self.user = user or ("nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
         self.settings = {"smtpd-processes": "2", "delivery-processes": "2", "spool.free-space": '"0"',
+                         "log.level": "debug",  # tells each reply
                          **(settings or {})}
         self.process = None
         self.log_start = 0
@@ -320,6 +323,10 @@ class Server:
             ended = re.search(r"event=role-ended\b.*\bpid=(\d+)", line)
             require(not ended or " status=0" in line or int(ended.group(1)) in killed,
                     f"a role ended by itself: {line}")
+        try:  # a role that was killed may have been in the middle of a reply
+            reply_catalogue.check_log(self.log_text(everything=True), "gmail", unended=bool(killed))
+        except reply_catalogue.NotARow as fault:
+            raise Failed(str(fault)) from None
 
 
 ROLES = ("smtpd", "directory", "queue", "delivery", "trace")
