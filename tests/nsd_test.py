@@ -27,8 +27,12 @@ class Nsd(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.play = scenario.Play(POSTERN, pathlib.Path("command-unrecognized.scn"), "gmail", False)
-        for line in SCENARIO.splitlines()[1:]:
-            cls.play.do(line)
+        try:
+            for line in SCENARIO.splitlines()[1:]:
+                cls.play.do(line)
+        except BaseException:
+            cls.play.stop()
+            raise
 
     @classmethod
     def tearDownClass(cls):
