@@ -24,7 +24,8 @@ void buf_reset(struct buf *b); /* len = 0, failed = false, memory kept */
 bool buf_add(struct buf *b, struct slice s);
 bool buf_add_byte(struct buf *b, unsigned char c);
 bool buf_add_str(struct buf *b, const char *str);
-bool buf_add_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool buf_add_fmt(struct buf *b, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 bool buf_add_vfmt(struct buf *b, const char *fmt, va_list args)
     __attribute__((format(printf, 2, 0)));
 

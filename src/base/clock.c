@@ -35,8 +35,8 @@ static unsigned days_of_month(unsigned year, unsigned month)
 }
 
 struct date {
-    unsigned year, month, day, weekday,
-        rest; /* month, day from 0; weekday 0: Sunday; ms */
+    unsigned year, month, day; /* month and day from 0 */
+    unsigned weekday, rest;    /* 0: Sunday; ms since midnight */
 };
 
 static struct date date_of(uint64_t ms)

@@ -1,7 +1,7 @@
 /* base/hash.h - SipHash-2-4: a hash that nobody without the key can aim.
  *
- * Source  Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012 (test vectors
- * there). Pure. */
+ * Source  Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012 (test vectors there).
+ * Pure. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 #include "base/slice.h"

@@ -9,7 +9,8 @@ struct list {
     struct list *prev, *next;
 };
 
-#define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define LIST_ITEM(node, type, member)                                                    \
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {

@@ -19,9 +19,9 @@ struct map {
 void map_init(struct map *m, size_t max);
 void map_clear(struct map *m);
 
-MUST_USE void *map_get(const struct map *m, struct slice key); /* NULL: not there */
+MUST_USE void *map_get(const struct map *m, struct slice key);       /* NULL: not there */
 MUST_USE bool map_put(struct map *m, struct slice key, void *value); /* replaces */
-void *map_take(struct map *m, struct slice key);                     /* removes; NULL: not there */
+void *map_take(struct map *m, struct slice key); /* removes; NULL: not there */
 
 /* Calls each(arg, key, value) for all; each may not change the map. */
 void map_each(const struct map *m, void (*each)(void *arg, struct slice key, void *value),

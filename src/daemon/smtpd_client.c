@@ -281,8 +281,8 @@ static void read_some(struct client *c)
             return;
         }
         if (res == CONN_EOF && smtp_session_waits(c->session)) {
-            c->half_closed =
-                true; /* it may still read: what it asked for is done first */
+            /* it may still read: what it asked for is done first */
+            c->half_closed = true;
             return;
         }
         if (res != CONN_OK) {

@@ -1,20 +1,15 @@
-/* directory/admin.h - the administrator's requests: `postern
- * domain|user|alias|relay|push ...`. One function for both ways: the directory role answers with it over its
- * control socket (proc/control.h), the command line calls it itself while no server
- * runs.
+/* directory/admin.h - the administrator's requests: `postern domain|user|alias|relay|push ...`.
+ * One function for both ways: the directory role answers with it over its control socket
+ * (proc/control.h), the command line calls it itself while no server runs.
  *
- * Request {"object":"user","action":"add","subject":"alice@example.test", options
- *         ...}; options are the rows of dir_admin_options, "targets" an array of
- *         addresses.
- * Answer  lines, one object each: a change says {"object","subject","did"}; list
- *         and show give one line an entry. Then a status as cmd/cmd.h has them, and
- *         an error's text.
- * Own     request and store must live until dir_admin_free(). The lines are the
- *         caller's.
- * Memory  lists are read in pages: a page is all that is held between two calls,
- *         and no lock.
- * Errors  0 done, 1 refused or not found, 2 the request is wrong, 4 the database.
- *         After 1 to 4 nothing was changed. */
+ * Request {"object":"user","action":"add","subject":"alice@example.test", options ...};
+ *         options are the rows of dir_admin_options, "targets" an array of addresses.
+ * Answer  lines, one object each: a change says {"object","subject","did"}; list and show
+ *         give one line an entry. Then a status as cmd/cmd.h has them, and an error's text.
+ * Own     request and store must live until dir_admin_free(). The lines are the caller's.
+ * Memory  lists are read in pages: a page is all that is held between two calls, and no lock.
+ * Errors  0 done, 1 refused or not found, 2 the request is wrong, 4 the database. After 1 to 4
+ *         nothing was changed. */
 #ifndef DIRECTORY_ADMIN_H
 #define DIRECTORY_ADMIN_H
 #include "directory/store.h"

@@ -1,10 +1,9 @@
 /* directory/answer.h - what the directory says of a recipient (pure).
  *
- * Layout of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain
- * (A-label form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64
- * generation; text settings of the domain (settings.h); u16 target count; per target: u8 enum spool_target, text address. Targets
- * only with DIR_OK, and then at least one.
- *
+ * Layout  of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain
+ *         (A-label form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64
+ *         generation; text settings of the domain (settings.h); u16 target count; per target:
+ *         u8 enum spool_target, text address. Targets only with DIR_OK, and then at least one.
  * Own     slices of a read answer borrow from the payload.
  * Errors  dir_answer_read() walks the targets too: after true, dir_answer_target() gives
  *         exactly target_n of them. False: nothing was set.

@@ -136,10 +136,9 @@ static void add_user(struct lookup *l, const struct item *item,
     (void)buf_add(&b, local.len + item->tag.len <= DIR_LOCAL_MAX ? item->tag : SLICE(""));
     (void)buf_add_byte(&b, '@');
     (void)buf_add_str(&b, item->name.domain);
-    if (b.failed ||
-        (!already_target(l, buf_slice(&b)) &&
-         (l->out->target_n == DIR_TARGETS_MAX ||
-          l->s->targets.len + 3 + b.len > DIR_TARGETS_LEN_MAX))) {
+    if (b.failed || (!already_target(l, buf_slice(&b)) &&
+                     (l->out->target_n == DIR_TARGETS_MAX ||
+                      l->s->targets.len + 3 + b.len > DIR_TARGETS_LEN_MAX))) {
         l->wrong = too_many;
     } else if (!already_target(l, buf_slice(&b))) {
         dir_target_write(&l->s->targets, &(struct dir_target){KIND_LOCAL, buf_slice(&b)});

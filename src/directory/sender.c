@@ -177,7 +177,8 @@ static bool account(struct dir_store *s, const struct dir_mail_ask *ask,
 }
 
 /* A user who logged in (account.h). */
-static bool user(struct dir_store *s, const struct dir_mail_ask *ask, struct dir_mail *out)
+static bool user(struct dir_store *s, const struct dir_mail_ask *ask,
+                 struct dir_mail *out)
 {
     if (ask->login.len == 0) {
         return true;

@@ -221,7 +221,8 @@ static void test_edited(void **state)
                      "INSERT INTO alias VALUES (901, 1, 'one', 0), (902, 1, 'two', 0);"
                      "INSERT INTO alias_target VALUES (901, 0, 'two', 'example.test'),"
                      " (902, 0, 'one', 'example.test'), (902, 1, 'bob', 'example.test');"
-                     "INSERT INTO user SELECT 903, 1, 'x+y', NULL, 'active', 0, '', 0, 0, '', 0, 0",
+                     "INSERT INTO user SELECT 903, 1, 'x+y', NULL, 'active', 0, '', 0, "
+                     "0, '', 0, 0",
                      NULL, NULL, NULL),
         SQLITE_OK);
     assert_true(dir_store_changed(t.store));

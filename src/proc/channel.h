@@ -4,10 +4,10 @@
  * Limits  at most CHANNEL_QUEUE_MAX octets wait to be sent; beyond that channel_send() is
  *         false and nothing of the message is sent. Received payloads: MSG_PAYLOAD_MAX.
  * Order   messages arrive in the order sent, whole, once.
- *         The descriptors of a process must not run out: one that came with a message and
+ * Errors  the descriptors of a process must not run out: one that came with a message and
  *         found no room looks like a malformed message.
- * BUGS    the handlers may free the channel they are called for; nothing touches it
- * after. One thread only: the loop's. */
+ * Threads one only: the loop's.
+ * BUGS    the handlers may free the channel they are called for; nothing touches it after. */
 #ifndef PROC_CHANNEL_H
 #define PROC_CHANNEL_H
 #include "proc/msg.h"

@@ -1,9 +1,10 @@
 /* reply/reply.c - see reply.h
  *
  * RFC 5321 4.2:
- *   Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ]
- * CRLF RFC 2034 4: the text of 2yz, 4yz and 5yz replies begins with the status, on every
- * line; the greeting and the replies to HELO and EHLO carry none. */
+ *   Reply-line = *( Reply-code "-" [ textstring ] CRLF )
+ *                   Reply-code [ SP textstring ] CRLF
+ * RFC 2034 4: the text of 2yz, 4yz and 5yz replies begins with the status, on every line;
+ * the greeting and the replies to HELO and EHLO carry none. */
 #include "reply/reply.h"
 
 #include "base/id.h"

@@ -1,10 +1,11 @@
 /* reply/reply.h - the catalogue compiled in, and how a row becomes a reply.
  *
- * Source  catalogue/replies.tsv (one line a row), turned into enum reply_id and a table
- * by tools/gen-replies.py at build time; RFC 5321 4.2, RFC 2034, RFC 3463. Pure. Own rows
- * are static; out belongs to the caller; evidence is read, not kept. Errors  the
- * renderers return false, with nothing added to out, when out is full (then out->failed
- * is set) or as they say themselves. */
+ * Source  catalogue/replies.tsv (one line a row), turned into enum reply_id and a table by
+ *         tools/gen-replies.py at build time; RFC 5321 4.2, RFC 2034, RFC 3463.
+ * Pure.
+ * Own     rows are static; out belongs to the caller; evidence is read, not kept.
+ * Errors  the renderers return false, with nothing added to out, when out is full (then
+ *         out->failed is set) or as they say themselves. */
 #ifndef REPLY_REPLY_H
 #define REPLY_REPLY_H
 #include "base/buf.h"

@@ -1,16 +1,17 @@
 /* smtp/client_reply.h - what a server answered: the reply parser of the client side.
  *
- * Source  RFC 5321 4.2 (replies), RFC 3463 and RFC 2034 (enhanced status codes), RFC
- * 2033. Pure    octets in, a reply out; the answer does not depend on how the octets are
- * cut. Own     the parser owns the text; its slices live until the next
- * client_reply_feed() after CLIENT_REPLY_DONE, or client_reply_clear(). Errors
- * CLIENT_REPLY_BAD: this is no SMTP reply, or a hostile one. The stream is out of step
- *         and cannot go on: close the connection. Feeding on stays BAD.
- * Limits  a line of CLIENT_REPLY_LINE_MAX octets, CLIENT_REPLY_LINES_MAX lines: beyond
- * that BAD. Text beyond CLIENT_REPLY_TEXT_MAX octets is dropped by whole lines, `cut`
- * says so. Lenient where servers in the field are: a lone LF ends a line, "250" without
- * text, a status that is not there. Strict where leniency would guess: the first digit
- * is 2..5 and the same on all lines (the last line's code counts). */
+ * Source  RFC 5321 4.2 (replies), RFC 3463 and RFC 2034 (enhanced status codes), RFC 2033.
+ * Pure    octets in, a reply out; the answer does not depend on how the octets are cut.
+ * Own     the parser owns the text; its slices live until the next client_reply_feed() after
+ *         CLIENT_REPLY_DONE, or client_reply_clear().
+ * Errors  CLIENT_REPLY_BAD: this is no SMTP reply, or a hostile one. The stream is out of
+ *         step and cannot go on: close the connection. Feeding on stays BAD.
+ * Limits  a line of CLIENT_REPLY_LINE_MAX octets, CLIENT_REPLY_LINES_MAX lines: beyond that
+ *         BAD. Text beyond CLIENT_REPLY_TEXT_MAX octets is dropped by whole lines, `cut`
+ *         says so.
+ * Lenient where servers in the field are: a lone LF ends a line, "250" without text, a status
+ *         that is not there. Strict where leniency would guess: the first digit is 2..5 and
+ *         the same on all lines (the last line's code counts). */
 #ifndef SMTP_CLIENT_REPLY_H
 #define SMTP_CLIENT_REPLY_H
 #include "base/buf.h"

@@ -2,8 +2,8 @@
  *
  * Source  RFC 5321 4.5.2 (transparency), 2.3.8 (CR and LF only as CRLF), 4.1.1.4.
  * Pure    what comes out does not depend on how the input is cut.
- * Holds   on the wire no CR without LF and no LF without CR; each line that begins with
- * "." has another one in front; the first CRLF.CRLF is the end. A bare CR or LF in the
+ * Holds   on the wire no CR without LF and no LF without CR; each line that begins with "."
+ *         has another one in front; the first CRLF.CRLF is the end. A bare CR or LF in the
  *         input becomes CRLF first (its next octet begins a line), `mended` counts them.
  * Limits  out grows by at most 2 * in.len + 2 octets per call, 5 at the end. */
 #ifndef SMTP_DOT_ENCODE_H

@@ -1,9 +1,10 @@
 /* spool/index.h - which record lies where: one node a record on disk (pure).
  *
- * A message has several nodes while copies of its record are on disk; at most one is
- * live. Nodes are named by number; a number is valid until its node is removed. Own
- * segments are borrowed; index_drop() must be called before one is freed. Errors
- * INDEX_NONE: not found, or no memory. */
+ * A message has several nodes while copies of its record are on disk; at most one is live.
+ * Nodes are named by number; a number is valid until its node is removed.
+ *
+ * Own     segments are borrowed; index_drop() must be called before one is freed.
+ * Errors  INDEX_NONE: not found, or no memory. */
 #ifndef SPOOL_INDEX_H
 #define SPOOL_INDEX_H
 #include "base/id.h"

@@ -1,9 +1,10 @@
 /* spool/io.h - every system call of the spool that changes the disk, and no other.
  *
- * Here so that tests can put a failing disk or a power cut in their place (io_fault.c;
- * only test programs link it). Reading needs no such layer. I/O     blocking. Results as
- * of the system call: -1 and errno. Limits  spool_io_pwritev(): at most SPOOL_IOV_MAX
- * pieces. */
+ * Here so that tests can put a failing disk or a power cut in their place (io_fault.c; only
+ * test programs link it). Reading needs no such layer.
+ *
+ * I/O     blocking. Results as of the system call: -1 and errno.
+ * Limits  spool_io_pwritev(): at most SPOOL_IOV_MAX pieces. */
 #ifndef SPOOL_IO_H
 #define SPOOL_IO_H
 #include "base/slice.h"

@@ -3,11 +3,11 @@
  *
  * Calls   every function of io.h counts as one, whatever thread it comes from.
  * Cut     from the chosen call on the machine is off: calls fail and change nothing. Then
- *         fault_survivors() writes what a disk may hold after that: all that was synced;
- * of the other writes any sectors of 512 octets; of names made, changed and removed since
- * the last fsync of a directory a first part. A file whose sync failed has lost any part
- *         of what was to be synced, for good, although it reads well until the power
- * fails. */
+ *         fault_survivors() writes what a disk may hold after that: all that was synced; of
+ *         the other writes any sectors of 512 octets; of names made, changed and removed
+ *         since the last fsync of a directory a first part. A file whose sync failed has
+ *         lost any part of what was to be synced, for good, although it reads well until
+ *         the power fails. */
 #ifndef SPOOL_IO_FAULT_H
 #define SPOOL_IO_FAULT_H
 #include "base/slice.h"

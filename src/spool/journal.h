@@ -1,14 +1,15 @@
 /* spool/journal.h - the outcomes of messages and the ends of segments, as a log.
  *
  * Format  entries from offset 0, each a multiple of 8 octets (zero padding): u32 magic
- * "PSJ1"; u32 CRC32C of octets 8..end without padding; u64 number of the journal; u16
- * payload length; u8 type; 5 zeros; payload. Little-endian. The number stands in the
- * file's name; half of it is random, so that no reply text can carry a forged entry.
+ *         "PSJ1"; u32 CRC32C of octets 8..end without padding; u64 number of the journal;
+ *         u16 payload length; u8 type; u8 zero; u32 back; payload. Little-endian. The number
+ *         stands in the file's name; half of it is random, so that no reply text can carry
+ *         a forged entry.
  * back    Units of 8 octets from the first octet that was not synced when this entry was
  *         written to the entry: what does not read before that was damaged, not torn.
- * SETTLE  u64 session, u32 n, u16 target, u8 outcome, u32 attempts, u64 next ms, text
- * reply SEALED  u64 segment, u64 end I/O     journal_append(), journal_sync(): through
- * spool/io.h; reading is pure. */
+ * SETTLE  u64 session, u32 n, u16 target, u8 outcome, u32 attempts, u64 next ms, text reply
+ * SEALED  u64 segment, u64 end
+ * I/O     journal_append(), journal_sync(): through spool/io.h; reading is pure. */
 #ifndef SPOOL_JOURNAL_H
 #define SPOOL_JOURNAL_H
 #include "spool/store.h"

@@ -1,21 +1,21 @@
 /* spool/record.h - one message on disk, and its envelope (pure).
  *
  * Format  a segment is a sequence of records, each a multiple of 8 octets (zero padding),
- *         from offset 0. A record is a header of SPOOL_HEADER_LEN octets, then the
- * message as it was received (dots undone, CRLF line ends), then the envelope, then the
- * head: the fields that we put in front of the message (Received ...). Message first, so
- * that a large one can be streamed before its envelope is complete; the header is written
- *         last of all there.
- * Header  (little-endian) 0 u32 magic "PSR1"; 4 u32 CRC32C of octets 8..63; 8 u64
- * segment; 16 u64 message length; 24 u32 envelope length; 28 u32 head length; 32 u64
- * session; 40 u32 n; 44 u32 back; 48 u64 arrival, wall ms; 56 u32 CRC32C of the message;
+ *         from offset 0. A record is a header of SPOOL_HEADER_LEN octets, then the message as
+ *         it was received (dots undone, CRLF line ends), then the envelope, then the head:
+ *         the fields that we put in front of the message (Received ...). Message first, so
+ *         that a large one can be streamed before its envelope is complete; the header is
+ *         written last of all there.
+ * Header  (little-endian) 0 u32 magic "PSR1"; 4 u32 CRC32C of octets 8..63; 8 u64 segment;
+ *         16 u64 message length; 24 u32 envelope length; 28 u32 head length; 32 u64 session;
+ *         40 u32 n; 44 u32 back; 48 u64 arrival, wall ms; 56 u32 CRC32C of the message;
  *         60 u32 CRC32C of envelope and head.
  * segment The number of the segment it was written for. Files are used again under new
  *         numbers; what an earlier life left there has another number and is no record.
  *         Half of the number is random, so that no message can carry a forged record.
  * back    Distance, in units of 8 octets, to the start of the group of records that were
- *         written with it under one sync: all that lies before that start was on disk
- * before this record was written. It tells a torn write from damage (spool/scan.c). */
+ *         written with it under one sync: all that lies before that start was on disk before
+ *         this record was written. It tells a torn write from damage (spool/scan.c). */
 #ifndef SPOOL_RECORD_H
 #define SPOOL_RECORD_H
 #include "base/id.h"

@@ -1,8 +1,8 @@
 /* spool/scan.h - reads the records of a segment, one after the other, whatever it holds.
  *
  * I/O     reads the file in large pieces; writes nothing.
- * Limits  a place where no record reads is one of enum scan_bad; the scan goes on behind
- * it at the next record that reads. */
+ * Limits  a place where no record reads is one of enum scan_bad; the scan goes on behind it
+ *         at the next record that reads. */
 #ifndef SPOOL_SCAN_H
 #define SPOOL_SCAN_H
 #include "spool/record.h"

@@ -3,14 +3,15 @@
  *
  * Layout  <dir>/lock, <dir>/segment-<16 hex>, <dir>/spare-<16 hex> (drained, kept for its
  *         blocks), <dir>/journal-<16 hex>, <dir>/bad/ (what was set aside).
- * States  docs/architecture.md, "Spool: legal states", lists all of a segment and a
- * journal entry; nothing else may be on disk. Locks   a writer's descriptor and each
- * reader's carry a lock that ends with the last copy of it, in whatever process: so the
- * store knows which segments have lost their writer, and uses no file again that somebody
- * still reads. Take descriptors from here only. Calls   blocking, short; all from one
- * thread. Callbacks may call spool_store_settle(), spool_store_done() and
- * spool_store_fd() only. Limits  SPOOL_SEGMENTS_MAX segments; about 60 octets of memory a
- * record on disk. */
+ * States  docs/architecture.md, "Spool: legal states", lists all of a segment and a journal
+ *         entry; nothing else may be on disk.
+ * Locks   a writer's descriptor and each reader's carry a lock that ends with the last copy
+ *         of it, in whatever process: so the store knows which segments have lost their
+ *         writer, and uses no file again that somebody still reads. Take descriptors from
+ *         here only.
+ * Calls   blocking, short; all from one thread. Callbacks may call spool_store_settle(),
+ *         spool_store_done() and spool_store_fd() only.
+ * Limits  SPOOL_SEGMENTS_MAX segments; about 60 octets of memory a record on disk. */
 #ifndef SPOOL_STORE_H
 #define SPOOL_STORE_H
 #include "spool/record.h"

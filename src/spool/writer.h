@@ -1,24 +1,24 @@
 /* spool/writer.h - append a message, be told when it is on disk. Used by smtpd.
  *
- * One writer a process. Small messages collect in memory and go to the shared segment;
- * one commit thread writes all that waits with one pwritev() and one fdatasync() (group
- * commit). A message that grows past SPOOL_SINGLE_OVER gets a segment of its own and is
- * streamed there. Segments are handed in from outside (the queue role makes the files):
- * the writer opens nothing, so it works inside the sandbox. System calls it makes there:
- * pwritev, fdatasync, sync_file_range, close, read and write (eventfd), futex, and clone
- * for the thread.
+ * One writer a process. Small messages collect in memory and go to the shared segment; one
+ * commit thread writes all that waits with one pwritev() and one fdatasync() (group commit).
+ * A message that grows past SPOOL_SINGLE_OVER gets a segment of its own and is streamed
+ * there. Segments are handed in from outside (the queue role makes the files): the writer
+ * opens nothing, so it works inside the sandbox. System calls it makes there: pwritev,
+ * fdatasync, sync_file_range, close, read and write (eventfd), futex, and clone for the
+ * thread.
  *
- * Own     a message belongs to the caller from spool_message_new() to
- * spool_message_free(); after spool_message_commit() until `done` was called it may be
- * abandoned with spool_message_free() too (done is then not called; what is written stays
- * written, and is the queue's). `done` does not free it. Threads all functions and
- * callbacks: the event loop's thread only. Errors  SPOOL_FAIL: this message cannot be
- * kept (write error, no segment): answer 4yz. The writer heals by itself: a segment with
- * a failed write is sealed at its last durable record and another one is asked for; a
- * refused one is asked for again every second. Limits  spool_writer_memory() counts
- * octets of messages in memory; spool_message_add() gives SPOOL_FAIL beyond memory_max. A
- * streamed message holds SPOOL_STREAM_WINDOW at most (beside what it held before it got
- * its segment). */
+ * Own     a message belongs to the caller from spool_message_new() to spool_message_free();
+ *         after spool_message_commit() until `done` was called it may be abandoned with
+ *         spool_message_free() too (done is then not called; what is written stays written,
+ *         and is the queue's). `done` does not free it.
+ * Threads all functions and callbacks: the event loop's thread only.
+ * Errors  SPOOL_FAIL: this message cannot be kept (write error, no segment): answer 4yz. The
+ *         writer heals by itself: a segment with a failed write is sealed at its last durable
+ *         record and another one is asked for; a refused one is asked for again every second.
+ * Limits  spool_writer_memory() counts octets of messages in memory; spool_message_add()
+ *         gives SPOOL_FAIL beyond memory_max. A streamed message holds SPOOL_STREAM_WINDOW
+ *         at most (beside what it held before it got its segment). */
 #ifndef SPOOL_WRITER_H
 #define SPOOL_WRITER_H
 #include "spool/record.h"

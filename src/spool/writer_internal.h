@@ -2,7 +2,7 @@
  * commit thread (commit.c) share; nobody else includes it.
  *
  * Rule    what stands under "lock" is touched only with the lock held. A message on
- * `waiting` or in a round is the thread's, but for the fields marked "loop". */
+ *         `waiting` or in a round is the thread's, but for the fields marked "loop". */
 #ifndef SPOOL_WRITER_INTERNAL_H
 #define SPOOL_WRITER_INTERNAL_H
 #include "base/list.h"

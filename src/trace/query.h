@@ -1,9 +1,9 @@
 /* trace/query.h - reading trace.db, beside a running server or without one.
  *
- * I/O     opens the database read-only; one snapshot from open to close, so keep it
- * short: the writer cannot clean its log meanwhile. Own     a record passed to a callback
- * is borrowed until it returns. Errors  NULL / false and a text (static or the library's,
- * valid until the next call). */
+ * I/O     opens the database read-only; one snapshot from open to close, so keep it short:
+ *         the writer cannot clean its log meanwhile.
+ * Own     a record passed to a callback is borrowed until it returns.
+ * Errors  NULL / false and a text (static or the library's, valid until the next call). */
 #ifndef TRACE_QUERY_H
 #define TRACE_QUERY_H
 #include "trace/record.h"

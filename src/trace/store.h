@@ -1,13 +1,14 @@
 /* trace/store.h - trace.db: records in, for `postern why` (trace/query.h) to read.
  *
  * Source  docs/architecture.md, "Trace", has the tables and why they are as they are.
- * I/O     SQLite, one file with its -wal and -shm beside it. One writer is meant; a
- * second one (the old role during a reload) does no harm. Errors  none of them may stop
- * mail. What cannot be written is counted and logged at most once a minute, and tried
- * anew with the next batch. A damaged database is renamed to <path>.bad (replacing an
- * earlier one) and a new one begun. Loss    nothing when processes die. At a power cut,
- * what the kernel had not yet written (some seconds); the database stays whole. Limits
- * keep_ms, size_max; memory: TRACE_RUN_PAIRS pairs (1 MiB) and SQLite's cache. */
+ * I/O     SQLite, one file with its -wal and -shm beside it. One writer is meant; a second
+ *         one (the old role during a reload) does no harm.
+ * Errors  none of them may stop mail. What cannot be written is counted and logged at most
+ *         once a minute, and tried anew with the next batch. A damaged database is renamed
+ *         to <path>.bad (replacing an earlier one) and a new one begun.
+ * Loss    nothing when processes die. At a power cut, what the kernel had not yet written
+ *         (some seconds); the database stays whole.
+ * Limits  keep_ms, size_max; memory: TRACE_RUN_PAIRS pairs (1 MiB) and SQLite's cache. */
 #ifndef TRACE_STORE_H
 #define TRACE_STORE_H
 #include "base/slice.h"
