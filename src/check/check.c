@@ -3,15 +3,27 @@
 
 enum {
     MX = 1U << SERVICE_MX,
-    ALL = MX | 1U << SERVICE_SUBMISSION | 1U << SERVICE_RELAY | 1U << SERVICE_PUSH,
+    RELAY = 1U << SERVICE_RELAY,
+    PUSH = 1U << SERVICE_PUSH,
+    ALL = MX | 1U << SERVICE_SUBMISSION | RELAY | PUSH,
 };
 
 /* clang-format off */
 static const struct check checks[] = {
-    {"room",          CHECK_MAIL,    ALL, check_room},
-    {"declared-size", CHECK_MAIL,    ALL, check_declared_size},
-    {"mailbox",       CHECK_RCPT,    ALL, check_mailbox},
-    {"hops",          CHECK_MESSAGE, ALL, check_hops},
+    {"room",            CHECK_MAIL,    ALL,   check_room},
+    {"directory",       CHECK_MAIL,    ALL,   check_directory},
+    {"push-account",    CHECK_MAIL,    PUSH,  check_push_account},
+    {"declared-size",   CHECK_MAIL,    ALL,   check_declared_size},
+    {"relay",           CHECK_RCPT,    RELAY, check_relay},
+    {"allowed-network", CHECK_RCPT,    MX,    check_allowed_network},
+    {"rcpt-tls",        CHECK_RCPT,    MX,    check_rcpt_tls},
+    {"push-recipients", CHECK_RCPT,    PUSH,  check_push_recipients},
+    {"mailbox",         CHECK_RCPT,    ALL,   check_mailbox},
+    {"one-domain",      CHECK_RCPT,    MX,    check_one_domain},
+    {"policies",        CHECK_RCPT,    MX,    check_policies},
+    {"rcpt-size",       CHECK_RCPT,    MX,    check_rcpt_size},
+    {"measured-size",   CHECK_MESSAGE, MX | PUSH, check_measured_size},
+    {"hops",            CHECK_MESSAGE, ALL,   check_hops},
 };
 /* clang-format on */
 

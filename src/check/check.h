@@ -8,7 +8,7 @@
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 #include "config/config.h"
-#include "directory/answer.h"
+#include "directory/mail.h"
 #include "message/header_scan.h"
 #include "reply/reply.h"
 #include "smtp/session.h"
@@ -16,17 +16,34 @@
 
 enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 
+/* What the domains of the recipients accepted so far demand of the transaction. */
+struct check_gathered {
+    struct slice domain;   /* of the first one; empty: there is none yet */
+    bool one_domain;       /* one of them wants no other domain beside its own */
+    unsigned policies;     /* domains with settings of their own */
+    uint64_t policy_limit; /* least of what they allow; 0: none says */
+    uint64_t size_limit;   /* least message size that they allow, octets; 0: none says */
+};
+
 /* What is known; a pointer is NULL where its stage has not come. */
 struct check_facts {
     const struct config *config;
     enum config_service service;
-    struct slice ip, helo;                /* as text */
-    enum spool_state spool;               /* worst of what writer and queue say */
-    uint64_t now_ms;                      /* wall */
-    const struct smtp_envelope *envelope; /* mail, rcpt, message */
-    const struct smtp_path *rcpt;         /* rcpt */
-    const struct dir_answer *answer;      /* rcpt */
-    const struct header_scan *header;     /* message */
+    struct slice ip, helo; /* as text */
+    const struct ip *address;
+    struct slice login; /* who logged in; empty: nobody */
+    bool tls;
+    enum spool_state spool;                /* worst of what writer and queue say */
+    uint64_t now_ms;                       /* wall */
+    const struct smtp_envelope *envelope;  /* mail, rcpt, message */
+    const struct dir_mail *mail;           /* the same; NULL on mx, which does not ask */
+    const struct smtp_path *rcpt;          /* rcpt */
+    const struct dir_answer *answer;       /* rcpt */
+    const struct dir_settings *settings;   /* rcpt: of the recipient's domain */
+    const struct check_gathered *gathered; /* rcpt, message */
+    bool policy_counted; /* rcpt: its domain's settings are among gathered->policies */
+    const struct header_scan *header; /* message */
+    uint64_t size;                    /* message: octets */
 };
 
 struct check_verdict {
@@ -49,6 +66,16 @@ check_run(enum check_stage stage, const struct check_facts *f, struct check_verd
 
 /* The table (check.c); one extern a file. */
 void check_room(const struct check_facts *f, struct check_verdict *out);
+void check_directory(const struct check_facts *f, struct check_verdict *out);
+void check_push_account(const struct check_facts *f, struct check_verdict *out);
+void check_relay(const struct check_facts *f, struct check_verdict *out);
+void check_allowed_network(const struct check_facts *f, struct check_verdict *out);
+void check_rcpt_tls(const struct check_facts *f, struct check_verdict *out);
+void check_one_domain(const struct check_facts *f, struct check_verdict *out);
+void check_policies(const struct check_facts *f, struct check_verdict *out);
+void check_push_recipients(const struct check_facts *f, struct check_verdict *out);
+void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
+void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
 void check_hops(const struct check_facts *f, struct check_verdict *out);

@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-static struct config config = {.limits_message_size = 1000, .limits_hops = 50};
+static struct config config = {
+    .limits_message_size = 1000, .limits_hops = 50, .limits_policies = 3};
 
 struct seen {
     unsigned n;
@@ -28,9 +29,9 @@ static void test_mailbox(void **state)
         enum config_service service;
         struct dir_answer answer;
         enum reply_id reply;
-        const char *field, *value; /* evidence that must be there */
+        const char *field, *value; /* evidence that must be there; NULL: none */
     } cases[] = {
-        {SERVICE_MX, {.status = DIR_OK}, REPLY_NONE, "rcpt", "alice@example.test"},
+        {SERVICE_MX, {.status = DIR_OK}, REPLY_NONE, NULL, NULL},
         {SERVICE_MX,
          {.status = DIR_NO_MAILBOX},
          REPLY_rcpt_mailbox_unknown,
@@ -66,18 +67,29 @@ static void test_mailbox(void **state)
          REPLY_system_temporary_problem,
          "what",
          "the directory of mailboxes cannot be read"},
-        {SERVICE_RELAY,
+        {SERVICE_SUBMISSION,
          {.status = DIR_NO_DOMAIN},
-         REPLY_relay_denied_unregistered,
+         REPLY_message_rejected_temporarily,
          "rcpt",
          "alice@example.test"},
+        {SERVICE_RELAY,
+         {.status = DIR_NO_DOMAIN},
+         REPLY_message_rejected_temporarily,
+         "what",
+         "mail to other servers is not sent yet"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct smtp_envelope e = {.sender = {.domain = SLICE("client.example")}};
         struct smtp_path rcpt = {.mailbox = SLICE("alice@example.test"),
                                  .domain = SLICE("example.test")};
+        struct dir_mail mail = {.customer = {[DIR_BY_LOGIN] = {.name = SLICE("acme")}}};
+        struct dir_settings settings = {0};
+        struct check_gathered gathered = {0};
         struct check_facts f = {.config = &config,
+                                .mail = &mail,
+                                .settings = &settings,
+                                .gathered = &gathered,
                                 .service = cases[i].service,
                                 .ip = SLICE("192.0.2.7"),
                                 .now_ms = UINT64_C(8640000001),
@@ -90,8 +102,10 @@ static void test_mailbox(void **state)
         assert_int_equal(check_run(CHECK_RCPT, &f, &v, note, &seen),
                          cases[i].reply == REPLY_NONE);
         assert_int_equal(v.reply, cases[i].reply);
-        assert_true(fields_get(&v.evidence, slice_of(cases[i].field), &value));
-        assert_true(slice_eq(value, slice_of(cases[i].value)));
+        if (cases[i].field != NULL) {
+            assert_true(fields_get(&v.evidence, slice_of(cases[i].field), &value));
+            assert_true(slice_eq(value, slice_of(cases[i].value)));
+        }
     }
 }
 
@@ -129,7 +143,8 @@ static void test_hops(void **state)
     (void)state;
     for (unsigned n = 49; n <= 52; n++) {
         struct header_scan h = {.received_n = n};
-        struct check_facts f = {.config = &config, .header = &h};
+        struct check_gathered gathered = {0};
+        struct check_facts f = {.config = &config, .header = &h, .gathered = &gathered};
         static struct check_verdict v;
         struct seen seen = {0};
         assert_int_equal(check_run(CHECK_MESSAGE, &f, &v, note, &seen), n <= 50);

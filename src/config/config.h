@@ -110,6 +110,7 @@ struct config_times {
     X("limits", "unauthenticated-commands", limits_unauthenticated_commands, INT, "20", 1, 1000, "", "commands before AUTH on submission") \
     X("limits", "sessions", limits_sessions, INT, "20000", 1, 1000000, "", "connections in all") \
     X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "", "connections of one client address, per smtpd process") \
+    X("limits", "policies", limits_policies, INT, "50", 1, 1000, "", "recipient domains with settings of their own in one transaction") \
     X("limits", "bare-newline-networks", limits_bare_newline_networks, NETWORKS, "", 0, 64, "", "networks whose bare LF is taken as CRLF") \
     X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
     X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \

@@ -102,7 +102,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct smtpd *d = arg;
     (void)fd;
     (void)what;
-    d->limits.now_s = clock_wall_ms() / 1000;
+    for (int i = 0; i <= SERVICE_PUSH; i++) {
+        d->limits[i].now_s = clock_wall_ms() / 1000;
+    }
     client_tick(d);
     if (d->trace_lost > 0) {
         log_text(LOG_WARN, "trace",
@@ -142,17 +144,20 @@ static const char *smtpd_open(struct role_ctx *ctx)
     d->wait_ms[WAIT_DATA] = cfg->limits_data_time;
     d->wait_ms[WAIT_ANSWER] = 60000;
     d->wait_ms[WAIT_LINGER] = 5000;
-    d->limits = (struct smtp_limits){
-        .message_size = cfg->limits_message_size,
-        .recipients = cfg->limits_recipients,
-        .unknown_commands = cfg->limits_unknown_commands,
-        .syntax_errors = cfg->limits_syntax_errors,
-        .errors_in_a_row = cfg->limits_errors_in_a_row,
-        .unauthenticated_commands = cfg->limits_unauthenticated_commands,
-        .by_least_s = SMTPD_BY_LEAST_S,
-        .hold_most_s = cfg->limits_hold_time / 1000,
-        .now_s = clock_wall_ms() / 1000,
-    };
+    for (int i = 0; i <= SERVICE_PUSH; i++) {
+        d->limits[i] = (struct smtp_limits){
+            .message_size = cfg->limits_message_size,
+            .recipients = cfg->limits_recipients,
+            .unknown_commands = cfg->limits_unknown_commands,
+            .syntax_errors = cfg->limits_syntax_errors,
+            .errors_in_a_row = cfg->limits_errors_in_a_row,
+            .unauthenticated_commands = cfg->limits_unauthenticated_commands,
+            .by_least_s = SMTPD_BY_LEAST_S,
+            .hold_most_s = cfg->limits_hold_time / 1000,
+            .now_s = clock_wall_ms() / 1000,
+        };
+    }
+    d->limits[SERVICE_PUSH].recipients = SMTPD_PUSH_RECIPIENTS_MAX; /* the account's counts */
     for (int w = 0; w < WAIT_COUNT; w++) {
         list_init(&d->waits[w]);
     }
@@ -281,6 +286,9 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
     /* proc/msg.h let nothing else through */
     if (m->type == MSG_DIR_RCPT_IS) {
         return mail_answer(d, m->payload);
+    }
+    if (m->type == MSG_DIR_MAIL_IS) {
+        return mail_facts_answer(d, m->payload);
     }
     if (m->type == MSG_DIR_CHANGED) {
         dir_cache_clear(&d->cache);

@@ -1,7 +1,7 @@
 /* daemon/smtpd.h - inside the smtpd role, in several files: smtpd.c (the role: channels,
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
- * at its other end), smtpd_mail.c (a transaction: checks, directory, spool), smtpd_params.c (what
- * of its parameters is kept).
+ * at its other end), smtpd_directory.c (MAIL and RCPT: directory, checks), smtpd_mail.c (a
+ * message: checks, spool), smtpd_params.c (what of its parameters is kept).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
@@ -30,6 +30,7 @@ enum {
     SMTPD_ACCEPTS_MAX = 64,        /* connections in a row */
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
+    SMTPD_PUSH_RECIPIENTS_MAX = 1000,    /* as many as limits.recipients may be */
     SMTPD_TARGETS_MAX = SPOOL_RECIPIENTS_MAX,
     SMTPD_BY_LEAST_S = 60, /* DELIVERBY: nothing sooner can be promised */
     SMTPD_MEMORY_MAX =
@@ -58,7 +59,7 @@ struct smtpd {
     struct list waits[WAIT_COUNT], by_age;
     uint64_t wait_ms[WAIT_COUNT];
     unsigned client_n, client_max;
-    struct smtp_limits limits;
+    struct smtp_limits limits[SERVICE_PUSH + 1]; /* by service */
     struct event *tick;
     struct event *listeners[ROLE_LISTENERS_MAX];
     bool accepting, draining;
@@ -67,6 +68,18 @@ struct smtpd {
     unsigned char *input; /* SMTPD_READ_MAX octets, shared */
     struct buf output;    /* replies of the session that is being fed, shared */
     struct buf scratch;   /* records and messages being put together, shared */
+};
+
+/* What an accepted recipient stands for; in the transaction's arena. */
+struct mail_targets {
+    unsigned n;
+    struct dir_target target[];
+};
+
+/* A domain with settings of its own; in the transaction's arena. */
+struct mail_policy {
+    struct mail_policy *next;
+    struct slice domain;
 };
 
 struct peer_count {
@@ -83,6 +96,7 @@ struct client {
     struct list wait_node, age_node;
     enum client_wait wait;
     char ip[IP_TEXT_MAX];
+    struct ip address;
     uint16_t port;
     bool reading, writing; /* what the event asks for */
     bool
@@ -99,6 +113,8 @@ struct client {
     struct spool_message *message;
     struct header_scan header;
     unsigned target_n;
+    struct check_gathered gathered; /* from the recipients accepted so far */
+    struct mail_policy *policies;   /* the domains among them that have settings */
     bool committing;
     uint64_t arrival_ms; /* wall */
 };
@@ -130,19 +146,30 @@ void client_put_params(const struct smtp_envelope *e, uint64_t arrival_ms, struc
 void client_put_rcpt_params(const struct smtp_recipient *r, unsigned first, unsigned n,
                             struct buf *b);
 
-/* smtpd_mail.c: the part of struct smtp_session_ops that is about mail. */
+/* smtpd_directory.c: the part of struct smtp_session_ops that asks the directory. */
 void mail_begin(void *arg, const struct smtp_envelope *e);
 void mail_rcpt(void *arg, const struct smtp_recipient *r);
+/* The directory's answers. False: the payload is malformed. */
+bool mail_answer(struct smtpd *d, struct slice payload);
+bool mail_facts_answer(struct smtpd *d, struct slice payload);
+/* The directory is back: ask again what was not answered. */
+void mail_ask_again(struct smtpd *d);
+/* Nobody waits for the answer any more. */
+void mail_forget(struct client *c);
+/* The wait was too long: says so to the session. False: the directory was not asked. */
+bool mail_give_up_asking(struct client *c);
+
+/* smtpd_mail.c: the part of struct smtp_session_ops that is about messages. */
 struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);
 bool mail_data(void *arg, struct slice s);
 void mail_data_end(void *arg, const struct smtp_envelope *e);
 void mail_reset(void *arg);
-/* The directory's answer to a lookup. False: the payload is malformed. */
-bool mail_answer(struct smtpd *d, struct slice payload);
-/* The directory is back: ask again what was not answered. */
-void mail_ask_again(struct smtpd *d);
 /* The wait for directory or spool was too long. */
 void mail_give_up(struct client *c);
+/* What is known so far, for checks; what they say goes to the trace. */
+struct check_facts mail_facts(const struct client *c, const struct smtp_envelope *e);
+void mail_trace_check(void *arg, const struct check *check,
+                      const struct check_verdict *v);
 
 /* smtpd.c */
 void smtpd_trace(struct smtpd *d, struct slice record);

@@ -477,7 +477,8 @@ static struct client *client_new(struct smtpd *d, const struct role_listener *li
     c->port = port;
     c->xclient = netset_has(&d->ctx->config->trust_xclient_networks, ip);
     struct smtp_offer offer = client_offer(c, ip);
-    c->session = smtp_session_new(&offer, &d->limits, &session_ops, c);
+    c->session =
+        smtp_session_new(&offer, &d->limits[c->listener->service], &session_ops, c);
     if (c->session == NULL) {
         client_uncount(c);
         free(c);

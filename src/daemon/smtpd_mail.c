@@ -1,23 +1,15 @@
-/* daemon/smtpd_mail.c - a transaction: see smtpd.h
+/* daemon/smtpd_mail.c - a transaction's message: see smtpd.h
  *
- * MAIL and RCPT are judged by src/check; recipients are looked up in the directory (or its
- * cache), many at a time over all sessions; message octets go to the spool writer as they
- * come; 250 is said when the writer says that they are on disk. */
+ * Message octets go to the spool writer as they come; 250 is said when the writer says that
+ * they are on disk. */
 #include "daemon/smtpd.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 
-/* What an accepted recipient stands for; in the transaction's arena. */
-struct targets {
-    unsigned n;
-    struct dir_target target[];
-};
-
 /* --- checks --- */
 
-static void trace_check(void *arg, const struct check *check,
-                        const struct check_verdict *v)
+void mail_trace_check(void *arg, const struct check *check, const struct check_verdict *v)
 {
     struct fields f;
     fields_reset(&f);
@@ -32,7 +24,7 @@ static void trace_check(void *arg, const struct check *check,
     client_event(arg, TRACE_check, &f);
 }
 
-static struct check_facts facts_of(const struct client *c, const struct smtp_envelope *e)
+struct check_facts mail_facts(const struct client *c, const struct smtp_envelope *e)
 {
     enum spool_state spool = c->smtpd->queue_state;
     if (spool == SPOOL_READY && spool_writer_state(c->smtpd->writer) != SPOOL_NO_QUEUE) {
@@ -42,168 +34,16 @@ static struct check_facts facts_of(const struct client *c, const struct smtp_env
         .config = c->smtpd->ctx->config,
         .service = c->listener->service,
         .ip = slice_of(c->ip),
+        .address = &c->address,
         .helo = smtp_session_helo(c->session),
+        .login = smtp_session_login(c->session),
+        .tls = c->conn.ssl != NULL,
         .spool = spool,
         .now_ms = clock_wall_ms(),
         .envelope = e,
+        .mail = e->data,
+        .gathered = &c->gathered,
     };
-}
-
-void mail_begin(void *arg, const struct smtp_envelope *e)
-{
-    struct check_verdict v;
-    struct client *c = arg;
-    struct check_facts facts = facts_of(c, e);
-    c->n = ++c->last_n;
-    trace_key(&c->trace, TRACE_KEY_ADDRESS, e->sender.mailbox);
-    if (!check_run(CHECK_MAIL, &facts, &v, trace_check, c)) {
-        c->n = 0;
-    }
-    smtp_session_mail(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
-}
-
-/* --- recipients --- */
-
-/* The mailbox as the directory knows it: local part unquoted, domain in lower case. */
-struct lookup {
-    unsigned char local_octets[SMTP_LOCAL_MAX], domain_octets[SMTP_DOMAIN_MAX];
-    struct slice local, domain;
-};
-
-static void lookup_of(const struct smtp_recipient *r, struct lookup *l)
-{
-    l->local = smtp_local_unquote(r->path.local, l->local_octets);
-    for (size_t i = 0; i < r->path.domain.len; i++) {
-        l->domain_octets[i] = ascii_lower(r->path.domain.ptr[i]);
-    }
-    l->domain = (struct slice){l->domain_octets, r->path.domain.len};
-}
-
-static const struct smtp_recipient *asked(const struct client *c)
-{
-    return smtp_session_asked(c->session);
-}
-
-/* Keeps the answer's targets for the envelope. NULL: no room. */
-static struct targets *keep_targets(struct client *c, struct dir_answer *a)
-{
-    struct arena *arena = smtp_session_arena(c->session);
-    struct targets *t = arena_alloc(arena, sizeof *t + a->target_n * sizeof t->target[0]);
-    struct dir_target target = {0};
-    while (t != NULL && dir_answer_target(a, &target)) {
-        t->target[t->n].kind = target.kind;
-        if (!arena_dup(arena, target.address, &t->target[t->n++].address)) {
-            return NULL;
-        }
-    }
-    return t;
-}
-
-static void refuse_rcpt(struct client *c, enum reply_id id, const char *what)
-{
-    struct fields f;
-    fields_reset(&f);
-    fields_add(&f, "rcpt", asked(c)->path.mailbox);
-    if (what != NULL) {
-        fields_add_str(&f, "what", what);
-    }
-    smtp_session_rcpt(c->session, (struct smtp_verdict){id, &f}, NULL);
-}
-
-/* The directory has spoken (now or from the cache): judge, and answer the session. */
-static void judge_rcpt(struct client *c, struct dir_answer *a)
-{
-    const struct smtp_recipient *r = asked(c);
-    struct check_verdict v;
-    struct check_facts facts = facts_of(c, smtp_session_envelope(c->session));
-    facts.rcpt = &r->path;
-    facts.answer = a;
-    if (!check_run(CHECK_RCPT, &facts, &v, trace_check, c)) {
-        smtp_session_rcpt(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
-        return;
-    }
-    if (c->target_n + a->target_n > SMTPD_TARGETS_MAX) {
-        refuse_rcpt(c, REPLY_rcpt_too_many, NULL);
-        return;
-    }
-    struct targets *t = keep_targets(c, a);
-    if (t == NULL || t->n == 0) {
-        refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory for this session");
-        return;
-    }
-    c->target_n += t->n;
-    smtp_session_rcpt(c->session, (struct smtp_verdict){REPLY_NONE, NULL}, t);
-}
-
-static void send_lookup(struct client *c)
-{
-    struct smtpd *d = c->smtpd;
-    struct lookup l;
-    lookup_of(asked(c), &l);
-    buf_reset(&d->scratch);
-    wire_put_u64(&d->scratch, c->cookie);
-    wire_put_u8(&d->scratch, (uint8_t)c->listener->service);
-    wire_put_text(&d->scratch, l.local);
-    wire_put_text(&d->scratch, l.domain);
-    /* Not sent: the directory is away or swamped; mail_ask_again() or the clock decides. */
-    if (d->directory != NULL &&
-        !channel_send(d->directory, MSG_DIR_RCPT, buf_slice(&d->scratch), -1)) {
-        log_text(LOG_WARN, "directory",
-                 "lookups pile up, the directory does not keep pace");
-    }
-}
-
-void mail_rcpt(void *arg, const struct smtp_recipient *r)
-{
-    struct client *c = arg;
-    struct smtpd *d = c->smtpd;
-    struct lookup l;
-    struct dir_answer answer = {0};
-    trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
-    lookup_of(r, &l);
-    if (dir_cache_get(&d->cache, l.local, l.domain, clock_mono_ms(), &answer)) {
-        judge_rcpt(c, &answer);
-        return;
-    }
-    c->cookie = ++d->next_cookie;
-    if (!map_put(&d->lookups, map_key_u64(&c->cookie), c)) {
-        c->cookie = 0;
-        refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory");
-        return;
-    }
-    send_lookup(c);
-}
-
-bool mail_answer(struct smtpd *d, struct slice payload)
-{
-    struct dir_answer answer = {0};
-    struct lookup l;
-    if (!dir_answer_read(payload, &answer)) {
-        return false;
-    }
-    struct client *c = map_take(&d->lookups, map_key_u64(&answer.cookie));
-    if (c == NULL) {
-        return true; /* its session ended meanwhile */
-    }
-    c->cookie = 0;
-    lookup_of(asked(c), &l);
-    dir_cache_put(&d->cache, l.local, l.domain, clock_mono_ms(), payload);
-    buf_reset(&d->output);
-    judge_rcpt(c, &answer);
-    client_continue(c);
-    return true;
-}
-
-static void ask_one(void *arg, struct slice key, void *value)
-{
-    (void)arg;
-    (void)key;
-    send_lookup(value);
-}
-
-void mail_ask_again(struct smtpd *d)
-{
-    map_each(&d->lookups, ask_one, NULL);
 }
 
 /* --- the message --- */
@@ -316,7 +156,7 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
         return;
     }
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
-        const struct targets *t = r->data;
+        const struct mail_targets *t = r->data;
         for (unsigned i = 0; i < t->n; i++) {
             list[n++] = (struct spool_recipient){
                 .given = r->path.mailbox,
@@ -388,9 +228,10 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
 {
     struct client *c = arg;
     struct check_verdict v;
-    struct check_facts facts = facts_of(c, e);
+    struct check_facts facts = mail_facts(c, e);
     facts.header = &c->header;
-    if (!check_run(CHECK_MESSAGE, &facts, &v, trace_check, c)) {
+    facts.size = smtp_session_data_len(c->session);
+    if (!check_run(CHECK_MESSAGE, &facts, &v, mail_trace_check, c)) {
         smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
         return;
     }
@@ -415,30 +256,23 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
 void mail_reset(void *arg)
 {
     struct client *c = arg;
-    if (c->cookie != 0) {
-        (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
-        c->cookie = 0;
-    }
+    mail_forget(c);
     spool_message_free(&c->message);
     c->committing = false;
     c->target_n = 0;
+    c->gathered = (struct check_gathered){0};
+    c->policies = NULL; /* they lived in the transaction's arena */
     c->n = 0;
 }
 
 void mail_give_up(struct client *c)
 {
     buf_reset(&c->smtpd->output);
-    if (c->cookie != 0) {
-        (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
-        c->cookie = 0;
-        log_text(LOG_ERR, "directory", "no answer: is the directory role running?");
-        refuse_rcpt(c, REPLY_system_temporary_problem, "the directory does not answer");
-    } else {
+    if (!mail_give_up_asking(c)) {
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "what", "the spool does not answer");
-        log_text(LOG_ERR, "spool",
-                 "no answer: is the queue role running, the disk well?");
+        log_text(LOG_ERR, "spool", "no answer: is the queue role running, the disk well?");
         smtp_session_end(c->session,
                          (struct smtp_verdict){REPLY_system_temporary_problem, &f});
     }

@@ -54,6 +54,7 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
 {
     const struct config *cfg = c->smtpd->ctx->config;
     const struct config_listener *li = c->listener;
+    c->address = *ip;
     (void)ip_text(ip, c->ip);
     return (struct smtp_offer){
         .service = (enum smtp_service)li->service,

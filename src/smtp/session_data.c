@@ -19,9 +19,13 @@ void smtp_session_data_failed(struct smtp_session *s, struct smtp_verdict verdic
 
 static void refuse_too_large(struct smtp_session *s)
 {
-    bool measured = s->offer.service == SMTP_MX;
-    s->data_refusal =
-        measured ? REPLY_message_too_large_measured : REPLY_message_too_large;
+    static const enum reply_id rows[] = {
+        [SMTP_MX] = REPLY_message_too_large_measured,
+        [SMTP_SUBMISSION] = REPLY_message_too_large,
+        [SMTP_RELAY] = REPLY_message_too_large,
+        [SMTP_PUSH] = REPLY_push_data_too_large,
+    };
+    s->data_refusal = rows[s->offer.service];
     fields_reset(&s->data_evidence);
     fields_add_u64(&s->data_evidence, "size", s->data_len);
     fields_add_u64(&s->data_evidence, "limit", s->limits->message_size);

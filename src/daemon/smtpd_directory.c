@@ -1,0 +1,351 @@
+/* daemon/smtpd_directory.c - MAIL and RCPT: see smtpd.h
+ *
+ * Recipients are looked up in the directory (or its cache), MAIL where it depends on who is
+ * asking; many questions are under way at a time over all sessions, one in each. What comes
+ * back is judged by src/check. */
+#include "daemon/smtpd.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* An address as the directory knows it: local part unquoted, domain in lower case. */
+struct lookup {
+    unsigned char local_octets[SMTP_LOCAL_MAX], domain_octets[SMTP_DOMAIN_MAX];
+    struct slice local, domain;
+};
+
+static void lookup_of(const struct smtp_path *path, struct lookup *l)
+{
+    l->local = smtp_local_unquote(path->local, l->local_octets);
+    for (size_t i = 0; i < path->domain.len; i++) {
+        l->domain_octets[i] = ascii_lower(path->domain.ptr[i]);
+    }
+    l->domain = (struct slice){l->domain_octets, path->domain.len};
+}
+
+static const struct smtp_recipient *asked(const struct client *c)
+{
+    return smtp_session_asked(c->session);
+}
+
+/* --- questions --- */
+
+static void send_question(struct smtpd *d, enum msg_type type)
+{
+    /* Not sent: the directory is away or swamped; mail_ask_again() or the clock decides. */
+    if (d->directory != NULL &&
+        !channel_send(d->directory, type, buf_slice(&d->scratch), -1)) {
+        log_text(LOG_WARN, "directory",
+                 "lookups pile up, the directory does not keep pace");
+    }
+}
+
+static void send_lookup(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    struct lookup l;
+    lookup_of(&asked(c)->path, &l);
+    buf_reset(&d->scratch);
+    wire_put_u64(&d->scratch, c->cookie);
+    wire_put_u8(&d->scratch, (uint8_t)c->listener->service);
+    wire_put_text(&d->scratch, l.local);
+    wire_put_text(&d->scratch, l.domain);
+    send_question(d, MSG_DIR_RCPT);
+}
+
+static void send_mail(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    struct lookup l;
+    lookup_of(&smtp_session_envelope(c->session)->sender, &l);
+    struct dir_mail_ask ask = {.cookie = c->cookie,
+                               .service = (uint8_t)c->listener->service,
+                               .ip = c->address,
+                               .helo = smtp_session_helo(c->session),
+                               .local = l.local,
+                               .domain = l.domain,
+                               .login = smtp_session_login(c->session)};
+    buf_reset(&d->scratch);
+    dir_mail_ask_write(&d->scratch, &ask);
+    send_question(d, MSG_DIR_MAIL);
+}
+
+static void send_asked(struct client *c)
+{
+    if (smtp_session_mail_asked(c->session)) {
+        send_mail(c);
+    } else {
+        send_lookup(c);
+    }
+}
+
+/* The client waits for the answer under a new cookie. False: no memory. */
+static bool expect(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    c->cookie = ++d->next_cookie;
+    if (!map_put(&d->lookups, map_key_u64(&c->cookie), c)) {
+        c->cookie = 0;
+    }
+    return c->cookie != 0;
+}
+
+static struct client *waiting(struct smtpd *d, uint64_t cookie)
+{
+    struct client *c = map_take(&d->lookups, map_key_u64(&cookie));
+    if (c != NULL) {
+        c->cookie = 0;
+    }
+    return c; /* NULL: its session ended meanwhile */
+}
+
+void mail_forget(struct client *c)
+{
+    if (c->cookie != 0) {
+        (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
+        c->cookie = 0;
+    }
+}
+
+static void ask_one(void *arg, struct slice key, void *value)
+{
+    (void)arg;
+    (void)key;
+    send_asked(value);
+}
+
+void mail_ask_again(struct smtpd *d)
+{
+    map_each(&d->lookups, ask_one, NULL);
+}
+
+/* --- MAIL --- */
+
+static void refuse_mail(struct client *c, const char *what)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "what", what);
+    c->n = 0;
+    smtp_session_mail(c->session,
+                      (struct smtp_verdict){REPLY_system_temporary_problem, &f}, NULL);
+}
+
+/* mail: what the directory says; NULL where it is not asked. */
+static void judge_mail(struct client *c, struct dir_mail *mail)
+{
+    struct check_verdict v;
+    struct check_facts facts = mail_facts(c, smtp_session_envelope(c->session));
+    facts.mail = mail;
+    if (!check_run(CHECK_MAIL, &facts, &v, mail_trace_check, c)) {
+        c->n = 0;
+    }
+    smtp_session_mail(c->session, (struct smtp_verdict){v.reply, &v.evidence}, mail);
+}
+
+void mail_begin(void *arg, const struct smtp_envelope *e)
+{
+    struct client *c = arg;
+    c->n = ++c->last_n;
+    trace_key(&c->trace, TRACE_KEY_ADDRESS, e->sender.mailbox);
+    if (c->listener->service == SERVICE_MX) {
+        judge_mail(c, NULL);
+    } else if (!expect(c)) {
+        refuse_mail(c, "out of memory");
+    } else {
+        send_mail(c);
+    }
+}
+
+/* A copy for the transaction. NULL: no room. */
+static struct dir_mail *keep_mail(struct client *c, const struct dir_mail *m)
+{
+    struct arena *arena = smtp_session_arena(c->session);
+    struct dir_mail *copy = arena_alloc(arena, sizeof *copy);
+    bool ok = copy != NULL;
+    if (ok) {
+        *copy = *m;
+    }
+    for (unsigned i = 0; i < DIR_BY_COUNT && ok; i++) {
+        ok = arena_dup(arena, m->customer[i].name, &copy->customer[i].name);
+    }
+    return ok ? copy : NULL;
+}
+
+bool mail_facts_answer(struct smtpd *d, struct slice payload)
+{
+    struct dir_mail answer = {0};
+    if (!dir_mail_read(payload, &answer)) {
+        return false;
+    }
+    struct client *c = waiting(d, answer.cookie);
+    if (c == NULL) {
+        return true;
+    }
+    if (!smtp_session_mail_asked(c->session)) {
+        return false; /* it was asked about a recipient */
+    }
+    buf_reset(&d->output);
+    struct dir_mail *mail = keep_mail(c, &answer);
+    if (mail == NULL) {
+        refuse_mail(c, "out of memory for this session");
+    } else {
+        judge_mail(c, mail);
+    }
+    client_continue(c);
+    return true;
+}
+
+/* --- RCPT --- */
+
+/* Keeps the answer's targets for the envelope. NULL: no room. */
+static struct mail_targets *keep_targets(struct client *c, struct dir_answer *a)
+{
+    struct arena *arena = smtp_session_arena(c->session);
+    struct mail_targets *t =
+        arena_alloc(arena, sizeof *t + a->target_n * sizeof t->target[0]);
+    struct dir_target target = {0};
+    while (t != NULL && dir_answer_target(a, &target)) {
+        t->target[t->n].kind = target.kind;
+        if (!arena_dup(arena, target.address, &t->target[t->n++].address)) {
+            return NULL;
+        }
+    }
+    return t;
+}
+
+static void refuse_rcpt(struct client *c, enum reply_id id, const char *what)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "rcpt", asked(c)->path.mailbox);
+    if (what != NULL) {
+        fields_add_str(&f, "what", what);
+    }
+    smtp_session_rcpt(c->session, (struct smtp_verdict){id, &f}, NULL);
+}
+
+static bool has_policy(const struct client *c, struct slice domain)
+{
+    const struct mail_policy *p = c->policies;
+    while (p != NULL && !slice_ieq(p->domain, domain)) {
+        p = p->next;
+    }
+    return p != NULL;
+}
+
+/* The least of two limits, 0 being none. */
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* What the domain of an accepted recipient demands counts for the whole transaction. False:
+ * no room. */
+static bool gather(struct client *c, const struct dir_answer *a,
+                   const struct dir_settings *s)
+{
+    struct check_gathered *g = &c->gathered;
+    struct arena *arena = smtp_session_arena(c->session);
+    if (g->domain.len == 0 && !arena_dup(arena, a->domain, &g->domain)) {
+        return false;
+    }
+    g->one_domain |= s->one_domain;
+    g->policy_limit = least(g->policy_limit, s->policies);
+    g->size_limit = least(g->size_limit, s->message_size);
+    if (s->any && !has_policy(c, a->domain)) {
+        struct mail_policy *p = arena_alloc(arena, sizeof *p);
+        if (p == NULL || !arena_dup(arena, a->domain, &p->domain)) {
+            return false;
+        }
+        p->next = c->policies;
+        c->policies = p;
+        g->policies++;
+    }
+    return true;
+}
+
+/* The directory has spoken (now or from the cache): judge, and answer the session. */
+static void judge_rcpt(struct client *c, struct dir_answer *a)
+{
+    const struct smtp_recipient *r = asked(c);
+    struct dir_settings settings = {0};
+    struct check_verdict v;
+    struct check_facts facts = mail_facts(c, smtp_session_envelope(c->session));
+    facts.rcpt = &r->path;
+    facts.answer = a;
+    facts.settings = &settings;
+    facts.policy_counted = has_policy(c, a->domain);
+    IGNORE(
+        dir_settings_read(a->settings, &settings)); /* dir_answer_read() did it before */
+    if (!check_run(CHECK_RCPT, &facts, &v, mail_trace_check, c)) {
+        smtp_session_rcpt(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
+        return;
+    }
+    if (c->target_n + a->target_n > SMTPD_TARGETS_MAX) {
+        refuse_rcpt(c, REPLY_rcpt_too_many, NULL);
+        return;
+    }
+    struct mail_targets *t = keep_targets(c, a);
+    if (t == NULL || t->n == 0 || !gather(c, a, &settings)) {
+        refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory for this session");
+        return;
+    }
+    c->target_n += t->n;
+    smtp_session_rcpt(c->session, (struct smtp_verdict){REPLY_NONE, NULL}, t);
+}
+
+void mail_rcpt(void *arg, const struct smtp_recipient *r)
+{
+    struct client *c = arg;
+    struct smtpd *d = c->smtpd;
+    struct lookup l;
+    struct dir_answer answer = {0};
+    trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
+    lookup_of(&r->path, &l);
+    if (dir_cache_get(&d->cache, l.local, l.domain, clock_mono_ms(), &answer)) {
+        judge_rcpt(c, &answer);
+    } else if (!expect(c)) {
+        refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory");
+    } else {
+        send_lookup(c);
+    }
+}
+
+bool mail_answer(struct smtpd *d, struct slice payload)
+{
+    struct dir_answer answer = {0};
+    struct lookup l;
+    if (!dir_answer_read(payload, &answer)) {
+        return false;
+    }
+    struct client *c = waiting(d, answer.cookie);
+    if (c == NULL) {
+        return true;
+    }
+    if (asked(c) == NULL) {
+        return false; /* it was asked about a MAIL */
+    }
+    lookup_of(&asked(c)->path, &l);
+    dir_cache_put(&d->cache, l.local, l.domain, clock_mono_ms(), payload);
+    buf_reset(&d->output);
+    judge_rcpt(c, &answer);
+    client_continue(c);
+    return true;
+}
+
+bool mail_give_up_asking(struct client *c)
+{
+    static const char what[] = "the directory does not answer";
+    if (c->cookie == 0) {
+        return false;
+    }
+    mail_forget(c);
+    log_text(LOG_ERR, "directory", "no answer: is the directory role running?");
+    if (smtp_session_mail_asked(c->session)) {
+        refuse_mail(c, what);
+    } else {
+        refuse_rcpt(c, REPLY_system_temporary_problem, what);
+    }
+    return true;
+}
