@@ -139,6 +139,12 @@ class Play:
     def do_alias(self, rest):
         self.command("alias " + rest)
 
+    def do_relay(self, rest):
+        self.command("relay " + rest)
+
+    def do_push(self, rest):
+        self.command("push " + rest)
+
     def do_used(self, rest):
         self.command("used " + rest)
 
@@ -167,7 +173,7 @@ class Play:
             self.set_up(words)
 
     def do_connect(self, rest):
-        """connect [mx|submission|submissions|relay] [from=127.0.0.9] [as=NAME]"""
+        """connect [mx|submission|submissions|relay|push] [from=127.0.0.9] [as=NAME]"""
         if not self.started:
             self.start()
         words = rest.split()
