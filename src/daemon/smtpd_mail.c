@@ -169,7 +169,7 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
     client_put_params(e, c->arrival_ms, b);
     n = 0;
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
-        const struct targets *t = r->data;
+        const struct mail_targets *t = r->data;
         client_put_rcpt_params(r, n, t->n, b);
         n = (uint16_t)(n + t->n);
     }
