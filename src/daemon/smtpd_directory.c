@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "directory/name.h"
 
 /* An address as the directory knows it: local part unquoted, domain in lower case. */
 struct lookup {
@@ -17,6 +18,9 @@ struct lookup {
 static void lookup_of(const struct smtp_path *path, struct lookup *l)
 {
     l->local = smtp_local_unquote(path->local, l->local_octets);
+    if (path->utf8 && dir_name_ascii(path->domain, l->domain_octets, &l->domain)) {
+        return; /* a name that IDNA does not know is no domain of ours either */
+    }
     for (size_t i = 0; i < path->domain.len; i++) {
         l->domain_octets[i] = ascii_lower(path->domain.ptr[i]);
     }

@@ -59,6 +59,20 @@ const char *dir_name_domain(const char *text, struct dir_name *out)
     return wrong;
 }
 
+bool dir_name_ascii(struct slice domain, unsigned char out[DIR_DOMAIN_MAX],
+                    struct slice *ascii)
+{
+    char text[TYPED_MAX];
+    struct dir_name n = {0};
+    if (!slice_cstr(domain, text, sizeof text) || dir_name_domain(text, &n) != NULL) {
+        return false;
+    }
+    struct slice name = slice_of(n.domain);
+    memcpy(out, name.ptr, name.len);
+    *ascii = (struct slice){out, name.len};
+    return true;
+}
+
 /* atext of RFC 5321 without "/" and "%" (both stand for something in a path), and what is
  * not ASCII. */
 static bool local_octet_ok(unsigned char c)

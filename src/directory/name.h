@@ -19,6 +19,11 @@ enum { DIR_NAME_TEXT_MAX = DIR_ADDRESS_MAX + 1 };
 
 MUST_USE const char *dir_name_domain(const char *text, struct dir_name *out);
 
+/* A domain out of an address on the wire (RFC 6531: perhaps in U-labels, in UTF-8) as the directory
+ * keeps it. False: IDNA has no such name; nothing is set. */
+MUST_USE bool dir_name_ascii(struct slice domain, unsigned char out[DIR_DOMAIN_MAX],
+                             struct slice *ascii);
+
 /* "alice@example.test"; with a domain given, "alice" alone is completed with it. */
 MUST_USE const char *dir_name_address(const char *text, const char *domain,
                                       struct dir_name *out);

@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+"""The whole server: proxies in front of it, TLS as clients meet it, parameters that are kept.
+
+usage: server_protocol.py POSTERN [PART...]"""
+import os
+import re
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from server import (PORTS, Connection, Failed, Server, certificate_files,  # noqa: E402
+                    client_tls, wait_until)
+
+USER = "alice@example.test"
+MAIL = b"Subject: x\r\n\r\nx\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def require(what, true):
+    if not true:
+        raise Failed(what)
+
+
+def v2(source, destination="192.0.2.25", port=40000, more=b""):
+    addresses = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!HH", port, 25)
+    return V2 + b"\x21\x11" + struct.pack("!H", len(addresses) + len(more)) + addresses + more
+
+
+def dial(server, listener, header, pieces=1):
+    """A connection that a proxy passes on, its header perhaps in several pieces."""
+    c = Connection((server.host, PORTS[listener]), server.host)
+    size = -(-len(header) // pieces)
+    for i in range(0, len(header), size):
+        c.sock.sendall(header[i:i + size])
+        if pieces > 1:
+            subprocess.run(["sleep", "0.01"], check=True)
+    return c
+
+
+def proxy_protocol(make):
+    server = make(listeners=["mx proxy=yes", "submissions proxy=yes"],
+                  settings=['trust.proxy-networks = {"127.0.0.0/8"}', "limits.sessions-per-client = 1"])
+    server.add_users(USER)
+    server.start()
+    c = dial(server, "mx", b"PROXY TCP4 198.51.100.7 192.0.2.25 40000 25\r\n")
+    c.hello()
+    c.message(MAIL, USER)
+    text = server.messages(USER, 1)[0]
+    require(f"Received names the client: {text}", b"(client.example) ([198.51.100.7])" in text
+            or b"from client.example ([198.51.100.7])" in text)
+    # The next one of another address is no second connection of the first, though both came from
+    # the proxy; one of the same is.
+    other = dial(server, "mx", v2("198.51.100.8", more=b"\x04\x00\x01x"), pieces=7)
+    other.hello()
+    other.do("NOOP", 250)
+    again = dial(server, "mx", v2("198.51.100.8"))
+    again.expect(220)
+    again.do("EHLO client.example", 421)
+    # TLS begins right behind the header
+    tls = dial(server, "submissions", v2("198.51.100.9"))
+    tls.start_tls()
+    tls.hello()
+    # What the proxy says of itself: the connection's own address
+    own = dial(server, "mx", V2 + b"\x20\x00\x00\x00")
+    own.hello()
+    for connection in (c, other, again, tls, own):
+        connection.close()
+    wait_until("why knows the client by its address",
+               lambda: "the PROXY header of" in server.run("why", "198.51.100.7", status=None))
+    for bad in (b"EHLO client.example\r\n", b"PROXY TCP4 x y 1 2\r\n", V2 + b"\x31\x11\x00\x00"):
+        before = server.log().count("event=proxy-refused")
+        c = dial(server, "mx", bad)
+        require("closed without a word", c.rest() == [])
+        c.close()
+        wait_until("it is logged", lambda n=before: server.log().count("event=proxy-refused") > n)
+
+
+def proxy_of_a_stranger(make):
+    server = make(listeners=["mx proxy=yes"], settings=['trust.proxy-networks = {"192.0.2.0/24"}'])
+    server.start()
+    c = dial(server, "mx", v2("198.51.100.7"))
+    require("closed without a word", c.rest() == [])
+    wait_until("it is logged", lambda: "trust.proxy-networks" in server.log())
+
+
+def xclient(make):
+    server = make(settings=['trust.xclient-networks = {"127.0.0.0/8"}', "limits.sessions-per-client = 1"])
+    server.add_users(USER)
+    server.start()
+    c = server.connect()
+    require("XCLIENT is offered", "XCLIENT NAME ADDR PORT PROTO HELO" in str(c.hello()))
+    c.do("XCLIENT NAME=mail.client.example ADDR=IPV6:2001:db8::7 PORT=40000 HELO=ignored.example", 220)
+    c.do("MAIL FROM:<ann@client.example>", 503)
+    c.do("EHLO client.example", 250)
+    c.message(MAIL, USER)
+    require("Received names it", b"([IPv6:2001:db8::7])" in server.messages(USER, 1)[0])
+    c.do("XCLIENT ADDR=198.51.100.9", 220)
+    again = server.connect()
+    again.hello()
+    again.do("XCLIENT ADDR=198.51.100.9", 220)
+    again.do("EHLO client.example", 421)
+    again.close()
+    c.close()
+    wait_until("why tells of it", lambda: "XCLIENT of" in server.run("why", "2001:db8::7", status=None))
+
+
+def s_client(server, *arguments, listener="mx"):
+    start = [] if listener == "submissions" else ["-starttls", "smtp"]
+    out = subprocess.run(["openssl", "s_client", "-connect", f"{server.host}:{PORTS[listener]}", *start, *arguments],
+                         input=b"QUIT\r\n", capture_output=True, timeout=20)
+    return out.stdout.decode(errors="replace") + out.stderr.decode(errors="replace")
+
+
+def tls_versions(make):
+    server = make(listeners=["mx", "submissions"])
+    server.start()
+    for version in ("-tls1_2", "-tls1_3"):
+        out = s_client(server, version)
+        require(out, re.search(r"Cipher is (ECDHE-ECDSA-|TLS_)(AES|CHACHA)", out))
+    out = s_client(server, "-tls1_3", listener="submissions")
+    require(out, "Cipher is TLS_" in out)
+    for old in (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], ["-tls1", "-cipher", "ALL:@SECLEVEL=0"],
+                ["-tls1_2", "-cipher", "AES128-SHA:AES256-GCM-SHA384:ECDHE-ECDSA-AES256-SHA"]):
+        before = server.log().count("event=tls-failed")
+        out = s_client(server, *old)
+        require(out, "Cipher is (NONE)" in out)
+        wait_until("its failure is logged", lambda n=before: server.log().count("event=tls-failed") > n)
+    log = server.log()
+    require("the reasons stand in the log", "unsupported protocol" in log and "no shared cipher" in log)
+
+
+def shown(server, name=None):
+    """The CN of the certificate that the server shows to a client that asks for that name."""
+    out = s_client(server, *(["-servername", name] if name else ["-noservername"]))
+    return re.search(r"^subject=CN ?= ?(\S+)", out, re.M).group(1)
+
+
+def names_and_reload(make):
+    server = make()
+    pairs = [certificate_files(server.dir, name, name) for name in ("a.example.test", "b.example.test")]
+    server.tls = "tls { certificate = {%s} key = {%s} }" % tuple(
+        ", ".join(f'"{pair[i]}"' for pair in pairs) for i in (0, 1))
+    server.add_users(USER)
+    server.start()
+    for name, wanted in ((None, "a"), ("a.example.test", "a"), ("b.example.test", "b"), ("c.example.test", "a")):
+        require(f"{name}: {wanted}", shown(server, name) == wanted + ".example.test")
+    # Another certificate in the same file: used after SIGHUP; a session that stands goes on.
+    session = server.connect()
+    session.hello()
+    session.do("STARTTLS", 220)
+    session.start_tls()
+    session.do("EHLO client.example", 250)
+    session.envelope(USER)
+    for path in pairs[1]:
+        path.unlink()
+    certificate_files(server.dir, "new.example.test", "b.example.test")
+    require("not before SIGHUP", shown(server, "new.example.test") == "a.example.test")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until("reloaded", lambda: "event=reloaded" in server.log())
+    require("after SIGHUP", shown(server, "new.example.test") == "new.example.test")
+    session.do("DATA", 354)
+    session.send(MAIL + b".\r\n")
+    session.expect(250)
+    session.close()
+    server.messages(USER, 1)
+    # One that cannot be read changes nothing.
+    server.excused.append("event=role-ended process=smtpd index=0 pid=[0-9]+ status=4")
+    pairs[0][1].write_text("no key")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until("refused", lambda: "event=reload-refused" in server.log())
+    require("the old ones serve", shown(server, "new.example.test") == "new.example.test")
+
+
+def tickets(make):
+    server = make(settings=["smtpd-processes = 2"])
+    server.start()
+    context = client_tls()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # Python's sessions of 1.3 are awkward
+
+    def meet(session):
+        c = server.connect()
+        c.hello()
+        c.do("STARTTLS", 220)
+        c.sock = context.wrap_socket(c.sock, session=session)
+        c.do("EHLO client.example", 250)
+        reused, kept = c.sock.session_reused, c.sock.session
+        c.close()
+        return reused, kept
+    reused, session = meet(None)
+    require("a first one", not reused)
+    # The kernel chooses the process: among twenty both have had their turn.
+    require("both processes take it", all(meet(session)[0] for _ in range(20)))
+    server.process.send_signal(signal.SIGHUP)
+    wait_until("reloaded", lambda: "event=reloaded" in server.log())
+    reused, session = meet(session)
+    require("a reload makes new keys", not reused)
+    require("which work", meet(session)[0])
+
+
+def client_certificate(make):
+    server = make(settings=["tls.ask-client-certificate = yes"])
+    certificate, key = certificate_files(server.dir, "ann.client.example", "client")
+    fingerprint = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256"],
+                                 capture_output=True, text=True, check=True).stdout
+    fingerprint = fingerprint.split("=")[1].strip().replace(":", "").lower()
+    server.add_users(USER)
+    server.start()
+    context = client_tls()
+    context.load_cert_chain(certificate, key)
+    c = server.connect()
+    c.hello()
+    c.do("STARTTLS", 220)
+    c.sock = context.wrap_socket(c.sock)
+    c.do("EHLO client.example", 250)
+    c.message(MAIL, USER)
+    c.close()
+    wait_until("the certificate stands in the story",
+               lambda: f"CN=ann.client.example, SHA-256 {fingerprint}" in server.run("why", USER, status=None))
+
+
+def utf8(make):
+    server = make()
+    server.run("domain", "add", "bücher.example")
+    server.run("user", "add", "jörg@bücher.example", "--generate")
+    server.start()
+    c = server.connect()
+    c.hello()
+    c.do("MAIL FROM:<ann@client.example> SMTPUTF8 BODY=8BITMIME", 250)
+    for address in ("jörg@bücher.example", "jörg+läuse@BÜCHER.example", "JöRG@xn--bcher-kva.example"):
+        c.do(f"RCPT TO:<{address}> ORCPT=utf-8;jörg@bücher.example", 250)
+    c.do("RCPT TO:<jorg@bücher.example>", 550)
+    c.do("RCPT TO:<jörg@büch\u200der.example>", 550)  # no name of IDNA
+    c.do("DATA", 354)
+    c.send("Subject: Grüße\r\n\r\nGrüße\r\n.\r\n".encode())
+    c.expect(250)
+    files = server.messages("jörg@xn--bcher-kva.example", 3)
+    require(f"one for each: {files}",
+            sorted(re.search(rb"Delivered-To: (\S+)", file).group(1).decode() for file in files)
+            == ["jörg+läuse@xn--bcher-kva.example"] + 2 * ["jörg@xn--bcher-kva.example"])
+    require("by UTF8SMTP", all(b"with UTF8SMTP" in file and "Grüße".encode() in file for file in files))
+    c.do("MAIL FROM:<ann@client.example>", 250)
+    c.do("RCPT TO:<jörg@bücher.example>", 553)  # only with SMTPUTF8
+
+
+def parameters(make):
+    server = make(settings=["queue.deliver = no"])
+    server.add_users(USER)
+    server.start()
+    c = server.connect()
+    require("DSN and LIMITS are offered", {"DSN", "LIMITS RCPTMAX=100"} <= {line[4:] for line in c.hello().lines})
+    c.do("STARTTLS", 220)
+    c.start_tls()
+    require("under TLS REQUIRETLS", "REQUIRETLS" in str(c.do("EHLO client.example", 250)))
+    c.do("MAIL FROM:<ann@client.example> RET=HDRS ENVID=QQ+2B314159 REQUIRETLS", 250)
+    c.do(f"RCPT TO:<{USER}> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Ann+2Bx@client.example", 250)
+    c.do("DATA", 354)
+    c.send(MAIL + b".\r\n")
+    c.expect(250)
+
+    def text(value):
+        return struct.pack("<H", len(value)) + value
+    kept = b"".join(map(text, (b"ret", b"HDRS", b"envid", b"QQ+2B314159", b"requiretls", b"", b"notify#0-0",
+                               b"SUCCESS,DELAY", b"orcpt#0-0", b"rfc822;Ann+2Bx@client.example")))
+    require("kept in the spool", any(kept in path.read_bytes() for path in (server.state / "spool").glob("segment-*")))
+
+
+PARTS = (proxy_protocol, proxy_of_a_stranger, xclient, tls_versions, names_and_reload, tickets, client_certificate,
+         utf8, parameters)
+
+
+def main():
+    failed = False
+    for part in PARTS:
+        if sys.argv[2:] and part.__name__ not in sys.argv[2:]:
+            continue
+        servers = []
+
+        def make(**how):
+            servers.append(Server(sys.argv[1], **how))
+            return servers[-1]
+        problem = None
+        try:
+            part(make)
+        except (Failed, OSError, subprocess.SubprocessError, AttributeError) as fault:
+            problem = f"{type(fault).__name__} {fault}"
+        for server in servers:
+            log = server.log()
+            try:
+                server.stop()
+            except Failed as fault:
+                problem = problem or str(fault)
+        if problem:
+            failed = True
+            print(f"FAILED {part.__name__}: {problem}\n--- log\n{log[-4000:]}")
+        else:
+            print(f"ok {part.__name__}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
