@@ -14,7 +14,7 @@ import re
 import sys
 import unicodedata
 
-LANGUAGES = ("en", "zh-CN")
+LANGUAGES = ("en", "zh-CN", "zh-TW")
 FIELDS = ("title", "cause", "remedy")
 HEADER = ["kind", "id", *FIELDS]
 CLASSES_N = 44
@@ -95,12 +95,12 @@ TO_TRADITIONAL = {p[0]: p[1] for p in reversed(PAIRS) if p[0] != p[1]}
 SIMPLIFIED = set(TO_TRADITIONAL) - {"准", "里", "划", "松", "冲", "却", "叶", "据"}
 TRADITIONAL = {p[1] for p in PAIRS if p[0] != p[1]} - {"瞭"}
 
-# Words of the other region, in this region's characters.
+# Words of the other region, in this region's characters, as regular expressions.
 FOREIGN_WORDS = {
     "zh-CN": "伺服器 网域 寄件者 寄件人 收件者 信箱 使用者 程式 软体 网路 资讯 连线 预设 档案 位元组 "
              "设定 电邮 帐号 帐户 连结 登入 指令 讯息 转寄 用户端 储存 透过 封包 闸道 连接埠 业者 公司行号 "
              "凭证 回覆 字元 反解 工作阶段 信件 隔离信 品质 行动电话".split(),
-    "zh-TW": "服務器 域名 發件人 收件人 郵箱 用戶名 用戶可 用戶應 軟件 網絡 信息 默認 文件 賬號 賬戶 "
+    "zh-TW": "服務器 (?<!網)域名 發件人 收件人 郵箱 用戶名 用戶可 用戶應 軟件 網絡 信息 默認 文件 賬號 賬戶 "
              "登錄 鏈接 支持 會話 數據 字符 字節 互聯網 網關 端口 服務商 反饋 質量 客戶端 郵件頭 配置 "
              "重發 垃圾箱 在線 打印 缺省 編程 命令 退訂 視頻 手機號 聯繫 短信 帶寬 程序".split(),
 }
@@ -246,7 +246,7 @@ def check_chinese(lang, value, long):
     if alien:
         yield f"characters of the other script: {''.join(sorted(alien))}"
     for word in FOREIGN_WORDS[lang]:
-        if word in value:
+        if re.search(word, value):
             yield f"word of the other region: {word}"
     if re.search(HAN + r" ?[,;:?!()] ?" + HAN, value) or re.search(HAN + r"\.", value):
         yield "punctuation of half width"
