@@ -14,7 +14,7 @@ import re
 import sys
 import unicodedata
 
-LANGUAGES = ("en", "zh-CN", "zh-TW")
+LANGUAGES = ("en", "zh-CN", "zh-TW", "sv")
 FIELDS = ("title", "cause", "remedy")
 HEADER = ["kind", "id", *FIELDS]
 CLASSES_N = 44
@@ -55,7 +55,7 @@ EN_WORDS = set("the of and is to it that this in for on with not be by are was h
                "from at an its if so but no which will should must may".split())
 SV_WORDS = set("och att det som en ett är på av för med den till inte har i om eller men de sig "
                "från vid kan ska måste när så där sin sitt sina utan bör då efter än också ingen "
-               "inget denna detta över under mot hos".split())
+               "inget något denna detta över under mot hos behöver".split())
 
 # Characters of which one script has the first and the other the second form.
 PAIRS = """
@@ -230,9 +230,6 @@ def check_swedish(value, long):
         yield "Chinese characters"
     if long and share(words, SV_WORDS) < 0.18:
         yield "does not read as Swedish"
-    letters = re.findall(r"[^\W\d_]", value.lower())
-    if long and sum(c in "åäö" for c in letters) / max(1, len(letters)) < 0.015:
-        yield "hardly an å, ä or ö"
 
 
 def check_chinese(lang, value, long):
@@ -266,6 +263,9 @@ def check_language(lang, texts):
                 faults = check_chinese(lang, value, long)
             for fault in faults:
                 yield f"{i} {field}: {fault}"
+        letters = [c for c in "".join(text.values()).lower() if c.isalpha()]
+        if lang == "sv" and sum(c in "åäö" for c in letters) < 0.02 * len(letters):
+            yield f"{i}: hardly an å, ä or ö"
 
 
 def to_traditional(value):
@@ -340,13 +340,16 @@ def defects(all_texts, codes):
             turned = to_traditional(all_texts["zh-CN"][temporary][field])
             yield ("turned from zh-CN", "zh-TW", put(temporary, field, lambda v, f=turned: f),
                    "in other characters|the other region")
-    spoilt = {"en": "Der Server nimmt die Nachricht nicht an.",
-              "sv": " It was not for the list.",
+    spoilt = {"sv": " It was not for the list.",
               "zh-CN": "請聯絡郵件伺服器管理員。", "zh-TW": "请联系邮件服务器管理员。"}
     for lang, more in spoilt.items():
-        if lang in all_texts and lang != "en":
+        if lang in all_texts:
             yield "a sentence left over", lang, put(permanent, "cause", lambda v, m=more: v + m), (
                 "English|script|region")
+    if "sv" in all_texts:
+        flat = str.maketrans("åäö", "aao")
+        yield "no diacritics", "sv", lambda t: t.__setitem__(
+            permanent, {f: v.translate(flat) for f, v in t[permanent].items()}), "hardly"
     for lang in all_texts:
         if lang.startswith("zh"):
             yield "half width", lang, put(permanent, "cause", lambda v: "因此,但是" + v), "half width"
