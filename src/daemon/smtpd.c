@@ -157,7 +157,8 @@ static const char *smtpd_open(struct role_ctx *ctx)
             .now_s = clock_wall_ms() / 1000,
         };
     }
-    d->limits[SERVICE_PUSH].recipients = SMTPD_PUSH_RECIPIENTS_MAX; /* the account's counts */
+    d->limits[SERVICE_PUSH].recipients =
+        SMTPD_PUSH_RECIPIENTS_MAX; /* the account's counts */
     for (int w = 0; w < WAIT_COUNT; w++) {
         list_init(&d->waits[w]);
     }

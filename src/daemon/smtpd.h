@@ -27,6 +27,7 @@ enum {
     SMTPD_READS_MAX = 8,                  /* reads of one session in a row */
     SMTPD_INPUT_MAX = 2 * SMTPD_READ_MAX, /* octets kept while a session waits */
     SMTPD_OUTPUT_MAX = 256 * 1024, /* octets a slow reader may leave; then it is cut */
+    SMTPD_FLUSH_OVER = 32 * 1024,  /* octets of replies that wait for the end of a turn */
     SMTPD_ACCEPTS_MAX = 64,        /* connections in a row */
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
@@ -104,6 +105,7 @@ struct client {
     bool xclient; /* the connection's own address may use XCLIENT */
     bool handshaking, start_tls, closing, lingering, quit, dead;
     bool half_closed; /* the peer sends no more, but waits for an answer */
+    bool answered;    /* what was waited for came: the next wait is another one */
     size_t lingered;
     struct buf input, output; /* left over from the shared ones */
     struct trace_writer trace;

@@ -65,6 +65,7 @@ static void client_free(struct client *c)
     client_uncount(c);
     buf_clear(&c->input);
     buf_clear(&c->output);
+    buf_reset(&d->output); /* what it would have heard is nobody else's */
     free(c);
     d->client_n--;
     if (!d->accepting && !d->draining) {
@@ -169,7 +170,11 @@ static void settle(struct client *c)
     if (c->smtpd->draining && !c->closing && smtp_session_idle(c->session)) {
         end_for_drain(c);
     }
-    if (c->dead || !flush(c)) {
+    if (!c->dead && !flush(c)) {
+        note_close(c, "the connection broke, or the client does not read its replies");
+        c->dead = true;
+    }
+    if (c->dead) {
         client_free(c);
         return;
     }
@@ -180,7 +185,11 @@ static void settle(struct client *c)
     if (trace_due(&c->trace)) {
         send_trace(c);
     }
-    set_wait(c, wait_of(c));
+    /* What a client sends while an answer is awaited makes the answer no younger. */
+    if (wait_of(c) != WAIT_ANSWER || c->wait != WAIT_ANSWER || c->answered) {
+        set_wait(c, wait_of(c));
+    }
+    c->answered = false;
     /* Reading goes on while the session waits, up to a bound: switching it off and on would
      * cost two system calls a message. */
     bool full = c->input.len >= SMTPD_READ_MAX || c->half_closed;
@@ -253,8 +262,11 @@ static void feed(struct client *c, struct slice s)
     c->closing |= smtp_session_feed(c->session, in, &used) == SMTP_FEED_CLOSED;
     if (kept) {
         buf_consume(&c->input, used);
-    } else if (used < in.len && !c->closing) {
-        (void)buf_add(&c->input, slice_from(in, used));
+    } else if (!c->closing && !buf_add(&c->input, slice_from(in, used))) {
+        /* a message with a hole would be accepted else */
+        note_close(c, "out of memory");
+        c->dead = true;
+        return;
     }
     if (c->input.len == 0 && c->input.cap > 0) {
         buf_clear(&c->input);
@@ -286,6 +298,7 @@ static void read_some(struct client *c)
             return;
         }
         if (res != CONN_OK) {
+            (void)flush(c); /* it may still read */
             end_by_client(c);
             return;
         }
@@ -323,8 +336,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         return;
     }
     buf_reset(&c->smtpd->output);
-    if (c->handshaking) {
-        set_wait(c, WAIT_COMMAND);
+    if (c->handshaking) { /* command-time is for all of it: no octet makes it younger */
         handshake(c);
         if (c->handshaking) {
             return;
@@ -347,6 +359,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void client_continue(struct client *c)
 {
+    c->answered = true;
     feed(c, SLICE(""));
     if (c->half_closed && !c->closing && !smtp_session_waits(c->session)) {
         (void)flush(c);
@@ -414,6 +427,9 @@ static void ops_reply(void *arg, enum reply_id id, const struct fields *evidence
             fields_add(&f, evidence->item[i].name, evidence->item[i].value);
         }
         log_event(LOG_INFO, c->id, "refused", &f);
+    }
+    if (d->output.len >= SMTPD_FLUSH_OVER && !c->handshaking && !flush(c)) {
+        c->dead = true;
     }
     c->quit |= id == REPLY_ok_quit;
     if (row->closes) {
@@ -516,6 +532,10 @@ static void begin(struct client *c)
     buf_reset(&c->smtpd->output);
     if (c->listener->tls == TLS_IMPLICIT) {
         begin_tls(c);
+        if (c->dead) {
+            client_free(c);
+            return;
+        }
         watch(c, true, false);
         return;
     }
@@ -603,7 +623,11 @@ static void end_session(struct client *c, enum reply_id id, uint64_t after_ms)
     if (!c->handshaking) {
         smtp_session_end(c->session, (struct smtp_verdict){id, &f});
     }
-    c->dead = c->handshaking;
+    c->dead |= c->handshaking;
+    if (c->dead) {
+        note_close(c, id == REPLY_session_timeout ? "the handshake took too long"
+                                                  : "the session took too long");
+    }
     c->closing = true;
     settle(c);
 }
@@ -613,7 +637,10 @@ static void time_out(struct client *c)
     struct smtpd *d = c->smtpd;
     uint64_t allowed = d->wait_ms[c->wait];
     if (c->lingering || c->closing || c->output.len > 0) {
-        client_free(c); /* does not read what we say: nothing more to say */
+        if (!c->closing) {
+            note_close(c, "the client does not read its replies");
+        }
+        client_free(c); /* nothing more to say */
         return;
     }
     if (c->wait == WAIT_ANSWER) {
@@ -644,8 +671,13 @@ void client_tick(struct smtpd *d)
         if (now - c->start_ms < age) {
             break;
         }
-        bool rests = smtp_session_idle(c->session) || now - c->start_ms >= 2 * age;
-        if (rests && !c->closing && !smtp_session_waits(c->session)) {
+        bool over = now - c->start_ms >= 2 * age;
+        bool rests = over || smtp_session_idle(c->session);
+        if (c->closing) {
+            if (over && !c->lingering) { /* reads its last replies octet by octet */
+                client_free(c);
+            }
+        } else if (rests && !smtp_session_waits(c->session)) {
             end_session(c, REPLY_session_expired, age);
         }
     }

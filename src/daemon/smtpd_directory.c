@@ -34,17 +34,16 @@ static const struct smtp_recipient *asked(const struct client *c)
 
 /* --- questions --- */
 
-static void send_question(struct smtpd *d, enum msg_type type)
+static const char swamped[] = "the directory has more questions than it can answer";
+
+/* False: the directory is swamped. While it is away, mail_ask_again() or the clock decides. */
+static bool send_question(struct smtpd *d, enum msg_type type)
 {
-    /* Not sent: the directory is away or swamped; mail_ask_again() or the clock decides. */
-    if (d->directory != NULL &&
-        !channel_send(d->directory, type, buf_slice(&d->scratch), -1)) {
-        log_text(LOG_WARN, "directory",
-                 "lookups pile up, the directory does not keep pace");
-    }
+    return d->directory == NULL ||
+           channel_send(d->directory, type, buf_slice(&d->scratch), -1);
 }
 
-static void send_lookup(struct client *c)
+static bool send_lookup(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     struct lookup l;
@@ -54,10 +53,10 @@ static void send_lookup(struct client *c)
     wire_put_u8(&d->scratch, (uint8_t)c->listener->service);
     wire_put_text(&d->scratch, l.local);
     wire_put_text(&d->scratch, l.domain);
-    send_question(d, MSG_DIR_RCPT);
+    return send_question(d, MSG_DIR_RCPT);
 }
 
-static void send_mail(struct client *c)
+static bool send_mail(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     struct lookup l;
@@ -71,16 +70,7 @@ static void send_mail(struct client *c)
                                .login = smtp_session_login(c->session)};
     buf_reset(&d->scratch);
     dir_mail_ask_write(&d->scratch, &ask);
-    send_question(d, MSG_DIR_MAIL);
-}
-
-static void send_asked(struct client *c)
-{
-    if (smtp_session_mail_asked(c->session)) {
-        send_mail(c);
-    } else {
-        send_lookup(c);
-    }
+    return send_question(d, MSG_DIR_MAIL);
 }
 
 /* The client waits for the answer under a new cookie. False: no memory. */
@@ -115,7 +105,9 @@ static void ask_one(void *arg, struct slice key, void *value)
 {
     (void)arg;
     (void)key;
-    send_asked(value);
+    struct client *c = value;
+    /* Swamped by all that waited: the clock decides. */
+    (void)(smtp_session_mail_asked(c->session) ? send_mail(c) : send_lookup(c));
 }
 
 void mail_ask_again(struct smtpd *d)
@@ -156,8 +148,9 @@ void mail_begin(void *arg, const struct smtp_envelope *e)
         judge_mail(c, NULL);
     } else if (!expect(c)) {
         refuse_mail(c, "out of memory");
-    } else {
-        send_mail(c);
+    } else if (!send_mail(c)) {
+        mail_forget(c);
+        refuse_mail(c, swamped);
     }
 }
 
@@ -245,20 +238,19 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 /* What the domain of an accepted recipient demands counts for the whole transaction. False:
- * no room. */
+ * no room, and nothing was set: a refusal gives this recipient's memory back. */
 static bool gather(struct client *c, const struct dir_answer *a,
                    const struct dir_settings *s)
 {
     struct check_gathered *g = &c->gathered;
     struct arena *arena = smtp_session_arena(c->session);
-    if (g->domain.len == 0 && !arena_dup(arena, a->domain, &g->domain)) {
+    struct slice domain = g->domain;
+    struct mail_policy *p = NULL;
+    if (domain.len == 0 && !arena_dup(arena, a->domain, &domain)) {
         return false;
     }
-    g->one_domain |= s->one_domain;
-    g->policy_limit = least(g->policy_limit, s->policies);
-    g->size_limit = least(g->size_limit, s->message_size);
     if (s->any && !has_policy(c, a->domain)) {
-        struct mail_policy *p = arena_alloc(arena, sizeof *p);
+        p = arena_alloc(arena, sizeof *p);
         if (p == NULL || !arena_dup(arena, a->domain, &p->domain)) {
             return false;
         }
@@ -266,6 +258,10 @@ static bool gather(struct client *c, const struct dir_answer *a,
         c->policies = p;
         g->policies++;
     }
+    g->domain = domain;
+    g->one_domain |= s->one_domain;
+    g->policy_limit = least(g->policy_limit, s->policies);
+    g->size_limit = least(g->size_limit, s->message_size);
     return true;
 }
 
@@ -311,8 +307,9 @@ void mail_rcpt(void *arg, const struct smtp_recipient *r)
         judge_rcpt(c, &answer);
     } else if (!expect(c)) {
         refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory");
-    } else {
-        send_lookup(c);
+    } else if (!send_lookup(c)) {
+        mail_forget(c);
+        refuse_rcpt(c, REPLY_system_temporary_problem, swamped);
     }
 }
 

@@ -272,7 +272,8 @@ void mail_give_up(struct client *c)
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "what", "the spool does not answer");
-        log_text(LOG_ERR, "spool", "no answer: is the queue role running, the disk well?");
+        log_text(LOG_ERR, "spool",
+                 "no answer: is the queue role running, the disk well?");
         smtp_session_end(c->session,
                          (struct smtp_verdict){REPLY_system_temporary_problem, &f});
     }
