@@ -1,7 +1,7 @@
 /* delivery/delivery_try.c - a tool of the tests: orders from standard input, outcomes to
  * standard output, by the real code and one worker, whose connection is kept in between.
  *
- *   delivery_try lmtp unix:/path | delivery_try maildir /root/%d/%u
+ *   delivery_try lmtp unix:/path | delivery_try maildir /srv/mail/%d/%u
  *
  * A line in: sender, target,target..., flags, octets of filler, separated by blanks ("<>": no
  * sender). A line out for each target: D, T or F, the address, the reply; then "end". A filler
