@@ -112,6 +112,13 @@ struct config_times {
     X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "", "connections of one client address, per smtpd process") \
     X("limits", "policies", limits_policies, INT, "50", 1, 1000, "", "recipient domains with settings of their own in one transaction") \
     X("limits", "bare-newline-networks", limits_bare_newline_networks, NETWORKS, "", 0, 64, "", "networks whose bare LF is taken as CRLF") \
+    X("auth", "allow-clear", auth_allow_clear, BOOL, "no", 0, 0, "", "AUTH without TLS too, with every mechanism that needs none: passwords can be read on the way") \
+    X("auth", "login-initial-response", auth_login_initial_response, BOOL, "no", 0, 0, "", "AUTH LOGIN may bring the user name with it, as .NET clients do and RFC 4954 forbids") \
+    X("auth", "attempts-per-account", auth_attempts_per_account, INT, "10", 1, 100000, "", "wrong logins for one account, from networks it never logged in from, or from each of the others") \
+    X("auth", "attempts-per-network", auth_attempts_per_network, INT, "50", 1, 1000000, "", "wrong logins from one network (/24 of IPv4, /48 of IPv6)") \
+    X("auth", "attempts-time", auth_attempts_time, TIME, "15 min", 1000, 86400000, "", "in so long") \
+    X("auth", "delay", auth_delay, TIME, "1 s", 100, 10000, "", "a wrong login is answered after so long; each further one takes twice as long, up to 8 times") \
+    X("auth", "sign-in-url", auth_sign_in_url, STR, "", 0, 200, "", "page that refusals name where the owner of an account must sign in with a browser") \
     X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
     X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \
     X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/paths.h"
+#include "daemon/directory_login.h"
 #include "delivery/maildir.h"
 #include "directory/admin.h"
 #include "proc/control.h"
@@ -33,6 +34,7 @@ struct directory {
     char fault[DIR_ERROR_MAX]; /* why, as it was logged */
     uint64_t opened; /* counts openings: a list goes on only in the store it began in */
     uint64_t generation;
+    struct logins *logins;
     struct control *control;
     struct event *tick;
     struct channel *smtpd[ROLE_INSTANCES_MAX];
@@ -187,6 +189,11 @@ static bool directory_message(struct role_ctx *ctx, struct channel *ch,
                               const struct msg *m)
 {
     struct directory *d = ctx->state;
+    if (m->type == MSG_DIR_AUTH) {
+        bool ok = logins_message(d->logins, ch, m->payload);
+        look_after(d);
+        return ok;
+    }
     if (m->type == MSG_DIR_RCPT) {
         return on_rcpt(d, ch, m->payload);
     }
@@ -207,6 +214,7 @@ static void directory_peer_gone(struct role_ctx *ctx, struct channel *ch)
 {
     struct directory *d = ctx->state;
     unsigned i = channel_peer_index(ch);
+    logins_gone(d->logins, ch);
     if (channel_peer(ch) == ROLE_smtpd && i < ROLE_INSTANCES_MAX && d->smtpd[i] == ch) {
         d->smtpd[i] = NULL;
         d->untold[i] = false;
@@ -332,13 +340,20 @@ static const char *directory_open(struct role_ctx *ctx)
     return make_mail_root(c);
 }
 
+static struct dir_store *store_of(void *arg)
+{
+    return ((struct directory *)arg)->store;
+}
+
 static void directory_start(struct role_ctx *ctx)
 {
     static const struct timeval every = {TICK_MS / 1000, (TICK_MS % 1000) * 1000};
     struct directory *d = ctx->state;
     d->tick = event_new(ctx->base, -1, EV_PERSIST, on_tick, d);
+    d->logins = logins_new(ctx->base, ctx->config, store_of, d);
     d->control = control_new(ctx->base, ctx->control_fd, on_request, d);
-    if (d->tick == NULL || event_add(d->tick, &every) != 0 || d->control == NULL) {
+    if (d->tick == NULL || event_add(d->tick, &every) != 0 || d->control == NULL ||
+        d->logins == NULL) {
         fatal("directory: no memory");
     }
 }
@@ -348,6 +363,7 @@ static void directory_drain(struct role_ctx *ctx, uint32_t ms)
     struct directory *d = ctx->state;
     (void)ms;
     control_free(&d->control);
+    logins_free(&d->logins);
     dir_store_close(&d->store);
     role_finish(ctx);
 }

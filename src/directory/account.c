@@ -196,6 +196,33 @@ enum dir_account_res dir_store_account(struct dir_store *s, struct slice user,
     return res == DB_FAULT ? DIR_ACCOUNT_FAULT : DIR_ACCOUNT_FOUND;
 }
 
+enum dir_account_res dir_store_push_account(struct dir_store *s, struct slice user,
+                                            struct dir_account *out)
+{
+    char text[SASL_USER_MAX + 1];
+    struct dir_name name = {0};
+    *out = (struct dir_account){0};
+    db_fresh(s);
+    if (!slice_cstr(user, text, sizeof text) ||
+        dir_name_address(text, NULL, &name) != NULL) {
+        return DIR_ACCOUNT_NONE;
+    }
+    sqlite3_stmt *stmt = db_get(s, DB_push_login);
+    db_cstr(stmt, 1, name.domain);
+    db_cstr(stmt, 2, name.local);
+    enum db_res res = db_step(s, stmt);
+    if (res == DB_ROW) {
+        struct dir_credential *c = &out->credential[0];
+        out->id = db_col_int(stmt, 0);
+        (void)dir_name_text(&name, out->login);
+        if (db_col_cstr(stmt, 1, c->hash, sizeof c->hash) && c->hash[0] != '\0') {
+            out->n = 1;
+        }
+    }
+    db_end(stmt);
+    return res_of(res);
+}
+
 void dir_store_logged_in(struct dir_store *s, const struct dir_account *a,
                          unsigned credential, struct slice ip, uint64_t now_ms)
 {

@@ -49,6 +49,9 @@ enum dir_account_res { DIR_ACCOUNT_FOUND = 0, DIR_ACCOUNT_NONE, DIR_ACCOUNT_FAUL
  * ip: text, the client's. */
 MUST_USE enum dir_account_res dir_store_account(struct dir_store *s, struct slice user,
                                                 struct slice ip, struct dir_account *out);
+/* The same of a push account: its address and one password. */
+MUST_USE enum dir_account_res
+dir_store_push_account(struct dir_store *s, struct slice user, struct dir_account *out);
 /* It logged in: keeps its network, and when the application password was used. */
 void dir_store_logged_in(struct dir_store *s, const struct dir_account *a,
                          unsigned credential, struct slice ip, uint64_t now_ms);

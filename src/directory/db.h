@@ -124,6 +124,8 @@
     X(relay_domain_who, "SELECT relay_id FROM relay_domain WHERE name = ?1") \
     X(push_get, "SELECT id, state = 'restricted', recipient_limit, data_limit, created_ms," \
                 " password IS NOT NULL FROM push WHERE domain = ?1 AND local = ?2") \
+    X(push_login, "SELECT id, coalesce(password, '') FROM push" \
+                  " WHERE domain = ?1 AND local = ?2") \
     X(push_page, "SELECT id, state = 'restricted', recipient_limit, data_limit, created_ms," \
                  " password IS NOT NULL, domain, local FROM push" \
                  " WHERE (domain, local) > (?1, ?2) ORDER BY domain, local LIMIT ?3") \

@@ -44,6 +44,8 @@ enum {
  * DIR_RCPT_IS    see directory/answer.h
  * DIR_MAIL       see directory/mail.h
  * DIR_MAIL_IS    see directory/mail.h
+ * DIR_AUTH       see directory/login.h
+ * DIR_AUTH_IS    see directory/login.h
  * DIR_CHANGED    u64 generation    forget what you cached
  * SEGMENT_ASK    u64 cookie u64 octets needed (0: an ordinary shared segment)
  * SEGMENT_GIVE   u64 cookie u64 segment u64 capacity + descriptor, open for writing, empty
@@ -77,7 +79,9 @@ enum {
     X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
     X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false) \
     X(DIR_MAIL,      R_SMT,                         R_DIR,  33,  1300, false) \
-    X(DIR_MAIL_IS,   R_DIR,                         R_SMT,  38,   400, false)
+    X(DIR_MAIL_IS,   R_DIR,                         R_SMT,  38,   400, false) \
+    X(DIR_AUTH,      R_SMT,                         R_DIR,   9, 10000, false) \
+    X(DIR_AUTH_IS,   R_DIR,                         R_SMT,  22,  4096, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

@@ -77,7 +77,9 @@ struct sasl {
     struct buf header; /* SCRAM: gs2 header and binding, as c= must repeat them */
     size_t nonce_len;  /* SCRAM: of client and server; it stands in first after "r=" */
     unsigned char nonce[SASL_NONCE_LEN], binding[SASL_BINDING_LEN];
-    struct sasl_keys keys;
+    const struct sasl_keys *keys; /* SCRAM: key_n of them, borrowed */
+    unsigned key_n, matched;      /* matched: the one that the client proved to have */
+    bool proved;                  /* SCRAM: it did; s->out is our own proof */
 };
 
 /* binding: the exporter's SASL_BINDING_LEN octets, or empty without TLS. nonce: SASL_NONCE_LEN
@@ -92,8 +94,10 @@ MUST_USE enum sasl_res sasl_step(struct sasl *s, const struct slice *in);
 /* After SASL_WANT_PASSWORD, SASL_WANT_TOKEN. user: who the token belongs to, where the client
  * did not say (copied); ignored otherwise. */
 MUST_USE enum sasl_res sasl_verdict(struct sasl *s, bool right, struct slice user);
-/* After SASL_WANT_KEYS. */
-MUST_USE enum sasl_res sasl_scram_keys(struct sasl *s, const struct sasl_keys *keys);
+/* After SASL_WANT_KEYS. Several: any of them will do (an account may have several passwords);
+ * they must have salt and iterations in common, and outlive s. */
+MUST_USE enum sasl_res sasl_scram_keys(struct sasl *s, const struct sasl_keys *keys,
+                                       unsigned n);
 
 /* Keys from a password; salt_len and iterations are set already. Costs iterations x 2 SHA-256:
  * never in an event loop. False: the library could not. */

@@ -26,7 +26,7 @@ static enum sasl_res answer(struct sasl *s, enum sasl_res res)
             keys.salt_len = 16;
             BUG_ON(!sasl_keys_derive(SLICE("a password"), &keys));
         }
-        return sasl_scram_keys(s, &keys);
+        return sasl_scram_keys(s, &keys, 1);
     }
     if (res == SASL_WANT_PASSWORD || res == SASL_WANT_TOKEN) {
         BUG_ON(s->secret.len == 0 || s->user.len > SASL_USER_MAX);

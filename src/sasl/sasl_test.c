@@ -131,7 +131,7 @@ static void test_scram_rfc(void **state)
     (void)buf_add_str(&s.first, "r=rOprNGfwEbeRWgbNEkqO");
     (void)buf_add_str(&s.first, server_nonce);
     s.nonce_len = s.first.len - 2;
-    assert_int_equal(sasl_scram_keys(&s, &keys), SASL_CHALLENGE);
+    assert_int_equal(sasl_scram_keys(&s, &keys, 1), SASL_CHALLENGE);
     expect(buf_slice(&s.out), "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
                               "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
     assert_int_equal(
@@ -242,7 +242,7 @@ static void test_scram(void **state)
             fail_msg("case %zu: first %d", i, (int)first);
         }
         if (first == SASL_WANT_KEYS) {
-            assert_int_equal(sasl_scram_keys(&s, &keys), SASL_CHALLENGE);
+            assert_int_equal(sasl_scram_keys(&s, &keys, 1), SASL_CHALLENGE);
             (void)buf_add_str(&bound,
                               cases[i].bound == NULL ? cases[i].header : cases[i].bound);
             if (cases[i].bound == NULL) {
@@ -283,7 +283,7 @@ static void test_scram_malformed(void **state)
     assert_int_equal(step(&s, SLICE("n,,n=a=2Cb=3Dc,r=x")), SASL_WANT_KEYS);
     expect(s.user, "a,b=c");
     struct sasl_keys keys = keys_of("pencil", "c2FsdHNhbHQ=", 4096);
-    assert_int_equal(sasl_scram_keys(&s, &keys), SASL_CHALLENGE);
+    assert_int_equal(sasl_scram_keys(&s, &keys, 1), SASL_CHALLENGE);
     static const char *const finals[] = {
         "",
         "c=biws",
@@ -353,13 +353,37 @@ static void test_tokens(void **state)
     }
 }
 
+/* A main password and those of applications: any of them will do. */
+static void test_scram_several(void **state)
+{
+    (void)state;
+    struct sasl_keys keys[3] = {keys_of("one", "c2FsdHNhbHQ=", 4096),
+                                keys_of("two", "c2FsdHNhbHQ=", 4096),
+                                keys_of("three", "c2FsdHNhbHQ=", 4096)};
+    static const char *const passwords[] = {"one", "two", "three", "four"};
+    for (unsigned i = 0; i < 4; i++) {
+        struct sasl s;
+        struct buf b;
+        buf_init(&b, 4096);
+        begin(&s, "SCRAM-SHA-256", false);
+        assert_int_equal(step(&s, SLICE("n,,n=user,r=clientnonce")), SASL_WANT_KEYS);
+        assert_int_equal(sasl_scram_keys(&s, keys, 3), SASL_CHALLENGE);
+        struct slice final = client_final(&s, SLICE("n=user,r=clientnonce"), SLICE("n,,"),
+                                          &keys[i % 3], passwords[i], &b);
+        assert_int_equal(step(&s, final), i < 3 ? SASL_CHALLENGE : SASL_FAIL);
+        assert_true(i == 3 ? !s.proved : s.proved && s.matched == i);
+        buf_clear(&b);
+        sasl_clear(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),  cmocka_unit_test(test_plain),
         cmocka_unit_test(test_login),  cmocka_unit_test(test_scram_rfc),
         cmocka_unit_test(test_scram),  cmocka_unit_test(test_scram_malformed),
-        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_tokens), cmocka_unit_test(test_scram_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,10 +122,11 @@ static enum sasl_res take_first(struct sasl *s, struct slice in)
     return s->first.failed || s->header.failed ? SASL_FAIL : SASL_WANT_KEYS;
 }
 
-enum sasl_res sasl_scram_keys(struct sasl *s, const struct sasl_keys *keys)
+enum sasl_res sasl_scram_keys(struct sasl *s, const struct sasl_keys *keys, unsigned n)
 {
-    BUG_ON(s->state != WANT_KEYS || keys->salt_len > sizeof keys->salt);
-    s->keys = *keys;
+    BUG_ON(s->state != WANT_KEYS || n == 0 || keys->salt_len > sizeof keys->salt);
+    s->keys = keys;
+    s->key_n = n;
     (void)buf_add_str(&s->first, ",s=");
     (void)base64_encode(&s->first, (struct slice){keys->salt, keys->salt_len});
     (void)buf_add_fmt(&s->first, ",i=%" PRIu32, keys->iterations);
@@ -157,11 +158,24 @@ static enum sasl_res check_repeated(const struct sasl *s, struct slice binding,
     return ok ? SASL_OK : SASL_FAIL;
 }
 
-/* AuthMessage: the three messages, without the proof (RFC 5802 3). */
-static bool check_proof(struct sasl *s, struct slice without_proof, struct slice proof)
+/* Is it the proof of these keys? Then ours into server. */
+static bool check_keys(const struct sasl_keys *keys, struct slice message,
+                       struct slice proof, unsigned char server[SASL_KEY_LEN])
 {
     unsigned char key[SASL_KEY_LEN];
     unsigned char hash[SASL_KEY_LEN];
+    bool ok = hmac(keys->stored, message, key) && hmac(keys->server, message, server);
+    for (size_t i = 0; ok && i < SASL_KEY_LEN; i++) {
+        key[i] ^= proof.ptr[i];
+    }
+    ok = ok && sha256(key, hash) && CRYPTO_memcmp(hash, keys->stored, sizeof hash) == 0;
+    explicit_bzero(key, sizeof key);
+    return ok;
+}
+
+/* AuthMessage: the three messages, without the proof (RFC 5802 3). */
+static bool check_proof(struct sasl *s, struct slice without_proof, struct slice proof)
+{
     unsigned char server[SASL_KEY_LEN];
     struct buf message;
     buf_init(&message, 2 * SASL_RESPONSE_MAX + SASL_OUT_MAX + 2);
@@ -170,18 +184,15 @@ static bool check_proof(struct sasl *s, struct slice without_proof, struct slice
     (void)buf_add(&message, buf_slice(&s->first));
     (void)buf_add_byte(&message, ',');
     (void)buf_add(&message, without_proof);
-    bool ok = !message.failed && hmac(s->keys.stored, buf_slice(&message), key) &&
-              hmac(s->keys.server, buf_slice(&message), server);
-    for (size_t i = 0; ok && i < SASL_KEY_LEN; i++) {
-        key[i] ^= proof.ptr[i];
+    for (s->matched = 0; !s->proved && !message.failed && s->matched < s->key_n;) {
+        s->proved = check_keys(&s->keys[s->matched], buf_slice(&message), proof, server);
+        s->matched += s->proved ? 0 : 1;
     }
-    ok = ok && sha256(key, hash) && CRYPTO_memcmp(hash, s->keys.stored, sizeof hash) == 0;
-    explicit_bzero(key, sizeof key);
     buf_clear(&message);
     buf_reset(&s->out);
     (void)buf_add_str(&s->out, "v=");
     (void)base64_encode(&s->out, (struct slice){server, sizeof server});
-    return ok && !s->out.failed;
+    return s->proved && !s->out.failed;
 }
 
 /* channel-binding "," nonce ["," extensions] "," proof */
