@@ -27,7 +27,7 @@ MAY = {
     "delivery": ["base", "config", "smtp", "queue", "spool"],
     "check": PURE + ["config", "directory", "spool"],
     "daemon": PURE + MIDDLE + ["check", "sasl"],
-    "cmd": PURE + MIDDLE + ["daemon"],
+    "cmd": PURE + MIDDLE + ["daemon", "sasl"],
 }
 # What input and output needs: no business of a pure folder, but for base's few edges.
 SYSTEM = re.compile(r"<(sys/socket|sys/stat|fcntl|unistd|netinet/|arpa/|event2/|openssl/|sqlite3|pthread|time)\b")

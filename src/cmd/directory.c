@@ -1,11 +1,14 @@
 /* cmd/directory.c - postern domain|user|alias|relay|push add|set|list|show|remove: arguments to a request
  * (directory/admin.h), to the running server or, while none runs, to its database; answers to
  * words or JSON. */
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "cmd/cmd.h"
+#include "cmd/user_words.h"
 #include "config/paths.h"
+#include "directory/account.h"
 #include "directory/admin.h"
 #include "directory/password.h"
 #include "proc/state.h"
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -28,13 +32,21 @@ enum { BUSY_MS = 5000, USAGE_MAX = 2048, NOBODY_LISTENS = -1 };
 #define ALIASED (DIR_AT(DIR_OBJECT_ALIAS, DIR_ADD) | DIR_AT(DIR_OBJECT_ALIAS, DIR_SET))
 
 /* Options that stay here. */
-enum own { OWN_JSON = 0, OWN_PASSWORD_STDIN, OWN_PASSWORD, OWN_GENERATE, OWN_COUNT };
+enum own {
+    OWN_JSON = 0,
+    OWN_PASSWORD_STDIN,
+    OWN_PASSWORD,
+    OWN_GENERATE,
+    OWN_APPS,
+    OWN_COUNT
+};
 /* clang-format off */
 static const struct dir_admin_option own_options[OWN_COUNT] = {
     [OWN_JSON] = {"json", NULL, EVERYWHERE,
                   "answer in JSON, one object a line"},
     [OWN_PASSWORD_STDIN] = {"password-stdin", NULL, PASSWORDS, "the password is the first line of standard input"},
     [OWN_PASSWORD] = {"password", NULL, PASSWORDS, "ask for the password at the terminal"},
+    [OWN_APPS] = {"app-passwords", NULL, DIR_AT(DIR_OBJECT_USER, DIR_SHOW), "only its application passwords"},
     [OWN_GENERATE] = {"generate", NULL, PASSWORDS, "make a password and print it, this once"},
 };
 /* clang-format on */
@@ -46,7 +58,10 @@ struct order {
     uint64_t where; /* DIR_AT() of the two */
     bool own[OWN_COUNT];
     json_t *request;
-    char password[DIR_PASSWORD_MAX]; /* cleared before we leave */
+    bool asks_salt; /* this order is the question below, its answer goes into salt */
+    char
+        salt[BASE64_LEN(SASL_SALT_MAX) + 1]; /* of the keys that the user has; "": none */
+    char password[DIR_PASSWORD_MAX];         /* cleared before we leave */
 };
 
 /* ---- usage ---- */
@@ -190,6 +205,18 @@ static int word(const char *const *words, int n, const char *text)
 /* EXIT_OK, or the status to leave with; *done: leave anyway. */
 static int read_arguments(struct order *o, int argc, char **argv, bool *done)
 {
+    char *words[USER_WORDS_MAX];
+    const char *usage = NULL;
+    int n = strcmp(argv[0], dir_objects[DIR_OBJECT_USER]) == 0
+                ? user_words(argc, argv, words, &usage)
+                : 0;
+    if (n != 0 && (n < 0 || strcmp(argv[argc - 1], "--help") == 0)) {
+        (void)fprintf(n < 0 ? stderr : stdout, "usage: postern user %s\n", usage);
+        *done = true;
+        return n < 0 ? EXIT_USAGE : EXIT_OK;
+    }
+    argc = n > 0 ? n : argc;
+    argv = n > 0 ? words : argv;
     int object = word(dir_objects, DIR_OBJECT_COUNT, argv[0]);
     int action = argc < 2 ? -1 : word(dir_actions, DIR_ACTION_COUNT, argv[1]);
     bool options = true;
@@ -308,8 +335,53 @@ static bool get_password(struct order *o)
     return same;
 }
 
+static int put(struct order *o, struct config *cfg);
+
+/* Several passwords of a user share one salt (directory/account.h). */
+static int get_salt(struct order *o, struct config *cfg, struct sasl_keys *keys)
+{
+    struct order ask = {.asks_salt = true, .object = DIR_OBJECT_USER, .action = DIR_SHOW};
+    keys->iterations = DIR_SCRAM_ITERATIONS;
+    keys->salt_len = DIR_SCRAM_SALT_LEN;
+    if (getrandom(keys->salt, keys->salt_len, 0) != (ssize_t)keys->salt_len) {
+        return EXIT_SYSTEM;
+    }
+    if (o->action == DIR_ADD) {
+        return EXIT_OK;
+    }
+    ask.request =
+        json_pack("{s:s,s:s,s:O,s:b}", "object", "user", "action", "show", "subject",
+                  json_object_get(o->request, "subject"), "salt", true);
+    int status = ask.request == NULL ? EXIT_SYSTEM : put(&ask, cfg);
+    json_decref(ask.request);
+    size_t len = 0;
+    unsigned char salt[SASL_SALT_MAX];
+    if (status == EXIT_OK && base64_decode(slice_of(ask.salt), salt, sizeof salt, &len) &&
+        len > 0) {
+        memcpy(keys->salt, salt, len);
+        keys->salt_len = len;
+    }
+    return status;
+}
+
+static int add_keys(struct order *o, struct config *cfg)
+{
+    struct sasl_keys keys = {0};
+    char text[DIR_SCRAM_TEXT_MAX];
+    int status = get_salt(o, cfg, &keys);
+    if (status != EXIT_OK) {
+        return status;
+    }
+    bool ok = sasl_keys_derive(slice_of(o->password), &keys) &&
+              dir_scram_write(&keys, text) &&
+              json_object_set_new(o->request, "scram-keys", json_string(text)) == 0;
+    explicit_bzero(&keys, sizeof keys);
+    explicit_bzero(text, sizeof text);
+    return ok ? EXIT_OK : EXIT_SYSTEM;
+}
+
 /* Only the hash leaves this process. */
-static int add_password(struct order *o)
+static int add_password(struct order *o, struct config *cfg)
 {
     char hash[DIR_HASH_MAX];
     int ways = o->own[OWN_GENERATE] + o->own[OWN_PASSWORD_STDIN] + o->own[OWN_PASSWORD] +
@@ -328,9 +400,10 @@ static int add_password(struct order *o)
         (void)fputs("postern: an empty password is none\n", stderr);
         return EXIT_NO;
     }
-    return json_object_set_new(o->request, "password-hash", json_string(hash)) == 0
-               ? EXIT_OK
-               : EXIT_SYSTEM;
+    if (json_object_set_new(o->request, "password-hash", json_string(hash)) != 0) {
+        return EXIT_SYSTEM;
+    }
+    return o->object == DIR_OBJECT_USER ? add_keys(o, cfg) : EXIT_OK;
 }
 
 /* ---- answers ---- */
@@ -354,6 +427,14 @@ static void print_size(FILE *to, json_int_t octets)
     }
 }
 
+static void print_app(const json_t *app)
+{
+    const char *used = json_string_value(json_object_get(app, "last_use"));
+    (void)printf(
+        "%s  made %s  last use %s", json_string_value(json_object_get(app, "name")),
+        json_string_value(json_object_get(app, "created")), used == NULL ? "-" : used);
+}
+
 static void print_value(const char *name, const json_t *value)
 {
     size_t i = 0;
@@ -371,7 +452,12 @@ static void print_value(const char *name, const json_t *value)
     } else if (json_is_array(value)) {
         json_array_foreach(value, i, item)
         {
-            (void)printf("%s%s", i == 0 ? "" : ", ", json_string_value(item));
+            (void)fputs(i == 0 ? "" : ", ", stdout);
+            if (json_is_object(item)) {
+                print_app(item);
+            } else {
+                (void)fputs(json_string_value(item), stdout);
+            }
         }
     } else {
         (void)fputs(json_is_true(value)    ? "yes"
@@ -412,7 +498,7 @@ static void print_entry(const struct order *o, json_t *line)
     if (o->action == DIR_SHOW) {
         json_object_foreach(line, name, value)
         {
-            (void)printf("%-10s ", name);
+            (void)printf("%-14s ", name);
             print_value(name, value);
             (void)putchar('\n');
         }
@@ -429,9 +515,42 @@ static void print_entry(const struct order *o, json_t *line)
     (void)putchar('\n');
 }
 
+/* "phone  made 2026-01-31T12:00:00Z  last use -" */
+static void print_apps(const struct order *o, const char *text)
+{
+    json_t *line = json_loads(text, 0, NULL);
+    size_t i = 0;
+    json_t *app = NULL;
+    json_array_foreach(json_object_get(line, "app_passwords"), i, app)
+    {
+        char *json = json_dumps(app, JSON_COMPACT);
+        if (o->own[OWN_JSON]) {
+            (void)puts(json == NULL ? "" : json);
+        } else {
+            print_app(app);
+            (void)putchar('\n');
+        }
+        free(json);
+    }
+    json_decref(line);
+}
+
 static void on_line(void *arg, const char *text)
 {
     struct order *o = arg;
+    if (o->asks_salt) {
+        json_t *answer = json_loads(text, 0, NULL);
+        const char *salt = json_string_value(json_object_get(answer, "salt"));
+        if (!slice_cstr(slice_of(salt == NULL ? "" : salt), o->salt, sizeof o->salt)) {
+            o->salt[0] = '\0';
+        }
+        json_decref(answer);
+        return;
+    }
+    if (o->own[OWN_APPS]) {
+        print_apps(o, text);
+        return;
+    }
     if (o->own[OWN_JSON]) {
         (void)puts(text);
         return;
@@ -543,28 +662,29 @@ static int directly(struct order *o, const struct config *cfg)
     return status;
 }
 
+/* To the server, or to its database while none runs. */
+static int put(struct order *o, struct config *cfg)
+{
+    char *request = json_dumps(o->request, JSON_COMPACT);
+    int status =
+        request == NULL ? EXIT_SYSTEM : cmd_ask(cfg, "directory", request, on_line, o);
+    free(request);
+    return status == NOBODY_LISTENS ? directly(o, cfg) : status;
+}
+
 int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv)
 {
     struct order o = {.request = NULL};
     struct config *cfg = NULL;
-    char *request = NULL;
     bool done = false;
     int status = read_arguments(&o, argc, argv, &done);
-    if (status == EXIT_OK && !done) {
-        status = add_password(&o);
-    }
     if (status != EXIT_OK || done) {
         goto out;
     }
     cfg = cmd_config(ctx);
-    request = json_dumps(o.request, JSON_COMPACT);
-    if (cfg == NULL || request == NULL) {
-        status = cfg == NULL ? EXIT_CONFIG : EXIT_SYSTEM;
-        goto out;
-    }
-    status = cmd_ask(cfg, "directory", request, on_line, &o);
-    if (status == NOBODY_LISTENS) {
-        status = directly(&o, cfg);
+    status = cfg == NULL ? EXIT_CONFIG : add_password(&o, cfg);
+    if (status == EXIT_OK) {
+        status = put(&o, cfg);
     }
     if (status == EXIT_OK) {
         print_password(&o);
@@ -572,7 +692,6 @@ int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv)
 out:
     explicit_bzero(o.password, sizeof o.password);
     json_decref(o.request);
-    free(request);
     config_free(&cfg);
     return status;
 }

@@ -15,6 +15,7 @@ static const struct {
     {"trust", "Whose word about others is believed"},
     {"dns", "Where names are looked up"},
     {"limits", "What one client, session or message may take"},
+    {"auth", "Logging in, and guessing at it"},
     {"spool", "Where accepted messages wait, on disk"},
     {"queue", "How long and how often delivery is tried"},
     {"directory", "Domains, users and aliases"},

@@ -98,8 +98,8 @@ static void reply_to(struct exchange *x, struct dir_auth *a)
 
 static void challenge(struct exchange *x)
 {
-    reply_to(x,
-         &(struct dir_auth){.kind = DIR_AUTH_CHALLENGE, .text = buf_slice(&x->sasl.out)});
+    reply_to(x, &(struct dir_auth){.kind = DIR_AUTH_CHALLENGE,
+                                   .text = buf_slice(&x->sasl.out)});
 }
 
 static void tell_late(evutil_socket_t fd, short what, void *arg)
@@ -264,7 +264,8 @@ static void let_in(struct exchange *x, unsigned credential)
                             clock_wall_ms());
     }
     log_login(x, "ok");
-    reply_to(x, &(struct dir_auth){.kind = DIR_AUTH_OK, .text = slice_of(x->account.login)});
+    reply_to(x,
+             &(struct dir_auth){.kind = DIR_AUTH_OK, .text = slice_of(x->account.login)});
     drop(x);
 }
 
@@ -481,7 +482,17 @@ static struct exchange *find(struct logins *l, const struct channel *ch, uint64_
     return s.found;
 }
 
-/* NULL: no room; refused. */
+static void fault(struct logins *l, struct channel *ch, uint64_t cookie)
+{
+    struct dir_auth a = {
+        .cookie = cookie, .kind = DIR_AUTH_REFUSED, .why = DIR_AUTH_FAULT};
+    buf_reset(&l->answer);
+    dir_auth_write(&l->answer, &a);
+    IGNORE(
+        channel_send(ch, MSG_DIR_AUTH_IS, buf_slice(&l->answer), -1)); /* it gives up */
+}
+
+/* NULL: no room. */
 static struct exchange *begin(struct logins *l, struct channel *ch,
                               const struct dir_auth_ask *a,
                               const struct sasl_mechanism *m)
@@ -520,9 +531,13 @@ bool logins_message(struct logins *l, struct channel *ch, struct slice payload)
         return true;
     }
     if (a.step == DIR_AUTH_RESPONSE) {
-        if (x == NULL || x->working ||
+        if (x == NULL) { /* of another life of this role */
+            fault(l, ch, a.cookie);
+            return true;
+        }
+        if (x->working ||
             (x->timer != NULL && event_pending(x->timer, EV_TIMEOUT, NULL))) {
-            return x == NULL; /* unknown: it ended while this was under way */
+            return false; /* it has not had its answer to the last one */
         }
         x->step_ms = clock_mono_ms();
         handle(x, sasl_step(&x->sasl, &a.text));
@@ -536,7 +551,8 @@ bool logins_message(struct logins *l, struct channel *ch, struct slice payload)
     x = begin(l, ch, &a, m);
     if (x == NULL) {
         struct exchange none = {.l = l, .cookie = a.cookie, .ch = ch};
-        reply_to(&none, &(struct dir_auth){.kind = DIR_AUTH_REFUSED, .why = DIR_AUTH_FAULT});
+        reply_to(&none,
+                 &(struct dir_auth){.kind = DIR_AUTH_REFUSED, .why = DIR_AUTH_FAULT});
         return true;
     }
     x->step_ms = clock_mono_ms();

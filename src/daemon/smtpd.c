@@ -165,6 +165,8 @@ static const char *smtpd_open(struct role_ctx *ctx)
     list_init(&d->by_age);
     dir_cache_init(&d->cache, (size_t)cfg->directory_cache_entries);
     map_init(&d->lookups, d->client_max);
+    map_init(&d->logins, d->client_max);
+    auth_offer_init(d);
     map_init(&d->peers, d->client_max);
     buf_init(&d->output, SMTPD_OUTPUT_MAX);
     buf_init(&d->scratch, MSG_PAYLOAD_MAX);
@@ -241,6 +243,9 @@ static void smtpd_peer_gone(struct role_ctx *ctx, struct channel *ch)
 {
     struct smtpd *d = ctx->state;
     d->directory = d->directory == ch ? NULL : d->directory;
+    if (channel_peer(ch) == ROLE_directory) {
+        auth_directory_gone(d);
+    }
     d->queue = d->queue == ch ? NULL : d->queue;
     d->trace = d->trace == ch ? NULL : d->trace;
 }
@@ -285,6 +290,9 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
     struct smtpd *d = ctx->state;
     (void)ch;
     /* proc/msg.h let nothing else through */
+    if (m->type == MSG_DIR_AUTH_IS) {
+        return auth_answer(d, m->payload);
+    }
     if (m->type == MSG_DIR_RCPT_IS) {
         return mail_answer(d, m->payload);
     }

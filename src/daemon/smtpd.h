@@ -47,6 +47,13 @@ enum client_wait {
     WAIT_COUNT,
 };
 
+/* The mechanisms of a service. */
+enum { SMTPD_SERVICES = 4, SMTPD_MECHANISMS_MAX = 8 };
+struct auth_offer {
+    struct smtp_auth_mechanism mechanism[SMTPD_MECHANISMS_MAX];
+    unsigned n;
+};
+
 struct smtpd {
     struct role_ctx *ctx;
     struct tls_server *tls;
@@ -55,6 +62,8 @@ struct smtpd {
     enum spool_state queue_state;
     struct dir_cache cache;
     struct map lookups; /* cookie -> struct client */
+    struct map logins;  /* the same, of AUTH exchanges */
+    struct auth_offer auth[SMTPD_SERVICES];
     struct map peers;   /* client address -> struct peer_count */
     uint64_t next_cookie;
     struct list waits[WAIT_COUNT], by_age;
@@ -112,6 +121,7 @@ struct client {
     /* The transaction. */
     uint32_t n, last_n; /* its number, 0: none; the last one given */
     uint64_t cookie;    /* of the lookup under way; 0: none */
+    uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     struct spool_message *message;
     struct header_scan header;
     unsigned target_n;
@@ -172,6 +182,16 @@ void mail_give_up(struct client *c);
 struct check_facts mail_facts(const struct client *c, const struct smtp_envelope *e);
 void mail_trace_check(void *arg, const struct check *check,
                       const struct check_verdict *v);
+
+/* smtpd_auth.c: the part about AUTH. */
+void auth_offer_init(struct smtpd *d);
+void auth_begin(void *arg, const char *mechanism, const struct slice *initial);
+void auth_response(void *arg, struct slice response);
+void auth_abort(void *arg);
+/* The directory's answer. False: the payload is malformed. */
+bool auth_answer(struct smtpd *d, struct slice payload);
+void auth_give_up(struct client *c); /* waited too long; the caller goes on with the client */
+void auth_directory_gone(struct smtpd *d);
 
 /* smtpd.c */
 void smtpd_trace(struct smtpd *d, struct slice record);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "sasl/sasl.h"
 #include "tls/tls.h"
 
 #include <event2/event.h>
@@ -450,6 +451,12 @@ static void ops_command(void *arg, enum smtp_verb verb, struct slice line)
         fields_add(&f, "argument",
                    slice_trim(slice_from(line, smtp_verb_name(verb).len)));
     }
+    /* Of AUTH the mechanism, where it is one: it may be anything else by mistake. */
+    struct slice mechanism = slice_trim(slice_from(line, smtp_verb_name(verb).len));
+    if (verb == SMTP_AUTH &&
+        (sasl_find(mechanism) != NULL || slice_ieq(mechanism, SLICE("XOAUTH")))) {
+        fields_add(&f, "argument", mechanism);
+    }
     client_event(c, TRACE_command, &f);
 }
 
@@ -470,6 +477,9 @@ static const struct smtp_session_ops session_ops = {
     .command = ops_command,
     .hello = ops_hello,
     .xclient = client_xclient,
+    .auth = auth_begin,
+    .auth_response = auth_response,
+    .auth_abort = auth_abort,
     .mail = mail_begin,
     .rcpt = mail_rcpt,
     .data_begin = mail_data_begin,

@@ -105,14 +105,15 @@ bool mail_data(void *arg, struct slice s)
 /* The protocol of "with": RFC 5321 4.4, RFC 3848, RFC 6531 4.3. */
 static const char *protocol_of(const struct client *c, const struct smtp_envelope *e)
 {
+    static const char *const names[2][2][2] = {
+        {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+        {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}}};
     bool tls = c->conn.ssl != NULL;
-    if (e->params.smtputf8) {
-        return tls ? "UTF8SMTPS" : "UTF8SMTP";
-    }
-    if (!smtp_session_extended(c->session)) {
+    bool login = smtp_session_login(c->session).len > 0;
+    if (!smtp_session_extended(c->session) && !e->params.smtputf8) {
         return "SMTP";
     }
-    return tls ? "ESMTPS" : "ESMTP";
+    return names[e->params.smtputf8][tls][login];
 }
 
 /* RFC 5321 4.4: Time-stamp-line = "Received:" FWS Stamp. */
@@ -147,7 +148,8 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
         (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
                   (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags, e->sender.mailbox,
-                         slice_of(c->ip), smtp_session_helo(c->session), SLICE(""));
+                         slice_of(c->ip), smtp_session_helo(c->session),
+                         smtp_session_login(c->session));
     struct spool_recipient *list =
         arena_alloc(smtp_session_arena(c->session), c->target_n * sizeof *list);
     uint16_t n = 0;
@@ -268,7 +270,11 @@ void mail_reset(void *arg)
 void mail_give_up(struct client *c)
 {
     buf_reset(&c->smtpd->output);
-    if (!mail_give_up_asking(c)) {
+    if (smtp_session_auth_asked(c->session)) {
+        log_text(LOG_ERR, "directory",
+                 "no answer to AUTH: is the directory role running?");
+        auth_give_up(c);
+    } else if (!mail_give_up_asking(c)) {
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "what", "the spool does not answer");

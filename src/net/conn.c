@@ -122,6 +122,17 @@ const char *conn_tls_cipher(const struct conn *c)
     return c->ssl == NULL ? "" : SSL_get_cipher_name(c->ssl);
 }
 
+bool conn_tls_exporter(const struct conn *c, unsigned char out[CONN_EXPORTER_LEN])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    /* RFC 9266 4.2: with TLS 1.2 only if the extended master secret is in use. */
+    return c->ssl != NULL &&
+           (SSL_version(c->ssl) >= TLS1_3_VERSION ||
+            SSL_get_extms_support(c->ssl) == 1) &&
+           SSL_export_keying_material(c->ssl, out, CONN_EXPORTER_LEN, label,
+                                      sizeof label - 1, NULL, 0, 0) == 1;
+}
+
 bool conn_has_pending(const struct conn *c)
 {
     return c->ssl != NULL && SSL_has_pending(c->ssl) == 1;

@@ -39,6 +39,12 @@ MUST_USE enum conn_res conn_handshake(struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3"; "" in the clear */
 const char *conn_tls_cipher(const struct conn *c);
 
+/* What both ends of this TLS session alone can compute (RFC 9266 tls-exporter), for channel
+ * binding. False: in the clear, or a version of TLS where it would not be unique. */
+enum { CONN_EXPORTER_LEN = 32 };
+MUST_USE bool conn_tls_exporter(const struct conn *c,
+                                unsigned char out[CONN_EXPORTER_LEN]);
+
 /* TLS holds octets that are read already: the socket will not become readable for them. */
 MUST_USE bool conn_has_pending(const struct conn *c);
 
