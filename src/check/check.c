@@ -3,15 +3,17 @@
 
 enum {
     MX = 1U << SERVICE_MX,
+    SUBMISSION = 1U << SERVICE_SUBMISSION,
     RELAY = 1U << SERVICE_RELAY,
     PUSH = 1U << SERVICE_PUSH,
-    ALL = MX | 1U << SERVICE_SUBMISSION | RELAY | PUSH,
+    ALL = MX | SUBMISSION | RELAY | PUSH,
 };
 
 /* clang-format off */
 static const struct check checks[] = {
     {"room",            CHECK_MAIL,    ALL,   check_room},
     {"directory",       CHECK_MAIL,    ALL,   check_directory},
+    {"sender",          CHECK_MAIL,    SUBMISSION, check_sender},
     {"push-account",    CHECK_MAIL,    PUSH,  check_push_account},
     {"declared-size",   CHECK_MAIL,    ALL,   check_declared_size},
     {"relay",           CHECK_RCPT,    RELAY, check_relay},

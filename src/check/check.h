@@ -67,6 +67,7 @@ check_run(enum check_stage stage, const struct check_facts *f, struct check_verd
 /* The table (check.c); one extern a file. */
 void check_room(const struct check_facts *f, struct check_verdict *out);
 void check_directory(const struct check_facts *f, struct check_verdict *out);
+void check_sender(const struct check_facts *f, struct check_verdict *out);
 void check_push_account(const struct check_facts *f, struct check_verdict *out);
 void check_relay(const struct check_facts *f, struct check_verdict *out);
 void check_allowed_network(const struct check_facts *f, struct check_verdict *out);
