@@ -230,8 +230,8 @@ static void test_hash(void **state)
     /* Appendix A of the paper: key 00 01 .. 0f, input 00 01 .. 0e. */
     static const uint64_t key[2] = {0x0706050403020100U, 0x0f0e0d0c0b0a0908U};
     unsigned char in[15];
-    for (unsigned char i = 0; i < sizeof in; i++) {
-        in[i] = i;
+    for (size_t i = 0; i < sizeof in; i++) {
+        in[i] = (unsigned char)i;
     }
     assert_true(hash_octets(key, (struct slice){in, 15}) == 0xa129ca6149be45e5U);
 }

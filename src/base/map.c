@@ -25,13 +25,6 @@ void map_init(struct map *m, size_t max)
     }
 }
 
-static void free_entry(void *arg, struct slice key, void *value)
-{
-    (void)arg;
-    (void)value;
-    free((void *)(uintptr_t)(key.ptr - offsetof(struct map_entry, key)));
-}
-
 void map_each(const struct map *m, void (*each)(void *arg, struct slice key, void *value),
               void *arg)
 {
@@ -46,7 +39,13 @@ void map_each(const struct map *m, void (*each)(void *arg, struct slice key, voi
 
 void map_clear(struct map *m)
 {
-    map_each(m, free_entry, NULL);
+    for (size_t i = 0; i < m->bucket_n; i++) {
+        while (m->bucket[i] != NULL) {
+            struct map_entry *e = m->bucket[i];
+            m->bucket[i] = e->next;
+            free(e);
+        }
+    }
     free(m->bucket);
     m->bucket = NULL;
     m->bucket_n = 0;
@@ -76,7 +75,7 @@ void *map_get(const struct map *m, struct slice key)
 static bool grow(struct map *m)
 {
     size_t bucket_n = m->bucket_n == 0 ? MAP_FIRST : m->bucket_n * 2;
-    struct map_entry **bucket = calloc(bucket_n, sizeof *bucket);
+    struct map_entry **bucket = calloc(bucket_n, sizeof(struct map_entry *));
     if (bucket == NULL) {
         return false;
     }

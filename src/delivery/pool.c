@@ -91,6 +91,7 @@ void pool_run(const struct pool_way *way, struct maildir_work *work,
     while (n < JOB_TARGETS_MAX && job_next_target(&targets, &target[n])) {
         n++;
     }
+    BUG_ON(n == 0); /* job_read() saw one */
     struct outcome *own = calloc(n, sizeof *own);
     const struct outcome *out = own;
     enum source_res res = source_open(&src, o->fd, &o->job);

@@ -38,7 +38,7 @@ static bool note_pointers(struct dir_admin *a, const struct dir_name *name,
     const char *sign = a->store->config.sub_address;
     size_t len = strlen(prefix.local);
     bool room = true;
-    enum db_res res;
+    enum db_res res = DB_DONE;
     sqlite3_stmt *stmt = db_get(a->store, DB_target_who);
     db_cstr(stmt, 1, name->domain);
     db_cstr(stmt, 2, name->local);
@@ -50,6 +50,9 @@ static bool note_pointers(struct dir_admin *a, const struct dir_name *name,
     db_int(stmt, 4, ABOVE_MAX + 1);
     while (room && (res = db_step(a->store, stmt)) == DB_ROW) {
         room = note_above(above, n, db_col_int(stmt, 0));
+    }
+    if (res == DB_FAULT) {
+        admin_fault(a);
     }
     db_end(stmt);
     return room;

@@ -164,7 +164,7 @@ static bool replace_all(struct dir_admin *a, int64_t id)
 
 void admin_relay_add(struct dir_admin *a)
 {
-    struct db_relay relay;
+    struct db_relay relay = {0};
     int by_domain = -1;
     const char *name = subject(a);
     if (name == NULL || !read_by_domain(a, &by_domain)) {
@@ -202,7 +202,7 @@ static bool update(struct dir_admin *a, int64_t id, const char *state, int by_do
 
 void admin_relay_set(struct dir_admin *a)
 {
-    struct db_relay relay;
+    struct db_relay relay = {0};
     int by_domain = -1;
     if (known(a, &relay) && read_by_domain(a, &by_domain) &&
         update(a, relay.id, NULL, by_domain) && replace_all(a, relay.id)) {
@@ -212,7 +212,7 @@ void admin_relay_set(struct dir_admin *a)
 
 void admin_relay_suspend(struct dir_admin *a)
 {
-    struct db_relay relay;
+    struct db_relay relay = {0};
     if (known(a, &relay) && update(a, relay.id, "suspended", -1)) {
         admin_did(a, "relay", relay.name, "suspended");
     }
@@ -220,7 +220,7 @@ void admin_relay_suspend(struct dir_admin *a)
 
 void admin_relay_resume(struct dir_admin *a)
 {
-    struct db_relay relay;
+    struct db_relay relay = {0};
     if (known(a, &relay) && update(a, relay.id, "active", -1)) {
         admin_did(a, "relay", relay.name, "resumed");
     }
@@ -228,7 +228,7 @@ void admin_relay_resume(struct dir_admin *a)
 
 void admin_relay_remove(struct dir_admin *a)
 {
-    struct db_relay relay;
+    struct db_relay relay = {0};
     if (!known(a, &relay)) {
         return;
     }
@@ -292,7 +292,7 @@ static bool page(struct dir_admin *a)
     db_int(stmt, 2, ADMIN_PAGE);
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        struct db_relay relay;
+        struct db_relay relay = {0};
         db_relay_row(stmt, &relay);
         (void)snprintf(a->cursor.local, sizeof a->cursor.local, "%s", relay.name);
         add_entry(a, &relay);
@@ -311,7 +311,7 @@ void admin_relay_list(struct dir_admin *a)
 
 void admin_relay_show(struct dir_admin *a)
 {
-    struct db_relay relay;
+    struct db_relay relay = {0};
     if (known(a, &relay)) {
         add_entry(a, &relay);
     }

@@ -368,8 +368,7 @@ static bool resumes(struct tls_server *server, SSL_SESSION *session, const char 
 {
     struct pair p;
     int version = SSL_SESSION_get_protocol_version(session);
-    meet(&p, server,
-         &(struct client){.session = session, .name = name, .most = version});
+    meet(&p, server, &(struct client){.session = session, .name = name, .most = version});
     assert_int_equal(p.shaken, CONN_OK);
     bool reused = SSL_session_reused(p.client) == 1;
     end(&p);

@@ -228,6 +228,7 @@ static void reroot(struct config *seen, const char *root)
         char *was = strdup(unix_path);
         char *is = NULL;
         BUG_ON(was == NULL || asprintf(&is, "unix:%s", below(root, was)) < 0);
+        free(was);
         seen->delivery_lmtp = is;
     }
 #define REROOT_PATH(field)  seen->field = below(root, seen->field);

@@ -41,8 +41,12 @@ void title_init(void)
     }
     for (size_t i = 0; i < n; i++) {
         copy[i] = strdup(environ[i]);
-        if (copy[i] == NULL) {
-            return; /* a title is not worth more */
+        if (copy[i] == NULL) { /* a title is not worth more */
+            while (i > 0) {
+                free(copy[--i]);
+            }
+            free(copy);
+            return;
         }
     }
     environ = copy;

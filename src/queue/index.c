@@ -382,7 +382,7 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
 /* Parts were made for the worst case, a domain each. Nothing points at them yet. */
 static void shrink_parts(struct queue_message *m)
 {
-    if (m->part_n == m->target_n) {
+    if (m->part_n == m->target_n || m->part_n == 0) {
         return;
     }
     struct queue_part *parts = realloc(m->part, m->part_n * sizeof *parts);

@@ -118,12 +118,12 @@ static void top_add(void *arg, struct slice key, void *value)
     top->item[at] = d;
 }
 
-size_t queue_top_domains(const struct queue_index *ix, const struct queue_domain **item,
+size_t queue_top_domains(const struct queue_index *ix, const struct queue_domain **top,
                          size_t n)
 {
-    struct top top = {item, 0, n};
-    map_each(&ix->by_domain, top_add, &top);
-    return top.n;
+    struct top best = {top, 0, n};
+    map_each(&ix->by_domain, top_add, &best);
+    return best.n;
 }
 
 /* --- validate --- */

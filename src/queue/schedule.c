@@ -34,7 +34,7 @@ bool sched_reserve(struct schedule *s, uint32_t n)
     if (need > s->heap_cap) {
         uint32_t cap = s->heap_cap < HEAP_FIRST ? HEAP_FIRST : s->heap_cap * 2;
         cap = cap < need ? need : cap;
-        struct sched_unit **heap = realloc(s->heap, cap * sizeof heap[0]);
+        struct sched_unit **heap = realloc(s->heap, cap * sizeof(struct sched_unit *));
         if (heap == NULL) {
             return false;
         }

@@ -26,7 +26,7 @@ static void setup_units(uint16_t lanes)
 {
     sched_init(&s);
     assert_true(sched_reserve(&s, MANY));
-    for (uint16_t i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < MANY; i++) {
         sched_unit_init(&unit[i], (uint16_t)(i % lanes));
     }
 }

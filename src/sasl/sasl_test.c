@@ -147,7 +147,7 @@ static void test_scram_rfc(void **state)
 static bool client_proof(struct slice message, const struct sasl_keys *keys,
                          const char *password, unsigned char *proof)
 {
-    unsigned char salted[32], client[32], stored[32], signature[32];
+    unsigned char salted[32], client[32] = {0}, stored[32], signature[32] = {0};
     unsigned n = 0;
     bool ok = PKCS5_PBKDF2_HMAC(password, (int)strlen(password), keys->salt,
                                 (int)keys->salt_len, (int)keys->iterations, EVP_sha256(),

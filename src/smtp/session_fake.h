@@ -49,10 +49,10 @@ void fake_clear(struct fake *f);
 void fake_feed(struct fake *f, struct slice s);
 
 /* The answers. */
-void fake_auth(struct fake *f, enum reply_id refusal);
-void fake_mail(struct fake *f, enum reply_id refusal);
-void fake_rcpt(struct fake *f, enum reply_id refusal);
-void fake_done(struct fake *f, enum reply_id refusal);
+void fake_auth(struct fake *f, enum reply_id refused);
+void fake_mail(struct fake *f, enum reply_id refused);
+void fake_rcpt(struct fake *f, enum reply_id refused);
+void fake_done(struct fake *f, enum reply_id refused);
 void fake_resume(struct fake *f);
 void fake_tls(struct fake *f);
 void fake_end(struct fake *f, enum reply_id id);

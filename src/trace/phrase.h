@@ -17,7 +17,7 @@ struct phrase {
 _Static_assert(FIELDS_MAX <= 32, "a bit each");
 
 /* One template. A hole outside of groups without a value prints "unknown". */
-void phrase_fill(struct phrase *p, const char *text, struct buf *out);
+void phrase_fill(struct phrase *p, const char *template, struct buf *out);
 /* The template of the event's kind; "" for command, reply, check (story.c puts them
  * together). */
 MUST_USE const char *phrase_of(enum trace_kind kind);
