@@ -103,6 +103,13 @@ enum net_error net_parse(struct slice text, struct net *out)
     return clean ? NET_OK : NET_HOST_BITS;
 }
 
+struct net net_around(const struct ip *ip, uint8_t bits)
+{
+    struct net net = {.ip = *ip, .bits = bits};
+    (void)clear_host_bits(&net);
+    return net;
+}
+
 /* An IPv4 network is one all of whose addresses are IPv4. */
 static bool net_is_v4(const struct net *net)
 {

@@ -43,6 +43,8 @@ enum net_error {
 };
 /* "192.0.2.0/24", "2001:db8::/32", or one address. */
 MUST_USE enum net_error net_parse(struct slice text, struct net *out);
+/* The network of that size (bits as in struct net) that holds the address. */
+struct net net_around(const struct ip *ip, uint8_t bits);
 MUST_USE bool net_has(const struct net *net, const struct ip *ip);
 /* The reverse of net_parse(): no "/32" (IPv4) or "/128" behind a single address. */
 struct slice net_text(const struct net *net, char out[NET_TEXT_MAX]);

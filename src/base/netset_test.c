@@ -144,9 +144,30 @@ static void test_set_and_sockaddr(void **state)
     assert_false(netset_has(&set, &ip));
 }
 
+static void test_around(void **state)
+{
+    static const struct {
+        const char *ip;
+        uint8_t bits;
+        const char *net;
+    } cases[] = {{"192.0.2.77", 120, "192.0.2.0/24"},
+                 {"192.0.2.77", 128, "192.0.2.77"},
+                 {"2001:db8:1:2:3::4", 64, "2001:db8:1:2::/64"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[NET_TEXT_MAX];
+        struct ip ip;
+        assert_true(ip_parse(slice_of(cases[i].ip), &ip));
+        struct net net = net_around(&ip, cases[i].bits);
+        assert_true(slice_eq(net_text(&net, text), slice_of(cases[i].net)));
+        assert_true(net_has(&net, &ip));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_around),
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_has),
         cmocka_unit_test(test_every_prefix),

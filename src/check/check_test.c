@@ -124,6 +124,13 @@ static void test_mail(void **state)
         {SPOOL_IO_ERROR, 0, REPLY_system_temporary_problem, "room"},
         {SPOOL_NO_QUEUE, 0, REPLY_NONE, "declared-size"}, /* it comes back: wait for it */
     };
+    static struct check_verdict busy;
+    struct seen none = {0};
+    struct smtp_envelope small = {.params = {.size = 1}};
+    struct check_facts short_of = {
+        .config = &config, .busy = "it is short of memory", .envelope = &small};
+    assert_false(check_run(CHECK_MAIL, &short_of, &busy, note, &none));
+    assert_int_equal(busy.reply, REPLY_server_busy);
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct smtp_envelope e = {.params = {.size = cases[i].size}};

@@ -108,8 +108,13 @@ struct config_times {
     X("limits", "syntax-errors", limits_syntax_errors, INT, "10", 1, 1000, "", "commands with syntax errors before the connection is closed") \
     X("limits", "errors-in-a-row", limits_errors_in_a_row, INT, "10", 1, 1000, "", "refused commands in a row, out of order or malformed, before the connection is closed") \
     X("limits", "unauthenticated-commands", limits_unauthenticated_commands, INT, "20", 1, 1000, "", "commands before AUTH on submission") \
-    X("limits", "sessions", limits_sessions, INT, "20000", 1, 1000000, "", "connections in all") \
-    X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "", "connections of one client address, per smtpd process") \
+    X("limits", "sessions", limits_sessions, INT, "20000", 1, 1000000, "", "connections in all; each smtpd process takes its share of them, and refuses those beyond (server-busy)") \
+    X("limits", "sessions-per-client", limits_sessions_per_client, INT, "200", 1, 1000000, "", "connections of one client address, per smtpd process; the first command of those beyond is held off (command-deferred-closing)") \
+    X("limits", "sessions-per-network", limits_sessions_per_network, INT, "1000", 1, 1000000, "", "the same of one network") \
+    X("limits", "network-ipv4", limits_network_ipv4, INT, "24", 8, 32, "", "bits that make an IPv4 network in this sense") \
+    X("limits", "network-ipv6", limits_network_ipv6, INT, "64", 16, 128, "", "bits that make an IPv6 network in this sense") \
+    X("limits", "memory", limits_memory, SIZE, "1 GiB", 2097152, 1099511627776, "", "memory of one smtpd process beyond which it refuses new connections and messages (server-busy)") \
+    X("limits", "greet-delay", limits_greet_delay, TIME, "0", 0, 60000, "", "wait before the greeting; who speaks in that time is held off (command-deferred-closing); 0: nobody waits, and it is not looked for") \
     X("limits", "policies", limits_policies, INT, "50", 1, 1000, "", "recipient domains with settings of their own in one transaction") \
     X("limits", "bare-newline-networks", limits_bare_newline_networks, NETWORKS, "", 0, 64, "", "networks whose bare LF is taken as CRLF") \
     X("auth", "allow-clear", auth_allow_clear, BOOL, "no", 0, 0, "", "AUTH without TLS too, with every mechanism that needs none: passwords can be read on the way") \

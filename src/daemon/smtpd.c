@@ -6,6 +6,7 @@
 #include "tls/tls.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,24 @@ static void on_listener(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* What this process has allocated, against limits.memory. It is asked once a second, for it
+ * walks the allocator's lists. */
+static void look_at_memory(struct smtpd *d)
+{
+    struct mallinfo2 info = mallinfo2();
+    uint64_t used = (uint64_t)info.uordblks + info.hblkhd;
+    bool now_short = used > d->ctx->config->limits_memory;
+    if (now_short != d->memory_short) {
+        log_text(now_short ? LOG_WARN : LOG_INFO, "memory",
+                 now_short
+                     ? "%llu octets in use, more than limits.memory: new connections "
+                       "and messages are refused for now"
+                     : "%llu octets in use: all are welcome again",
+                 (unsigned long long)used);
+    }
+    d->memory_short = now_short;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct smtpd *d = arg;
@@ -106,6 +125,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         d->limits[i].now_s = clock_wall_ms() / 1000;
     }
     client_tick(d);
+    if (d->tick_n++ % (1000 / SMTPD_TICK_MS) == 0) {
+        look_at_memory(d);
+    }
     if (d->trace_lost > 0) {
         log_text(LOG_WARN, "trace",
                  "%llu records lost: the trace role does not keep pace",
@@ -139,11 +161,13 @@ static const char *smtpd_open(struct role_ctx *ctx)
 
     ctx->state = d;
     d->ctx = ctx;
-    d->client_max = (unsigned)cfg->limits_sessions;
+    unsigned processes = role_process_count(cfg, ROLE_smtpd);
+    d->client_max = (unsigned)((cfg->limits_sessions + processes - 1) / processes);
     d->wait_ms[WAIT_COMMAND] = cfg->limits_command_time;
     d->wait_ms[WAIT_DATA] = cfg->limits_data_time;
     d->wait_ms[WAIT_ANSWER] = 60000;
     d->wait_ms[WAIT_LINGER] = 5000;
+    d->wait_ms[WAIT_GREETING] = cfg->limits_greet_delay;
     for (int i = 0; i <= SERVICE_PUSH; i++) {
         d->limits[i] = (struct smtp_limits){
             .message_size = cfg->limits_message_size,
@@ -168,6 +192,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     map_init(&d->logins, d->client_max);
     auth_offer_init(d);
     map_init(&d->peers, d->client_max);
+    map_init(&d->networks, d->client_max);
     buf_init(&d->output, SMTPD_OUTPUT_MAX);
     buf_init(&d->scratch, MSG_PAYLOAD_MAX);
     d->input = malloc(SMTPD_READ_MAX);

@@ -38,12 +38,15 @@ enum {
         256 * 1024 * 1024, /* octets of messages on their way to the disk */
 };
 
+#define SMTPD_MEMORY_SHORT "it is short of memory"
+
 /* What a session waits for; each has its own time, and its own list by age. */
 enum client_wait {
     WAIT_COMMAND = 0, /* limits.command-time; also TLS handshakes and stuck output */
     WAIT_DATA,        /* limits.data-time */
     WAIT_ANSWER,      /* the directory, the spool */
     WAIT_LINGER,      /* the peer's close, after ours */
+    WAIT_GREETING,    /* limits.greet-delay */
     WAIT_COUNT,
 };
 
@@ -64,7 +67,8 @@ struct smtpd {
     struct map lookups; /* cookie -> struct client */
     struct map logins;  /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
-    struct map peers;   /* client address -> struct peer_count */
+    struct map peers;    /* client address -> struct peer_count */
+    struct map networks; /* client network (struct net) -> struct peer_count */
     uint64_t next_cookie;
     struct list waits[WAIT_COUNT], by_age;
     uint64_t wait_ms[WAIT_COUNT];
@@ -72,6 +76,8 @@ struct smtpd {
     struct smtp_limits limits[SERVICE_PUSH + 1]; /* by service */
     struct event *tick;
     struct event *listeners[ROLE_LISTENERS_MAX];
+    unsigned tick_n;
+    bool memory_short; /* more than limits.memory is in use */
     bool accepting, draining;
     uint64_t drain_until_ms;
     uint64_t trace_lost;
@@ -111,7 +117,8 @@ struct client {
     bool reading, writing; /* what the event asks for */
     bool
         proxying; /* the header of the PROXY protocol is awaited; handshaking is set too */
-    bool xclient; /* the connection's own address may use XCLIENT */
+    bool xclient;  /* the connection's own address may use XCLIENT */
+    bool greeting; /* limits.greet-delay runs */
     bool handshaking, start_tls, closing, lingering, quit, dead;
     bool half_closed; /* the peer sends no more, but waits for an answer */
     bool answered;    /* what was waited for came: the next wait is another one */
@@ -119,8 +126,8 @@ struct client {
     struct buf input, output; /* left over from the shared ones */
     struct trace_writer trace;
     /* The transaction. */
-    uint32_t n, last_n; /* its number, 0: none; the last one given */
-    uint64_t cookie;    /* of the lookup under way; 0: none */
+    uint32_t n, last_n;   /* its number, 0: none; the last one given */
+    uint64_t cookie;      /* of the lookup under way; 0: none */
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     struct spool_message *message;
     struct header_scan header;
@@ -190,7 +197,8 @@ void auth_response(void *arg, struct slice response);
 void auth_abort(void *arg);
 /* The directory's answer. False: the payload is malformed. */
 bool auth_answer(struct smtpd *d, struct slice payload);
-void auth_give_up(struct client *c); /* waited too long; the caller goes on with the client */
+void auth_give_up(
+    struct client *c); /* waited too long; the caller goes on with the client */
 void auth_directory_gone(struct smtpd *d);
 
 /* smtpd.c */

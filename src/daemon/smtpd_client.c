@@ -212,17 +212,28 @@ static void begin_tls(struct client *c)
     c->handshaking = true;
 }
 
+/* Why nobody further can be served; NULL: they can. */
+static const char *busy_with(const struct smtpd *d)
+{
+    if (d->draining) {
+        return "it is being stopped";
+    }
+    if (d->client_n > d->client_max) {
+        return "it holds as many connections as it may";
+    }
+    return d->memory_short ? SMTPD_MEMORY_SHORT : NULL;
+}
+
 static void greet(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     struct smtp_verdict verdict = {REPLY_NONE, NULL};
     struct fields f;
     fields_reset(&f);
-    if (d->client_n > d->client_max || d->draining) {
+    const char *busy = busy_with(d);
+    if (busy != NULL) {
         verdict.reply = REPLY_server_busy;
-        fields_add_str(&f, "what",
-                       d->draining ? "it is being stopped"
-                                   : "it holds as many connections as it may");
+        fields_add_str(&f, "what", busy);
         verdict.evidence = &f;
     }
     smtp_session_greet(c->session, verdict);
@@ -549,6 +560,25 @@ static void begin(struct client *c)
         watch(c, true, false);
         return;
     }
+    if (c->smtpd->wait_ms[WAIT_GREETING] > 0 && busy_with(c->smtpd) == NULL) {
+        c->greeting = true;
+        set_wait(c, WAIT_GREETING);
+        return;
+    }
+    greet(c);
+    settle(c);
+}
+
+/* limits.greet-delay is over. RFC 5321 4.3.1: the client "SHOULD wait for this greeting message
+ * before sending any commands"; who cannot wait is no mail server. */
+static void end_greeting(struct client *c)
+{
+    size_t n = 0;
+    c->greeting = false;
+    if (conn_peek(&c->conn, c->smtpd->input, 1, &n) == CONN_OK && n > 0) {
+        smtp_session_defer(c->session, "the client spoke before the greeting");
+    }
+    buf_reset(&c->smtpd->output);
     greet(c);
     settle(c);
 }
@@ -651,6 +681,10 @@ static void time_out(struct client *c)
             note_close(c, "the client does not read its replies");
         }
         client_free(c); /* nothing more to say */
+        return;
+    }
+    if (c->greeting) {
+        end_greeting(c);
         return;
     }
     if (c->wait == WAIT_ANSWER) {

@@ -38,6 +38,7 @@ struct check_facts mail_facts(const struct client *c, const struct smtp_envelope
         .helo = smtp_session_helo(c->session),
         .login = smtp_session_login(c->session),
         .tls = c->conn.ssl != NULL,
+        .busy = c->smtpd->memory_short ? SMTPD_MEMORY_SHORT : NULL,
         .spool = spool,
         .now_ms = clock_wall_ms(),
         .envelope = e,

@@ -13,15 +13,15 @@
 
 enum { NOTE_MAX = 700 };
 
-/* --- connections of one address --- */
+/* --- connections of one address, and of its network --- */
 
-/* How many connections the address has now, this one counted. */
-static unsigned count_peer(struct smtpd *d, const char *ip)
+/* How many connections the key has now, this one counted. */
+static unsigned count(struct map *map, struct slice key)
 {
-    struct peer_count *p = map_get(&d->peers, slice_of(ip));
+    struct peer_count *p = map_get(map, key);
     if (p == NULL) {
         p = calloc(1, sizeof *p);
-        if (p == NULL || !map_put(&d->peers, slice_of(ip), p)) {
+        if (p == NULL || !map_put(map, key, p)) {
             free(p);
             return 1;
         }
@@ -29,13 +29,49 @@ static unsigned count_peer(struct smtpd *d, const char *ip)
     return ++p->n;
 }
 
-void client_uncount(struct client *c)
+static void uncount(struct map *map, struct slice key)
 {
-    struct peer_count *p = map_get(&c->smtpd->peers, slice_of(c->ip));
+    struct peer_count *p = map_get(map, key);
     if (p != NULL && --p->n == 0) {
-        (void)map_take(&c->smtpd->peers, slice_of(c->ip));
+        (void)map_take(map, key);
         free(p);
     }
+}
+
+static struct net network_of(const struct client *c)
+{
+    const struct config *cfg = c->smtpd->ctx->config;
+    return net_around(&c->address,
+                      (uint8_t)(ip_is_v4(&c->address) ? 96 + cfg->limits_network_ipv4
+                                                      : cfg->limits_network_ipv6));
+}
+
+static struct slice key_of(const struct net *net)
+{
+    _Static_assert(sizeof *net == sizeof net->ip + 1, "a key has no padding");
+    return (struct slice){(const unsigned char *)net, sizeof *net};
+}
+
+/* Why a client with so many connections is held off; NULL: it is not. */
+static const char *count_client(struct client *c)
+{
+    const struct config *cfg = c->smtpd->ctx->config;
+    struct net net = network_of(c);
+    unsigned of_address = count(&c->smtpd->peers, slice_of(c->ip));
+    unsigned of_network = count(&c->smtpd->networks, key_of(&net));
+    if (of_address > cfg->limits_sessions_per_client) {
+        return "too many connections from this address";
+    }
+    return of_network > cfg->limits_sessions_per_network
+               ? "too many connections from this network"
+               : NULL;
+}
+
+void client_uncount(struct client *c)
+{
+    struct net net = network_of(c);
+    uncount(&c->smtpd->peers, slice_of(c->ip));
+    uncount(&c->smtpd->networks, key_of(&net));
 }
 
 /* --- offer --- */
@@ -56,6 +92,7 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
     const struct config_listener *li = c->listener;
     c->address = *ip;
     (void)ip_text(ip, c->ip);
+    const char *held_off = count_client(c);
     return (struct smtp_offer){
         .service = (enum smtp_service)li->service,
         .starttls = li->tls == TLS_STARTTLS || li->tls == TLS_REQUIRED,
@@ -67,7 +104,8 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
         .bare_lf_ok = netset_has(&cfg->limits_bare_newline_networks, ip),
         .extensions = extensions_of(cfg, li->service),
         .xclient = c->xclient,
-        .deferred = count_peer(c->smtpd, c->ip) > cfg->limits_sessions_per_client,
+        .deferred = held_off != NULL,
+        .deferred_what = held_off,
     };
 }
 

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,22 @@
 #include <unistd.h>
 
 enum { FLUSH_MS = 1000, NAME_ROOM = 32, KEEP_MAX = ROLE_LISTENERS_MAX + 8 };
+enum { PROCESSES_MAX = 64 }; /* of one role, when there is one per core */
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > PROCESSES_MAX ? PROCESSES_MAX : (unsigned)n;
+}
+
+unsigned role_process_count(const struct config *config, enum role role)
+{
+    uint64_t set = role == ROLE_smtpd      ? config->smtpd_processes
+                   : role == ROLE_delivery ? config->delivery_processes
+                                           : 1;
+    return set == 0 ? cores() : (unsigned)set;
+}
 
 struct role_loop {
     const struct role_ops *ops;

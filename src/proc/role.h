@@ -73,6 +73,9 @@ struct role_ops {
 /* Leave the loop, send what waits in the channels, exit 0. */
 void role_finish(struct role_ctx *ctx);
 
+/* How many processes the role has by this configuration. */
+unsigned role_process_count(const struct config *config, enum role role);
+
 /* What the supervisor starts a process with, just after fork(). role_main() closes every
  * descriptor that is not named here, standard output and error aside. */
 struct role_start {

@@ -9,14 +9,13 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { PROCESSES_MAX = 64, EXIT_STATUS_SYSTEM = 4, RELOAD_MORE_MS = 3000 };
+enum { EXIT_STATUS_SYSTEM = 4, RELOAD_MORE_MS = 3000 };
 
 /* STARTING: all forked, waiting for READY. RELOAD_SMTPD: new smtpds beside the old, which
  * serve until the new ones are ready. RELOAD_STAGES: the others are drained and come anew,
@@ -60,21 +59,6 @@ struct supervisor {
 
 /* -- how many, and which -- */
 
-static unsigned cores(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > PROCESSES_MAX ? PROCESSES_MAX : (unsigned)n;
-}
-
-static unsigned process_count(const struct config *config, enum role role)
-{
-    uint64_t set = role == ROLE_smtpd      ? config->smtpd_processes
-                   : role == ROLE_delivery ? config->delivery_processes
-                                           : 1;
-    return set == 0 ? cores() : (unsigned)set;
-}
-
 static const struct role_ops *ops_of(const struct supervisor *s, enum role role)
 {
     for (unsigned i = 0; i < s->options->ops_n; i++) {
@@ -88,7 +72,7 @@ static const struct role_ops *ops_of(const struct supervisor *s, enum role role)
 static void start_role(struct supervisor *s, enum role role, const struct config *config)
 {
     const struct role_ops *ops = ops_of(s, role);
-    unsigned n = process_count(config, role);
+    unsigned n = role_process_count(config, role);
     for (unsigned i = 0; ops != NULL && i < n; i++) {
         family_start(&s->family, ops, config, i, n);
     }
@@ -239,7 +223,7 @@ static struct config *load(struct supervisor *s)
         config_free(&config);
         return NULL;
     }
-    unsigned n = process_count(config, ROLE_smtpd);
+    unsigned n = role_process_count(config, ROLE_smtpd);
     if (!listen_prepare(&s->family.listen, config, n, error)) {
         log_text(LOG_ERR, "reload-refused", "%s: %s", s->options->config_path, error);
         config_free(&config);
@@ -257,7 +241,7 @@ static void set_log(const struct config *config)
 /* New smtpds are ready: the old configuration is done with. */
 static void commit_reload(struct supervisor *s)
 {
-    unsigned n = process_count(s->next, ROLE_smtpd);
+    unsigned n = role_process_count(s->next, ROLE_smtpd);
     set_log(s->next);
     struct family_time sessions = {s->config->limits_session_time, RELOAD_MORE_MS};
     family_retire(&s->family, ROLE_smtpd, s->config, sessions);
@@ -419,7 +403,7 @@ static void prepare(struct supervisor *s)
         }
     }
     if (ops_of(s, ROLE_smtpd) != NULL &&
-        !listen_prepare(&f->listen, s->config, process_count(s->config, ROLE_smtpd),
+        !listen_prepare(&f->listen, s->config, role_process_count(s->config, ROLE_smtpd),
                         error)) {
         fatal("%s", error);
     }

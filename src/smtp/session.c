@@ -226,6 +226,12 @@ void smtp_session_offer(struct smtp_session *s, const struct smtp_offer *offer)
     s->decoder.lenient = offer->bare_lf_ok;
 }
 
+void smtp_session_defer(struct smtp_session *s, const char *why)
+{
+    s->offer.deferred = true;
+    s->offer.deferred_what = why;
+}
+
 void smtp_session_free(struct smtp_session **s)
 {
     if (*s == NULL) {

@@ -72,6 +72,7 @@ struct smtp_offer {
      * there are mechanisms. */
     unsigned extensions;
     bool xclient;  /* this client may say for whom it speaks (smtp/xclient.h) */
+    const char *deferred_what; /* why, static; NULL: too many connections */
     bool deferred; /* this client is held off: the first command gets its row */
 };
 
@@ -171,6 +172,9 @@ void smtp_session_free(struct smtp_session **s);
 /* The client is not who it seemed to be: another offer, copied. Before the greeting, or from
  * inside ops->xclient. */
 void smtp_session_offer(struct smtp_session *s, const struct smtp_offer *offer);
+
+/* Before the greeting: this client is held off, its first command gets its row; why: static. */
+void smtp_session_defer(struct smtp_session *s, const char *why);
 
 /* Greets (220), or refuses with the row given and closes. */
 void smtp_session_greet(struct smtp_session *s, struct smtp_verdict verdict);

@@ -468,7 +468,10 @@ void session_run_command(struct smtp_session *s, const struct smtp_line *line)
     fields_add(&f, "command", session_command_name(line));
 
     if (s->offer.deferred && line->verb != SMTP_QUIT) {
-        fields_add_str(&f, "what", "too many connections from this address");
+        fields_add_str(&f, "what",
+                       s->offer.deferred_what == NULL
+                           ? "too many connections from this address"
+                           : s->offer.deferred_what);
         session_say(s, REPLY_command_deferred_closing, &f);
         return;
     }
