@@ -122,11 +122,11 @@ class Server:
             text += lines if section == "" else [f"{section} {{", *lines, "}"]
         self.config.write_text("\n".join(text) + "\n")
 
-    def run(self, *arguments, status=0):
+    def run(self, *arguments, status=0, stdin=None):
         """A postern command; its output."""
         if not self.config.exists():
             self.write_config()
-        out = subprocess.run([self.postern, *arguments, "-c", str(self.config)], text=True,
+        out = subprocess.run([self.postern, *arguments, "-c", str(self.config)], text=True, input=stdin,
                              capture_output=True, timeout=TIMEOUT, env=environment())
         if status is not None and out.returncode != status:
             raise Failed(f"postern {' '.join(arguments)}: exit {out.returncode}: "

@@ -20,6 +20,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import catalogue  # noqa: E402
 import nsd  # noqa: E402
+import sasl  # noqa: E402
 from server import SKIPPED, Failed, Server, wait_until  # noqa: E402
 
 
@@ -38,6 +39,8 @@ class Play:
         self.last_session = None
         self.story = []
         self.seen_row = False
+        self.kept_reply = None  # read ahead by `auth`
+        self.app_passwords = {}
 
     # --- the server ---
 
@@ -60,9 +63,15 @@ class Play:
         elif words[0] == "age":
             self.set_age(words[1], words[2])
         else:
-            if words[0] == "user" and words[1] == "add" and "--generate" not in words:
+            password = next((w[9:] for w in words if w.startswith("password=")), None)
+            if password is not None:
+                words = [w for w in words if not w.startswith("password=")] + ["--password-stdin"]
+                password += "\n"
+            elif words[:2] == ["user", "add"] and "--generate" not in words:
                 words = [*words, "--generate"]
-            self.server.run(*words)
+            out = self.server.run(*words, stdin=password)
+            if words[:3] == ["user", "app-password", "add"]:
+                self.app_passwords[words[4]] = out.split("password ", 1)[1].split()[0]
 
     def set_used(self, address, octets):
         """Says in the Maildir++ quota file that so much is stored, and stores so much."""
@@ -187,10 +196,11 @@ class Play:
 
     def next_reply(self):
         """The reply that is due, which must be a row; a closed connection fails."""
-        reply = self.now.reply()
+        reply = self.kept_reply or self.now.reply()
+        kept, self.kept_reply = self.kept_reply, None
         if reply is None:
             raise Failed("the connection was closed")
-        if not any(row.matches(reply) for row in self.rows.values()):
+        if not kept and not any(row.matches(reply) for row in self.rows.values()):
             raise Failed(f"this reply is no row of the catalogue: {reply}")
         self.last_session = reply.session() or self.last_session
         return reply
@@ -204,6 +214,13 @@ class Play:
         self.do_s("220")
         self.do_c("EHLO client.example")
         self.do_s("250")
+
+    def do_auth(self, rest):
+        """auth MECHANISM USER PASSWORD: the exchange, up to its outcome; {NAME} in PASSWORD is the
+        application password of that name"""
+        mechanism, user, password = shlex.split(rest)
+        password = password.format(**self.app_passwords)
+        self.kept_reply = sasl.log_in(self.next_reply, self.do_c, mechanism, user, password)
 
     def do_c(self, rest):
         self.now.send(rest.encode("utf-8") + b"\r\n")
