@@ -101,16 +101,25 @@ bool buf_add_fmt(struct buf *b, const char *fmt, ...)
     return ok;
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 bool buf_add_escaped(struct buf *b, struct slice s)
 {
     static const unsigned char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = s.ptr[i];
-        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-            (void)buf_add_byte(b, c);
-        } else {
-            unsigned char esc[] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
+    while (s.len > 0) {
+        size_t n = 0;
+        while (n < s.len && is_plain(s.ptr[n])) {
+            n++;
+        }
+        (void)buf_add(b, slice_sub(s, 0, n)); /* most text is all of this */
+        s = slice_from(s, n);
+        if (s.len > 0) {
+            unsigned char esc[] = {'\\', 'x', hex[s.ptr[0] >> 4], hex[s.ptr[0] & 15]};
             (void)buf_add(b, (struct slice){esc, sizeof esc});
+            s = slice_from(s, 1);
         }
     }
     return !b->failed;

@@ -36,18 +36,17 @@ static void on_reply(void *arg, enum reply_id id, const struct fields *evidence,
                      const struct slice *lines, size_t line_n)
 {
     struct fake *f = arg;
-    struct buf rendered;
     BUG_ON(f->closed);
     note(f, 'S', slice_of(reply_row(id)->id));
     add_evidence(f, id, evidence);
     for (size_t i = 0; i < line_n; i++) {
         note(f, 'L', lines[i]);
     }
-    buf_init(&rendered, 64 * 1024);
-    BUG_ON(!(line_n > 0
-                 ? reply_render_lines(&rendered, id, REPLY_GMAIL, evidence, lines, line_n)
-                 : reply_render(&rendered, id, REPLY_GMAIL, evidence, 1, SLICE(""))));
-    buf_clear(&rendered);
+    buf_reset(&f->rendered);
+    BUG_ON(
+        !(line_n > 0
+              ? reply_render_lines(&f->rendered, id, REPLY_GMAIL, evidence, lines, line_n)
+              : reply_render(&f->rendered, id, REPLY_GMAIL, evidence, 1, SLICE(""))));
     f->closed = reply_row(id)->closes;
     f->accepted += id == REPLY_ok_queued;
 }
@@ -314,6 +313,7 @@ void fake_init(struct fake *f, const struct smtp_offer *offer,
     buf_init(&f->log, FAKE_LOG_MAX);
     buf_init(&f->input, 16 * 1024 * 1024);
     buf_init(&f->message, 16 * 1024 * 1024);
+    buf_init(&f->rendered, 64 * 1024);
     f->session = smtp_session_new(&f->offer, &f->limits, &ops, f);
     BUG_ON(f->session == NULL);
 }
@@ -325,6 +325,7 @@ void fake_clear(struct fake *f)
     buf_clear(&f->log);
     buf_clear(&f->input);
     buf_clear(&f->message);
+    buf_clear(&f->rendered);
 }
 
 static void go_on(struct fake *f)

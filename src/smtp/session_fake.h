@@ -21,9 +21,11 @@ struct fake {
     struct smtp_offer offer;
     struct smtp_limits limits;
     struct buf log;
-    struct buf input;   /* fed and not used yet */
-    struct buf message; /* the octets of the message under way */
-    bool joining;       /* the last call was data() */
+    struct buf input;    /* fed and not used yet */
+    struct buf message;  /* the octets of the message under way */
+    struct buf rendered; /* the last reply as it would be sent */
+    bool silent;  /* replies are not rendered: another one did that with the same ones */
+    bool joining; /* the last call was data() */
     bool in_mail, in_auth, has_ended, tls_asked, closed;
     bool block;        /* data() takes nothing until fake_resume() */
     unsigned block_in; /* > 0: data() blocks at that many calls from now, by itself */
