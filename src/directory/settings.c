@@ -67,8 +67,8 @@ static const char *read_tls(struct slice list, struct buf *out)
     struct slice item = {0};
     struct dir_name name;
     size_t octets = 0;
-    if (slice_eq(list, SLICE("all"))) {
-        (void)buf_add(out, list);
+    if (slice_ieq(list, SLICE("all"))) {
+        (void)buf_add_str(out, "all");
         return NULL;
     }
     while (next_item(&list, &item)) {
@@ -78,6 +78,9 @@ static const char *read_tls(struct slice list, struct buf *out)
         const char *wrong = dir_name_domain(text, &name);
         if (wrong != NULL) {
             return wrong;
+        }
+        if (strchr(name.domain, '.') == NULL) { /* "all", "none" among others */
+            return "names no domains; say: all, none, or for example bank.example";
         }
         octets += 2 + strlen(name.domain);
         if (octets > DIR_SETTING_DOMAINS_MAX) {
@@ -90,11 +93,11 @@ static const char *read_tls(struct slice list, struct buf *out)
 
 static const char *read_yes(struct slice text, struct buf *out)
 {
-    if (slice_eq(text, SLICE("yes"))) {
-        (void)buf_add(out, text);
+    if (slice_ieq(text, SLICE("yes"))) {
+        (void)buf_add_str(out, "yes");
         return NULL;
     }
-    return slice_eq(text, SLICE("no")) ? NULL : "is neither yes nor no";
+    return slice_ieq(text, SLICE("no")) ? NULL : "is neither yes nor no";
 }
 
 static const char *read_policies(struct slice text, struct buf *out)
@@ -129,7 +132,7 @@ const char *dir_setting_read(enum dir_setting which, const char *text,
     struct buf b;
     buf_init(&b, DIR_SETTING_TEXT_MAX - 1);
     const char *wrong = NULL;
-    if (given.len > 0 && !slice_eq(given, SLICE("none"))) {
+    if (given.len > 0 && !slice_ieq(given, SLICE("none"))) {
         wrong = read[which](given, &b);
     }
     if (wrong == NULL &&

@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import catalogue  # noqa: E402
 
-PORTS = {"mx": 2525, "submission": 2587, "submissions": 2465, "relay": 2526}
+PORTS = {"mx": 2525, "submission": 2587, "submissions": 2465, "relay": 2526, "push": 2527}
 TIMEOUT = 20.0  # seconds, for anything that has no time of its own
 SKIPPED = 77
 _count = 0
