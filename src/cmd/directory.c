@@ -23,7 +23,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { BUSY_MS = 5000, USAGE_MAX = 2048, NOBODY_LISTENS = -1 };
+enum { BUSY_MS = 5000, USAGE_MAX = 8192, NOBODY_LISTENS = -1 };
 
 #define EVERYWHERE UINT64_MAX
 #define PASSWORDS                                                                        \

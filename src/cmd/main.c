@@ -19,7 +19,7 @@ static const struct command commands[] = {
     {"run", cmd_run, "", "start the server in the foreground; SIGHUP reloads, SIGTERM drains"},
     {"check-config", cmd_check_config, "[--defaults]", "say whether the configuration is good; or print one with every setting"},
     {"domain", cmd_directory, "add|set|list|show|remove ...", "domains that mail is taken for"},
-    {"user", cmd_directory, "add|set|list|show|remove ...", "people who get mail here"},
+    {"user", cmd_directory, "add|set|list|show|remove|lock|unlock|grant|ungrant|allow-network|app-password ...", "people who get mail here"},
     {"alias", cmd_directory, "add|set|list|show|remove ...", "addresses that lead to users"},
     {"relay", cmd_directory, "add|set|suspend|resume|list|show|remove ...", "customers whose machines may relay"},
     {"push", cmd_directory, "add|set|list|show|remove ...", "accounts that send bulk mail"},
@@ -78,8 +78,13 @@ static int help_on(const char *name)
     if (c == NULL) {
         return unknown(name);
     }
-    (void)printf("usage: postern [-c FILE] %s %s\n       %s\n", c->name, c->usage,
-                 c->help);
+    size_t len = strlen(c->usage);
+    (void)printf("usage: postern [-c FILE] %s%s%s\n       %s\n", c->name,
+                 len > 0 ? " " : "", c->usage, c->help);
+    if (len > 4 && strcmp(c->usage + len - 4, " ...") == 0) {
+        (void)printf("       postern %s %.*s --help tells the options of one of them\n",
+                     c->name, (int)strcspn(c->usage, "|"), c->usage);
+    }
     return EXIT_OK;
 }
 

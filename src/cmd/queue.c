@@ -51,11 +51,17 @@ struct order {
     struct queue_print print;
 };
 
+static void print_usage(const struct order *o, FILE *to)
+{
+    const char *words = verbs[o->verb].usage;
+    (void)fprintf(to, "usage: postern queue %s%s%s [--json]\n", verbs[o->verb].name,
+                  words[0] == '\0' ? "" : " ", words);
+}
+
 static int usage(const struct order *o, const char *wrong, const char *what)
 {
-    (void)fprintf(stderr, "postern queue %s: %s%s\nusage: postern queue %s %s [--json]\n",
-                  verbs[o->verb].name, wrong, what, verbs[o->verb].name,
-                  verbs[o->verb].usage);
+    (void)fprintf(stderr, "postern queue %s: %s%s\n", verbs[o->verb].name, wrong, what);
+    print_usage(o, stderr);
     return EXIT_USAGE;
 }
 
@@ -118,13 +124,19 @@ static int take_id(struct order *o, const char *text)
                       : (json_array_append_new(ids, id) == 0 ? EXIT_OK : EXIT_SYSTEM);
 }
 
-static int read_arguments(struct order *o, int argc, char **argv)
+/* EXIT_OK, or the status to leave with; *done: leave anyway. */
+static int read_arguments(struct order *o, int argc, char **argv, bool *done)
 {
     while (argc > 1 && o->verb < VERB_N && strcmp(verbs[o->verb].name, argv[1]) != 0) {
         o->verb++;
     }
     if (argc < 2 || o->verb == VERB_N) {
         return cmd_usage("queue", argc < 2 ? "what about it?" : "no such thing", VERBS);
+    }
+    if (strcmp(argv[argc - 1], "--help") == 0) {
+        print_usage(o, stdout);
+        *done = true;
+        return EXIT_OK;
     }
     o->print.show = verbs[o->verb].kind == S;
     o->request = json_pack("{s:s}", "do", verbs[o->verb].name);
@@ -172,9 +184,10 @@ static int run(struct order *o, const struct config *cfg)
 int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv)
 {
     struct order o = {.print = {.now_ms = clock_wall_ms()}};
-    int status = read_arguments(&o, argc, argv);
-    struct config *cfg = status == EXIT_OK ? cmd_config(ctx) : NULL;
-    if (status == EXIT_OK) {
+    bool done = false;
+    int status = read_arguments(&o, argc, argv, &done);
+    struct config *cfg = status == EXIT_OK && !done ? cmd_config(ctx) : NULL;
+    if (status == EXIT_OK && !done) {
         status = cfg == NULL ? EXIT_CONFIG : run(&o, cfg);
     }
     config_free(&cfg);

@@ -324,6 +324,7 @@ static bool is_multipart(const struct mime_part *part)
 static void read_entity(struct mime_message *m, struct slice octets, unsigned parent,
                         unsigned depth, bool is_message);
 
+/* NOLINTBEGIN(misc-no-recursion): MIME_DEPTH_MAX deep at most */
 static void read_parts(struct mime_message *m, unsigned self, struct slice mark)
 {
     struct mime_part *part = &m->part[self];
@@ -375,6 +376,7 @@ static void read_entity(struct mime_message *m, struct slice octets, unsigned pa
         read_entity(m, part->body, self, depth + 1, true);
     }
 }
+/* NOLINTEND(misc-no-recursion) */
 
 void mime_read(struct slice message, struct mime_message *out)
 {

@@ -400,6 +400,7 @@ static struct queue_message *build(struct queue_index *ix, const struct spool_en
 {
     size_t head =
         sizeof(struct queue_message) + sizes->target_n * sizeof(struct queue_target);
+    BUG_ON(sizes->target_n == 0); /* measure() refuses an envelope without recipients */
     struct queue_part *parts = calloc(sizes->target_n, sizeof *parts);
     struct queue_message *m = calloc(1, head + sizes->text_len);
     if (parts == NULL || m == NULL) {
