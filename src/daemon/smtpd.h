@@ -1,7 +1,8 @@
 /* daemon/smtpd.h - inside the smtpd role, in several files: smtpd.c (the role: channels,
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
- * at its other end), smtpd_directory.c (MAIL and RCPT: directory, checks), smtpd_mail.c (a
- * message: checks, spool), smtpd_params.c (what of its parameters is kept).
+ * at its other end), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
+ * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
+ * kept).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
