@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "check/check.h"
 #include "directory/cache.h"
+#include "message/submit.h"
 #include "net/conn.h"
 #include "net/proxy.h"
 #include "proc/role.h"
@@ -132,6 +133,7 @@ struct client {
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     struct spool_message *message;
     struct header_scan header;
+    struct submit submit; /* submission and push: what becomes of the header section */
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
     struct mail_policy *policies;   /* the domains among them that have settings */

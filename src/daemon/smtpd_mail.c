@@ -74,6 +74,7 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
     struct client *c = arg;
     (void)e;
     header_scan_init(&c->header);
+    c->submit = (struct submit){.state = SUBMIT_START};
     fields_reset(&v.evidence);
     c->message = spool_message_new(c->smtpd->writer, (struct message_id){c->id, c->n},
                                    on_resume, c);
@@ -84,13 +85,39 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
     return (struct smtp_verdict){REPLY_system_temporary_problem, &v.evidence};
 }
 
+static bool submits(const struct client *c)
+{
+    return c->listener->service == SERVICE_SUBMISSION ||
+           c->listener->service == SERVICE_PUSH;
+}
+
+/* What of it is to be kept goes to the spool. */
+static enum spool_res keep(struct client *c, struct slice s)
+{
+    struct buf *b = &c->smtpd->scratch;
+    if (!submits(c) || c->submit.state == SUBMIT_BODY) {
+        return spool_message_add(c->message, s);
+    }
+    struct submit before = c->submit;
+    buf_reset(b);
+    submit_feed(&c->submit, s, b);
+    enum spool_res res = b->failed ? SPOOL_FAIL : SPOOL_OK;
+    if (res == SPOOL_OK && b->len > 0) {
+        res = spool_message_add(c->message, buf_slice(b));
+    }
+    if (res == SPOOL_WAIT) {
+        c->submit = before; /* none of it was taken: it comes again */
+    }
+    return res;
+}
+
 bool mail_data(void *arg, struct slice s)
 {
     struct client *c = arg;
     if (c->message == NULL) {
         return true; /* failed before; the session drops what still comes */
     }
-    switch (spool_message_add(c->message, s)) {
+    switch (keep(c, s)) {
     case SPOOL_OK:
         header_scan_feed(&c->header, s);
         break;
@@ -141,6 +168,26 @@ static void write_received(struct client *c, const struct smtp_envelope *e, stru
     (void)buf_add_str(b, ";\r\n\t");
     (void)buf_add(b, clock_mail_date(c->arrival_ms, date));
     (void)buf_add_str(b, "\r\n");
+}
+
+/* RFC 6409 8.2, 8.3: what a mail program forgot. */
+static void write_missing(struct client *c, struct buf *b)
+{
+    char id[ID_TEXT_MAX];
+    char date[CLOCK_MAIL_DATE_MAX];
+    if (!submits(c)) {
+        return;
+    }
+    if (!c->submit.has_date) {
+        (void)buf_add_str(b, "Date: ");
+        (void)buf_add(b, clock_mail_date(c->arrival_ms, date));
+        (void)buf_add_str(b, "\r\n");
+    }
+    if (!c->submit.has_message_id) {
+        (void)id_text((struct message_id){c->id, c->n}, id);
+        (void)buf_add_fmt(b, "Message-ID: <%s@%s>\r\n", id,
+                          c->smtpd->ctx->config->hostname);
+    }
 }
 
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
@@ -244,6 +291,7 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
     buf_init(&envelope, SPOOL_ENVELOPE_MAX);
     c->arrival_ms = facts.now_ms;
     write_received(c, e, &head);
+    write_missing(c, &head);
     write_envelope(c, e, &envelope);
     if (head.failed || envelope.failed) {
         finish(c, REPLY_system_temporary_problem, "out of memory for this session");

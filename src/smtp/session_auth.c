@@ -204,13 +204,34 @@ static const struct smtp_auth_mechanism *find(const struct smtp_session *s,
     return NULL;
 }
 
+/* Is it a mechanism that somebody may well ask for? Anything else is not repeated: it may be
+ * what a client that is out of step should have kept for the next line. */
+static bool is_registered(struct slice name)
+{
+    static const char *const names[] = {
+        "ANONYMOUS",     "CRAM-MD5",      "DIGEST-MD5",         "EXTERNAL",
+        "GS2-KRB5",      "GSSAPI",        "GSS-SPNEGO",         "KERBEROS_V4",
+        "LOGIN",         "NTLM",          "OAUTHBEARER",        "OPENID20",
+        "PLAIN",         "SAML20",        "SCRAM-SHA-1",        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-256", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS",
+        "XOAUTH",        "XOAUTH2"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (slice_ieq(slice_of(names[i]), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void say_unknown(struct smtp_session *s, struct slice name)
 {
     struct buf b;
     struct fields f;
     buf_init(&b, REPLY_VALUE_MAX);
     fields_reset(&f);
-    fields_add(&f, "mechanism", name);
+    if (is_registered(name)) {
+        fields_add(&f, "mechanism", name);
+    }
     if (slice_ieq(name, SLICE("XOAUTH"))) {
         session_say_error(s, REPLY_auth_xoauth_unsupported, &f);
         return;

@@ -200,6 +200,7 @@ static const struct script {
     {"auth unknown", "O: plain=1\n" HELLO "C: AUTH CRAM-MD5\nS: auth-mechanism-unrecognized\n"
                      "E: mechanism=CRAM-MD5 offered=PLAIN LOGIN\n"
                      "C: AUTH XOAUTH b2s=\nS: auth-xoauth-unsupported\nC: AUTH EXTERNAL =\nS: auth-mechanism-unrecognized\n"
+                     "C: AUTH secret\nS: auth-mechanism-unrecognized\nE: unrecognized offered=\n"
                      "C: AUTH\nS: syntax-error\nC: AUTH b2s=\nS: syntax-error\nE: argument=\n"},
     {"auth, server first", "O: plain=1\n" HELLO "C: AUTH LOGIN b2s=\nS: auth-argument-not-permitted\nE: mechanism=LOGIN\n"
                            "C: AUTH LOGIN\nS: ok-auth-challenge\nC: b2s=\nS: ok-auth\n"},
