@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-PURE = ["base", "reply", "smtp", "message"]
+PURE = ["base", "reply", "smtp", "message", "bounce"]
 MIDDLE = ["config", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
 MAY = {
     "base": [],
@@ -16,6 +16,7 @@ MAY = {
     "sasl": ["base"],
     "smtp": ["base", "reply"],
     "message": ["base", "reply"],
+    "bounce": ["base"],
     "config": ["base"],
     "tls": ["base"],
     "net": ["base", "tls"],

@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 LIBC = re.compile(r"""^(
-    mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|chr|cmp|c?spn)|v?snprintf|__v?snprintf_chk|
+    mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|chr|str|cmp|c?spn)|v?snprintf|__v?snprintf_chk|
     __(memcpy|memmove|memset|strlen|explicit_bzero)_chk|malloc|calloc|realloc|free|abort|explicit_bzero|
-    __stack_chk_fail|__cpu_(model|indicator_init)|_GLOBAL_OFFSET_TABLE_|
+    __stack_chk_fail|hs_(scan|deserialize_database|free_database|(alloc|free)_scratch)|__cpu_(model|indicator_init)|_GLOBAL_OFFSET_TABLE_|
     __(asan|ubsan|sanitizer|sancov|tsan)_\w+)$""", re.X)
 
 

@@ -1,0 +1,81 @@
+/* How many replies a second one core classifies, and how long the classifier takes to start.
+ *
+ *   classify_bench [REPLIES.TSV [SECONDS]]
+ *
+ * Takes the replies from a table (class, accept, mx, text), else the examples of the rules. */
+#include "base/clock.h"
+#include "bounce/classify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { REPLIES_MAX = 4096, LINE = 8192 };
+static struct slice text[REPLIES_MAX];
+static size_t texts_n, octets;
+
+static void take(const char *s)
+{
+    char *copy = texts_n < REPLIES_MAX ? strdup(s) : NULL;
+    if (copy != NULL) {
+        text[texts_n++] = slice_of(copy);
+        octets += strlen(copy);
+    }
+}
+
+static void read_replies(const char *path)
+{
+    static char line[LINE];
+    FILE *f = path == NULL ? NULL : fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        const char *last = strrchr(line, '\t');
+        take(last == NULL ? line : last + 1);
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    for (unsigned i = 0; f == NULL && i < BOUNCE_RULES_N; i++) {
+        take(bounce_rule_info(i)->example);
+    }
+}
+
+/* The machine may have other things to do. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t begun = clock_mono_ms();
+    struct bounce_classifier *c = bounce_classifier_new();
+    if (c == NULL) {
+        return 4;
+    }
+    struct bounce_verdict v;
+    bounce_classify(c, &(struct bounce_reply){.text = SLICE("550 5.1.1 user unknown")},
+                    NULL, &v);
+    printf("start to first verdict: %u ms\n", (unsigned)(clock_mono_ms() - begun));
+    read_replies(argc > 1 ? argv[1] : NULL);
+    uint64_t until = argc > 2 ? strtoull(argv[2], NULL, 10) * 1000 : 2000;
+    double used = cpu_seconds();
+    uint64_t n = 0, start = clock_mono_ms(), now = start, sum = 0;
+    for (; now - start < until; now = clock_mono_ms()) {
+        for (size_t i = 0; i < texts_n; i++) {
+            bounce_classify(c, &(struct bounce_reply){.text = text[i]}, NULL, &v);
+            sum += v.rule;
+        }
+        n += texts_n;
+    }
+    double seconds = cpu_seconds() - used;
+    printf(
+        "%.0f replies/s of CPU time, %.0f ns each, %zu octets on average, check %llu\n",
+        (double)n / seconds, seconds * 1e9 / (double)n, octets / (texts_n ? texts_n : 1),
+        (unsigned long long)sum);
+    bounce_classifier_free(&c);
+    return 0;
+}

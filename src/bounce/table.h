@@ -1,0 +1,74 @@
+/* bounce/table.h - the catalogue of bounces as compiled: what gen-bounce-rules.py writes and
+ * classify.c reads. Private to this folder. */
+#ifndef BOUNCE_TABLE_H
+#define BOUNCE_TABLE_H
+#include "bounce/classify.h"
+
+/* What is looked at for each reply; the texts stand apart (bounce_rule_infos). */
+struct bounce_rule {
+    struct {
+        uint16_t value;
+        uint8_t digits; /* how many of the code's count: 550 3, 55z 2, 5yz 1 */
+    } code[4];          /* any of them */
+    uint8_t code_n;
+    struct {
+        uint8_t klass; /* 0: any */
+        uint16_t subject, low, high;
+    } status;
+    bool has_status;
+    uint8_t klass, weight;
+    uint16_t stages; /* bit set over enum bounce_stage; 0: any */
+    enum bounce_provider provider;
+    bool has_kind;
+    enum bounce_kind kind; /* in place of the class's */
+    enum bounce_subscope subscope;
+    bool in_url; /* looked for in URLs and host names, not in the text */
+};
+
+/* Text that tells the provider or the stage. */
+struct bounce_mark {
+    enum bounce_provider provider;
+    enum bounce_stage stage;
+    bool host; /* a host name's end */
+};
+
+/* A time to wait for. */
+struct bounce_retry {
+    const char *id;
+    uint32_t unit_s; /* 0: hh:mm:ss or mm:ss */
+    uint32_t expect_s;
+    const char *example;
+};
+
+/* Patterns are numbered: rules, then marks, then retry. A variant of one: where one of its
+ * literals is found its programs (offsets in bounce_programs) are run. */
+struct bounce_variant {
+    uint16_t pattern;
+    bool in_url; /* stands behind the text, among URLs and hosts */
+    uint32_t back, fore;
+};
+struct bounce_literal {
+    uint32_t users; /* from here on in bounce_literal_users: variants */
+    uint16_t users_n;
+    uint16_t len;
+};
+extern const struct bounce_variant bounce_variant_table[];
+extern const struct bounce_literal bounce_literal_table[];
+extern const uint16_t bounce_literal_users[];
+extern const unsigned char bounce_programs[];
+
+extern const struct bounce_class_info bounce_class_table[BOUNCE_CLASSES_N];
+extern const char *const bounce_provider_names[BOUNCE_PROVIDERS_N];
+extern const struct bounce_rule bounce_rule_table[BOUNCE_RULES_N];
+extern const struct bounce_rule_info bounce_rule_infos[BOUNCE_RULES_N];
+/* Rules without a pattern, by the subject of their status: from [subject] up to [subject + 1];
+ * behind them those with a code or stage alone. */
+enum { BOUNCE_SUBJECTS = 8 };
+extern const uint16_t bounce_rules_of_subject[BOUNCE_SUBJECTS + 1];
+extern const struct bounce_mark bounce_mark_table[BOUNCE_MARKS_N];
+extern const struct bounce_retry bounce_retry_table[BOUNCE_RETRY_N];
+
+/* The serialized database; its ids are indices of bounce_literal_table. */
+extern const uint64_t bounce_db_words[];
+extern const size_t bounce_db_len; /* octets */
+#endif

@@ -1,0 +1,278 @@
+"""The language of bounce patterns (catalogue/bounces/README.md), compiled.
+
+A pattern becomes one or more variants. Of each, some literals are found by vectorscan, all
+variants' in one pass; where one is found the variant's two programs are run from there by
+src/bounce/pattern.c: `back` over what stands before it, `fore` over it and what follows."""
+import re
+
+MASKS = {"addr": b"\x01", "ip": b"\x02", "host": b"\x03", "url": b"\x04", "id": b"\x05"}
+
+# As in src/bounce/pattern.c.
+OP_END, OP_LIT, OP_ALT, OP_JUMP, OP_GAP, OP_SEP, OP_PLUS, OP_NUM, OP_OPT, OP_MASK, OP_BOUND = range(11)
+GAP_MAX = 60
+LITERALS_MAX = 600  # of one variant
+
+
+class BadPattern(Exception):
+    pass
+
+
+def parse(text):
+    """Items: bytes (literal), ("alt", [sequence...]), ("gap",), ("sep",) ..."""
+    seq, at = parse_alternatives(text, 0)
+    if at != len(text):
+        raise BadPattern("') without ('")
+    if len(seq) != 1:
+        raise BadPattern("'|' outside ( )")
+    return seq[0]
+
+
+def add_bytes(seq, octets):
+    if seq and isinstance(seq[-1], bytes):
+        seq[-1] += octets
+    else:
+        seq.append(octets)
+
+
+def parse_alternatives(text, i):
+    alternatives, seq = [], []
+    while i < len(text) and text[i] != ")":
+        c = text[i]
+        i += 1
+        if c == "|":
+            alternatives.append(seq)
+            seq = []
+        elif c == "(":
+            inner, i = parse_alternatives(text, i)
+            if i == len(text):
+                raise BadPattern("( without )")
+            i += 1
+            node = ("alt", inner)
+            times = re.match(r"\{([0-9]),([0-9])\}", text[i:])
+            if times:
+                i += times.end()
+                low, high = int(times[1]), int(times[2])
+                tail = []
+                for _ in range(high - low):
+                    tail = [("alt", [[node] + tail, []])]
+                seq += [node] * low + tail
+            else:
+                seq.append(node)
+        elif c == "\\":
+            if i == len(text):
+                raise BadPattern("ends in \\")
+            add_bytes(seq, text[i].encode())
+            i += 1
+        elif c == "$":
+            name = re.match(r"[a-z]*", text[i:]).group()
+            if name == "any":
+                seq.append(("mask",))
+            elif name in MASKS:
+                add_bytes(seq, MASKS[name])
+            else:
+                raise BadPattern(f"'${name}': expected one of {' '.join(MASKS)} any")
+            i += len(name)
+        elif c in "-~*+#":
+            seq.append(({"-": "opt", "~": "sep", "*": "gap", "+": "plus", "#": "num"}[c],))
+        elif c.isupper():
+            raise BadPattern(f"'{c}': texts are in lower case")
+        elif c in "{}":
+            raise BadPattern(f"{c} without a macro's name, or {{m,n}} behind no )")
+        else:
+            add_bytes(seq, c.encode())
+    alternatives.append(seq)
+    return alternatives, i
+
+
+def prefixes(seq, limit):
+    """Literals of which each match of seq begins with one; more octets are better. None: more
+    than limit, or one may be empty."""
+    done, going = [], [b""]
+    for item in seq:
+        if isinstance(item, bytes):
+            step = [(item, True)]
+        elif item[0] == "opt":
+            step = [(b"", True), (b" ", True), (b"-", True), (b"_", True)]
+        elif item[0] == "mask":
+            step = [(m, True) for m in MASKS.values()]
+        elif item[0] == "alt":
+            step = []
+            for alternative in item[1]:
+                inner = prefixes_open(alternative, limit)
+                if inner is None:
+                    step = None
+                    break
+                step += inner
+        else:
+            break
+        if step is None or len(step) * len(going) + len(done) > limit:
+            break
+        done += [g + s for g in going for s, whole in step if not whole]
+        going = [g + s for g in going for s, whole in step if whole]
+        # Long enough to be rare; longer ones would only be more.
+        if going and min(map(len, going)) >= 5:
+            break
+    out = sorted(set(done + going))
+    # A literal that begins with another one is found with it.
+    out = [o for o in out if not any(o != p and o.startswith(p) for p in out)]
+    return None if not out or len(out[0]) == 0 or min(map(len, out)) == 0 else out
+
+
+def prefixes_open(seq, limit):
+    """[(literal, whether all of seq is in it)]"""
+    out = [(b"", True)]
+    for item in seq:
+        if isinstance(item, bytes):
+            step = [(item, True)]
+        elif item[0] == "opt":
+            step = [(b"", True), (b" ", True), (b"-", True), (b"_", True)]
+        elif item[0] == "mask":
+            step = [(m, True) for m in MASKS.values()]
+        elif item[0] == "alt":
+            step = []
+            for alternative in item[1]:
+                inner = prefixes_open(alternative, limit)
+                if inner is None:
+                    return None
+                step += inner
+        else:
+            step = [(b"", False)]
+        out = [(o, False) for o, whole in out if not whole] + [
+            (o + s, w) for o, whole in out if whole for s, w in step]
+        if len(out) > limit:
+            return None
+    return sorted(set(out))
+
+
+ALL = frozenset(range(256))
+LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz")
+DIGITS = frozenset(b"0123456789")
+FIRST = {"gap": ALL, "sep": frozenset(range(128)) - LETTERS - DIGITS, "plus": LETTERS,
+         "num": DIGITS, "opt": frozenset(b" -_"), "mask": frozenset(b"\x01\x02\x03\x04\x05")}
+
+
+def first(seq, back, follow):
+    """The octets with which a match of seq, and what follows it, may begin in the direction of
+    reading."""
+    out = frozenset()
+    for item in (reversed(seq) if back else seq):
+        if isinstance(item, bytes):
+            return out | {item[-1] if back else item[0]}
+        if item[0] == "alt":
+            inner = [first(a, back, frozenset([-1])) for a in item[1]]
+            out = out.union(*inner)
+            if -1 not in out:
+                return out
+            out -= {-1}
+        else:
+            out |= FIRST[item[0]]
+            if item[0] in ("sep", "num", "mask", "gap"):
+                return out
+    return out | follow
+
+
+def program(seq, back, follow=ALL):
+    """follow: the octets that may come behind seq."""
+    out, items = bytearray(), list(reversed(seq) if back else seq)
+    for n, item in enumerate(items):
+        if isinstance(item, bytes):
+            for i in range(0, len(item), 255):
+                part = item[::-1][i:i + 255] if back else item[i:i + 255]
+                out += bytes([OP_LIT, len(part)]) + part
+        elif item[0] == "alt":
+            rest = items[n + 1:]
+            behind = first(rest[::-1] if back else rest, back, follow)
+            out += alternation(item[1], back, behind)
+        else:
+            out.append({"gap": OP_GAP, "sep": OP_SEP, "plus": OP_PLUS, "num": OP_NUM,
+                        "opt": OP_OPT, "mask": OP_MASK}[item[0]])
+    return bytes(out)
+
+
+def weight(seq):
+    return sum(len(i) if isinstance(i, bytes) else max(map(weight, i[1]), default=0)
+               if i[0] == "alt" else 1 for i in seq)
+
+
+def flatten(alternatives):
+    """(a|(b|c)) is (a|b|c): fewer tries."""
+    out = []
+    for seq in alternatives:
+        if len(seq) == 1 and not isinstance(seq[0], bytes) and seq[0][0] == "alt":
+            out += flatten(seq[0][1])
+        else:
+            out.append(seq)
+    return out
+
+
+def alternation(alternatives, back, follow):
+    """ALT, 32 octets (a bit for each octet that may come), n, n times (first octet, or 0 for
+    several, where to), then the alternatives, each with a jump to the end. Longest first, so
+    that the span found is the longest."""
+    alternatives = sorted(flatten(alternatives), key=lambda s: -weight(s))
+    if len(alternatives) > 255:
+        raise BadPattern("more than 255 alternatives")
+    bodies = [program(s, back, follow) for s in alternatives]
+    firsts = [first(s, back, follow) for s in alternatives]
+    total = sum(len(b) + 3 for b in bodies)
+    bits = sum(1 << octet for octet in frozenset().union(*firsts))
+    head = bytearray([OP_ALT]) + bits.to_bytes(32, "little") + bytes([len(bodies)])
+    body, at = bytearray(), 0
+    for may, code in zip(firsts, bodies):
+        start = 3 * len(bodies) + at
+        head += bytes([min(may) if len(may) == 1 else 0]) + start.to_bytes(2, "little")
+        at += len(code) + 3
+        body += code + bytes([OP_JUMP]) + (total - at).to_bytes(2, "little")
+    if len(head) + len(body) > 60000:
+        raise BadPattern("too large")
+    return bytes(head + body)
+
+
+class Variant:
+    def __init__(self, literals, back, fore):
+        self.literals, self.back, self.fore = literals, back, fore
+
+
+def variants(text, words, frequency):
+    """words: only whole words match. frequency(literal): how often texts hold it."""
+    split = [parse(text)]
+    while len(split[0]) == 1 and not isinstance(split[0][0], bytes) and split[0][0][0] == "alt":
+        alternatives = split[0][0][1]
+        if prefixes(split[0], LITERALS_MAX) and len(split) == 1 and all(
+                all(isinstance(i, bytes) or i[0] in ("opt",) for i in a) for a in alternatives):
+            break
+        return [v for a in alternatives for v in variants_of(a, words, frequency)]
+    return variants_of(split[0], words, frequency)
+
+
+def variants_of(seq, words, frequency):
+    best = None
+    for k in range(len(seq)):
+        literals = prefixes(seq[k:], LITERALS_MAX)
+        if not literals:
+            continue
+        cost = sum(0.02 + frequency(l) for l in literals) + (5 if min(map(len, literals)) < 3 else 0)
+        if best is None or cost < best[0]:
+            best = (cost, k, literals)
+    if best is None:
+        if len(seq) == 1 and not isinstance(seq[0], bytes) and seq[0][0] == "alt":
+            return [v for a in seq[0][1] for v in variants_of(a, words, frequency)]
+        for k, item in enumerate(seq):  # take an alternation apart until each has its literals
+            if not isinstance(item, bytes) and item[0] == "alt":
+                return [v for a in item[1]
+                        for v in variants_of(joined(seq[:k] + a + seq[k + 1:]), words, frequency)]
+        raise BadPattern("nothing in it is always there")
+    _, k, literals = best
+    bound = bytes([OP_BOUND]) if words else b""
+    return [Variant(literals, program(seq[:k], True) + bound + bytes([OP_END]),
+                    program(seq[k:], False) + bound + bytes([OP_END]))]
+
+
+def joined(seq):
+    out = []
+    for item in seq:
+        if isinstance(item, bytes):
+            add_bytes(out, item)
+        else:
+            out.append(item)
+    return out
