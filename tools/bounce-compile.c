@@ -81,5 +81,8 @@ int main(int argc, char **argv)
         fputs("bounce-compile: cannot serialize\n", stderr);
         return 4;
     }
-    return write_c(argv[2], octets, len);
+    int status = write_c(argv[2], octets, len);
+    free(octets);
+    hs_free_database(db);
+    return status;
 }
