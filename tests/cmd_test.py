@@ -3,8 +3,8 @@
 Arguments: the program, the source directory.
 """
 import os
-import re
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
