@@ -17,6 +17,7 @@ int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv); /* domain, user, alias */
 int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv);
 
 /* Loads the configuration or says on standard error what is wrong; NULL then. */
 MUST_USE struct config *cmd_config(const struct cmd_ctx *ctx);

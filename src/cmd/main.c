@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"push", cmd_directory, "add|set|list|show|remove ...", "accounts that send bulk mail"},
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats ...", "the messages that are not delivered yet"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
+    {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rules", "what a reply, a bounce, a log means, and what to do about it"},
 };
 /* clang-format on */
 enum { COMMAND_N = sizeof commands / sizeof commands[0] };

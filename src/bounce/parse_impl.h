@@ -1,0 +1,126 @@
+/* bounce/parse_impl.h - what the files of the bounce parser share; see parse.h.
+ *
+ * A message becomes facts of its header and a notice (the text for people, up to where the
+ * copy of the original begins). Extractors add recipients: from delivery-status groups, from
+ * JSON, from the notice. Then each recipient's reply is completed from the notice, judged, and
+ * the message's kind follows from all of them. */
+#ifndef BOUNCE_PARSE_IMPL_H
+#define BOUNCE_PARSE_IMPL_H
+#include "base/arena.h"
+#include "bounce/parse.h"
+
+enum {
+    BOUNCE_LEVELS_MAX = 3,  /* reports forwarded in reports */
+    NOTICE_MAX = 64 * 1024, /* octets of a notice that are read */
+    ADDRESSES_MAX = 512,    /* addresses in a notice that are looked at */
+};
+
+/* Fields of the report's own header that tell something. */
+enum header_fact {
+    HEADER_FROM = 0,
+    HEADER_TO,
+    HEADER_SUBJECT,
+    HEADER_RETURN_PATH,
+    HEADER_AUTO_SUBMITTED,
+    HEADER_FAILED_RECIPIENTS,
+    HEADER_PRECEDENCE,
+    HEADER_DELIVERED_TO,
+    HEADER_ORIGINAL_TO,
+    HEADER_AUTO_REPLY, /* any of the fields that only automatic answers have */
+    HEADER_FEEDBACK,   /* fields that only complaints have */
+    HEADER_FACTS_N,
+};
+
+struct mentions;
+
+struct bounce_parser {
+    struct bounce_classifier *classifier;
+    struct mime_charset convert;
+    struct arena arena;
+    struct mime_message mime;
+    struct slice header[HEADER_FACTS_N]; /* raw values; empty: not there */
+    struct slice subject;                /* decoded */
+    struct slice self; /* the To address, which returned_to may differ from */
+    struct slice notice;
+    struct slice copy; /* header section of the original; empty: none was returned */
+    struct bounce_mail mail;
+    struct bounce_recipient rcpt[BOUNCE_RCPTS_MAX];
+    struct mentions *mentions; /* addresses of that notice; NULL: not looked for yet */
+    struct slice mentions_of;
+    unsigned char
+        *inner[BOUNCE_LEVELS_MAX]; /* forwarded reports that had to be decoded */
+    bool has_fields;               /* the notice has delivery-status fields in it */
+    bool delayed;  /* what the whole report says, where a recipient's part does not */
+    unsigned sure; /* how sure it is that this is a report: 0 not at all */
+};
+
+/* A new recipient, or NULL when there is no room (then `more` is counted). */
+MUST_USE struct bounce_recipient *parse_add(struct bounce_parser *p,
+                                            struct slice address);
+MUST_USE struct bounce_recipient *parse_find(struct bounce_parser *p,
+                                             struct slice address);
+/* A copy in the arena, at most BOUNCE_TEXT_MAX octets; empty when memory is short. */
+MUST_USE struct slice parse_keep(struct bounce_parser *p, struct slice s);
+
+/* --- parse_header.c --- */
+
+enum { REPORT_SURE = 2 }; /* enough to believe a list of addresses */
+
+/* Facts of the report's header, the address it was sent to, and how sure they make. */
+void header_read(struct bounce_parser *p, struct slice header);
+/* The same of the notice; also whether it is about a delay. */
+void header_weigh_notice(struct bounce_parser *p);
+MUST_USE bool header_null_path(const struct bounce_parser *p);
+/* An inbox owner's machine speaks: RFC 3834, and what was there before it. */
+MUST_USE bool header_is_automatic(const struct bounce_parser *p);
+MUST_USE struct slice header_address(struct slice value);
+
+/* --- parse_judge.c --- */
+
+/* Verdicts on all recipients, and the message's kind. */
+void parse_settle(struct bounce_parser *p);
+/* The verdict on one that failed or is delayed, from what it says itself. */
+void parse_judge(struct bounce_parser *p, struct bounce_recipient *r);
+
+/* --- parse_fields.c: groups of "Final-Recipient: ..." --- */
+
+/* Adds the recipients of all groups in text, a machine-readable part or a notice that has
+ * the same fields. Returns how many. */
+unsigned fields_extract(struct bounce_parser *p, struct slice text);
+/* A feedback report's fields. */
+void fields_feedback(struct bounce_parser *p, struct slice text);
+
+/* --- parse_json.c --- */
+
+/* SES (bare, or within SNS), SendGrid and their like. False: it is none of them. */
+MUST_USE bool json_extract(struct bounce_parser *p, struct slice text);
+
+/* --- parse_text.c --- */
+
+/* Where the notice ends and the copy of the original begins. */
+MUST_USE size_t text_cut(struct slice text);
+/* Adds the recipients that the notice lists; returns how many. */
+unsigned text_extract(struct bounce_parser *p, struct slice notice);
+/* Completes a recipient whose machine-readable part says little: code, reply, host. */
+void text_complete(struct bounce_parser *p, struct slice notice,
+                   struct bounce_recipient *r);
+/* Reply, code, status, host and stage out of what was said about a recipient. */
+void text_fill(struct bounce_parser *p, struct slice said, struct bounce_recipient *r);
+/* A session's transcript in the notice tells of the recipient. False: there is none. */
+MUST_USE bool transcript_fill(struct bounce_parser *p, struct slice notice,
+                              struct bounce_recipient *r);
+
+/* --- parse_words.c --- */
+
+/* Does s have one of the words (NULL ends them; at most 127, of 2 octets or more), without
+ * regard to ASCII case? */
+MUST_USE bool text_has(struct slice s, const char *const *words);
+/* Which: from 1; 0: none. */
+MUST_USE unsigned text_which(struct slice s, const char *const *words);
+/* Does s start with one? The words in lower case. */
+MUST_USE bool text_starts(struct slice s, const char *const *words);
+/* Of which rules between paragraphs, and bullets, are made. */
+MUST_USE bool text_is_rule(unsigned char c);
+/* "550 ", "554 5.1.1 ": a code, perhaps a status, and nothing else. */
+MUST_USE bool text_is_code(struct slice s);
+#endif

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""postern explain: what it takes, what it prints, what it returns.
+
+    explain_test.py POSTERN"""
+import csv
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+postern = sys.argv[1]
+BOUNCE = ("From: MAILER-DAEMON@mx.example\nTo: me@home.example\nSubject: failure notice\n\n"
+          "<a@b.example>:\n550 5.1.1 User unknown\n\n<c@b.example>:\n552 5.2.2 Mailbox full\n")
+LOG = ("Nov 22 07:00:00 mx postfix/smtp[1]: 4A: to=<a@b.example>, relay=mx.b.example[192.0.2.1]:25, "
+       "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown)\n"
+       "Nov 22 07:00:01 mx kernel: link up\n"
+       "Nov 22 07:00:02 mx postfix/smtp[1]: 4B: to=<c@d.example>, relay=none, dsn=4.4.1, "
+       "status=deferred (connect to mx.d.example[192.0.2.2]:25: Connection timed out)\n")
+
+
+def run(*words, stdin="", status=0, env=None):
+    done = subprocess.run([postern, "explain", *words], input=stdin.encode(), capture_output=True,
+                          timeout=60, env={**os.environ, "LC_ALL": "C", **(env or {})})
+    assert done.returncode == status, (words, done.returncode, done.stderr)
+    return done.stdout.decode("utf-8")
+
+
+def objects(*words, **more):
+    return [json.loads(line) for line in run("--json", *words, **more).splitlines()]
+
+
+def test_text():
+    one, = objects("550 5.1.1 User unknown")
+    keys = {"file", "n", "recipient", "class", "kind", "action", "scope", "status", "code", "reply",
+            "rule", "confidence", "retry_after_s"}
+    assert keys <= set(one), keys - set(one)
+    assert (one["class"], one["kind"], one["status"], one["code"], one["n"]) == (
+        "invalid-recipient", "hard", "5.1.1", 550, 1)
+    assert objects("--", "550", "5.1.1", "User", "unknown")[0]["class"] == "invalid-recipient"
+    assert objects("nothing to see")[0]["class"] == "unclassified"
+    assert objects("--why", "552 5.2.2 mailbox full")[0]["why"][0]["class"] == "mailbox-full"
+
+
+def test_people():
+    text = run("550 5.1.1 User unknown")
+    for label in ("What happened", "Who must act", "What to do now", "The address", "How sure",
+                  "postern explain --class invalid-recipient"):
+        assert label in text, label
+    assert "发生了什么" in run("--lang", "zh-CN", "550 5.1.1 User unknown")
+    assert "Vad som hände" in run("550 5.1.1 User unknown", env={"LC_ALL": "sv_SE.UTF-8"})
+    nasty = run("550 5.1.1 \x1b[31mno\x07 such \u009b2J user")
+    assert "\x1b" not in nasty and "\x07" not in nasty and "\u009b" not in nasty
+
+
+def test_inputs(folder):
+    mail = folder / "one.eml"
+    mail.write_text(BOUNCE)
+    two = objects("-f", str(mail))
+    assert [(o["n"], o["recipient"]) for o in two] == [(1, "a@b.example"), (2, "c@b.example")]
+    assert two[0]["file"] == str(mail) and two[0]["message"] == "failed"
+    assert len(objects("-", stdin=BOUNCE)) == 2
+    assert len(objects("-", stdin=BOUNCE.replace("\n", "\r\n"))) == 2
+
+    mbox = "".join(f"From x Sun Nov 22 07:00:0{i} 2026\n{BOUNCE}\nFrom here on text\n\n" for i in range(5))
+    numbers = [o["n"] for o in objects("-", stdin=mbox)]
+    assert numbers == list(range(1, 11)), numbers
+    (folder / "md/cur").mkdir(parents=True)
+    (folder / "md/new").mkdir()
+    (folder / "md/tmp").mkdir()
+    (folder / "md/cur/1").write_text(BOUNCE)
+    (folder / "md/new/2").write_text(BOUNCE)
+    (folder / "md/tmp/3").write_text(BOUNCE)
+    assert len(objects("-f", str(folder / "md"))) == 4
+    assert len(objects("-f", str(folder))) == 2
+
+    letter, = objects("-", stdin="From: a@b.example\nTo: c@d.example\nSubject: x\n\nhello\n")
+    assert (letter["class"], letter["kind"], letter["recipient"]) == ("not-a-failure", "none", "")
+    event, = objects("-", stdin='[{"email":"a@b.example","event":"bounce","reason":"550 5.1.1 no user"}]')
+    assert event["recipient"] == "a@b.example"
+
+    lines = objects("-", stdin=LOG)
+    assert [(o["recipient"], o["delivery"]) for o in lines] == [("a@b.example", "failed"),
+                                                               ("c@d.example", "delayed")]
+    many = objects("-", stdin="550-5.1.1 no\n550 5.1.1 such user\n552 5.2.2 full\n\nhello\n")
+    assert [o["code"] for o in many] == [550, 552]
+    assert "such user" in many[0]["reply"]
+    run("-f", str(folder / "missing"), status=4)
+
+
+def test_stream():
+    """An answer comes before more is read, and memory does not grow with the input."""
+    p = subprocess.Popen([postern, "explain", "--json", "-"], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+    p.stdin.write(LOG.encode())
+    p.stdin.flush()
+    assert b"a@b.example" in p.stdout.readline()
+    assert b"c@d.example" in p.stdout.readline()
+    p.stdin.close()
+    p.stdout.read()
+    assert p.wait(timeout=60) == 0
+    limit = "ulimit -v 200000; exec "  # kB; the input is as large
+    command = f"{limit} {postern} explain --summary --json -"
+    p = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for _ in range(100):
+        p.stdin.write((LOG * 2000).encode())
+    p.stdin.close()
+    assert json.loads(p.stdout.read())["total"] == 400000
+    assert p.wait(timeout=60) == 0
+
+
+def test_summary():
+    got = json.loads(run("--summary", "--json", "-", stdin=LOG * 3))
+    assert got["total"] == 6
+    assert {c["name"]: c["count"] for c in got["domain"]} == {"b.example": 3, "d.example": 3}
+    assert got["class"][0]["share"] == 0.5
+    rows = list(csv.DictReader(io.StringIO(run("--summary", "--csv", "-", stdin=LOG))))
+    assert rows[0] == {"group": "total", "name": "", "count": "2", "share": "1"}
+    assert {r["name"] for r in rows if r["group"] == "class"} >= {"invalid-recipient"}
+    assert "invalid-recipient" in run("--summary", "-", stdin=LOG)
+
+
+def test_pages():
+    page = json.loads(run("--json", "--class", "mailbox-full"))
+    assert page["title"] and page["cause"] and page["remedy"] and page["language"] == "en"
+    assert json.loads(run("--json", "--row", "rcpt-rate-too-fast"))["code"] == "450"
+    assert "450" in run("--row", "rcpt-rate-too-fast", "--lang", "zh-CN")
+    run("--row", "nothing", status=1)
+    run("--class", "nothing", status=1)
+    rules = objects("--rules")
+    assert len(rules) > 100 and all(r["class"] and r["rule"] for r in rules)
+    assert len(run("--rules").splitlines()) == len(rules)
+
+
+def test_usage():
+    for words in ([], ["--nonsense", "x"], ["-f"], ["x", "-f", "y"], ["--lang"]):
+        run(*words, status=2)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        test_inputs(pathlib.Path(name))
+    for test in (test_text, test_people, test_stream, test_summary, test_pages, test_usage):
+        test()
+
+
+if __name__ == "__main__":
+    main()
