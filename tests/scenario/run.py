@@ -117,7 +117,7 @@ class Play:
             if not line.strip() or line.startswith("#"):
                 continue
             if line.strip() == "unsanitized":
-                if b"__asan_init" in pathlib.Path(self.postern).read_bytes():
+                if b"__asan_init" in pathlib.Path(self.server.postern).read_bytes():
                     break
                 continue
             try:
