@@ -31,6 +31,8 @@ enum {
     SMTPD_OUTPUT_MAX = 256 * 1024, /* octets a slow reader may leave; then it is cut */
     SMTPD_FLUSH_OVER = 32 * 1024,  /* octets of replies that wait for the end of a turn */
     SMTPD_ACCEPTS_MAX = 64,        /* connections in a row */
+    SMTPD_REFUSING_MAX =
+        64, /* and a quarter of limits.sessions: being told server-busy */
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
     SMTPD_PUSH_RECIPIENTS_MAX = 1000,    /* as many as limits.recipients may be */

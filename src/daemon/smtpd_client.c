@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* --- trace and log --- */
@@ -51,6 +52,15 @@ static enum client_wait wait_of(const struct client *c)
 
 /* --- end --- */
 
+/* What was kept may have been a password. */
+static void drop_input(struct client *c)
+{
+    if (c->input.cap > 0) {
+        explicit_bzero(c->input.ptr, c->input.cap);
+    }
+    buf_clear(&c->input);
+}
+
 static void client_free(struct client *c)
 {
     struct smtpd *d = c->smtpd;
@@ -64,7 +74,7 @@ static void client_free(struct client *c)
     list_remove(&c->wait_node);
     list_remove(&c->age_node);
     client_uncount(c);
-    buf_clear(&c->input);
+    drop_input(c);
     buf_clear(&c->output);
     buf_reset(&d->output); /* what it would have heard is nobody else's */
     free(c);
@@ -281,7 +291,7 @@ static void feed(struct client *c, struct slice s)
         return;
     }
     if (c->input.len == 0 && c->input.cap > 0) {
-        buf_clear(&c->input);
+        drop_input(c);
     }
     if (c->start_tls) {
         begin_tls(c);
@@ -314,7 +324,13 @@ static void read_some(struct client *c)
             end_by_client(c);
             return;
         }
+        /* May a password be in it? Then it shall not stay behind in memory. */
+        bool secret =
+            c->listener->service != SERVICE_MX && smtp_session_login(c->session).len == 0;
         feed(c, (struct slice){d->input, n});
+        if (secret) {
+            explicit_bzero(d->input, n);
+        }
         if (smtp_session_waits(c->session)) {
             return;
         }
@@ -628,6 +644,10 @@ static void client_start(struct client *c, const struct ip *ip)
 void client_accept(struct smtpd *d, const struct role_listener *listener)
 {
     for (int i = 0; i < SMTPD_ACCEPTS_MAX; i++) {
+        if (d->client_n >= d->client_max + d->client_max / 4 + SMTPD_REFUSING_MAX) {
+            smtpd_accepting(d, false); /* they wait until one of these has gone */
+            return;
+        }
         struct sockaddr_storage peer = {0};
         struct ip ip = {0};
         int fd = conn_accept(listener->fd, &peer);
