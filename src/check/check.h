@@ -33,7 +33,7 @@ struct check_facts {
     const struct ip *address;
     struct slice login; /* who logged in; empty: nobody */
     bool tls;
-    const char *busy;       /* overloaded in this way; NULL: not */
+    const char *busy;                      /* overloaded in this way; NULL: not */
     enum spool_state spool;                /* worst of what writer and queue say */
     uint64_t now_ms;                       /* wall */
     const struct smtp_envelope *envelope;  /* mail, rcpt, message */

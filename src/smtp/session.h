@@ -71,7 +71,7 @@ struct smtp_offer {
     /* enum smtp_extension, or'ed: what it has. REQUIRETLS counts under TLS alone, AUTH where
      * there are mechanisms. */
     unsigned extensions;
-    bool xclient;  /* this client may say for whom it speaks (smtp/xclient.h) */
+    bool xclient; /* this client may say for whom it speaks (smtp/xclient.h) */
     const char *deferred_what; /* why, static; NULL: too many connections */
     bool deferred; /* this client is held off: the first command gets its row */
 };
