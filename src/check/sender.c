@@ -6,8 +6,7 @@ void check_sender(const struct check_facts *f, struct check_verdict *out)
 {
     static const char *const whats[DIR_SENDER_COUNT] = {
         [DIR_SENDER_FOREIGN] =
-            "the address is none of its own, leads elsewhere, and was not "
-            "granted to it",
+            "the address is none of its own, leads elsewhere, and was not granted",
         [DIR_SENDER_UNAVAILABLE] = "it is disabled",
         [DIR_SENDER_GONE] = "it is not registered any more",
     };
