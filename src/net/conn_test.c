@@ -152,7 +152,8 @@ static void begin(struct pair *p, struct tls_server *server, const struct client
     assert_non_null(p->client);
     assert_int_equal(SSL_set_fd(p->client, p->fd), 1);
     if (how->name != NULL) {
-        assert_int_equal(SSL_set_tlsext_host_name(p->client, how->name), 1);
+        assert_int_equal(
+            SSL_set_tlsext_host_name(p->client, (char *)(uintptr_t)how->name), 1);
     }
     if (how->session != NULL) {
         assert_int_equal(SSL_set_session(p->client, how->session), 1);
