@@ -101,6 +101,8 @@ def test_stream():
     p.stdin.close()
     p.stdout.read()
     assert p.wait(timeout=60) == 0
+    if b"__asan_init" in pathlib.Path(postern).read_bytes():
+        return  # a sanitizer reserves far more addresses than the bound below
     limit = "ulimit -v 200000; exec "  # kB; the input is as large
     command = f"{limit} {postern} explain --summary --json -"
     p = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -12,7 +12,9 @@ void explain_flush(struct explain *e)
     if (e->out.failed) {
         (void)fputs("postern explain: a result is too long to be told\n", stderr);
     }
-    (void)fwrite(e->out.ptr, 1, e->out.len, stdout);
+    if (e->out.len > 0) {
+        (void)fwrite(e->out.ptr, 1, e->out.len, stdout);
+    }
     buf_reset(&e->out);
 }
 
