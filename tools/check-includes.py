@@ -8,8 +8,8 @@ import pathlib
 import re
 import sys
 
-PURE = ["base", "reply", "smtp", "message", "bounce"]
-MIDDLE = ["config", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
+PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth"]
+MIDDLE = ["config", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
 MAY = {
     "base": [],
     "reply": ["base"],
@@ -17,6 +17,10 @@ MAY = {
     "smtp": ["base", "reply"],
     "message": ["base", "reply"],
     "bounce": ["base", "message"],
+    "dns": ["base"],
+    "senderauth": ["base", "dns", "message"],
+    "resolver": ["base", "config", "dns"],
+    "rate": ["base", "config"],
     "libbounce": ["base", "message", "bounce", "postern"],
     "config": ["base"],
     "tls": ["base"],
