@@ -5,12 +5,15 @@ C=$RUN/postern.conf
 postern() { "$BUILD/postern" -c "$C" "$@"; }
 
 configure() { # STATE DIRECTORY
+    tls=none
+    [ "$CASE" != F ] || tls=starttls
     cat >"$C" <<U
 hostname = mx.bench.example
 state-dir = $1
 user = postern
-listener "mx" { address = {"127.0.0.1:$PORT"} service = mx tls = none }
-limits { sessions-per-client = 20000 session-time = "2 h" command-time = "1 h" }
+listener "mx" { address = {"127.0.0.1:$PORT"} service = mx tls = $tls }
+tls { certificate = "$RUN/cert.pem" key = "$RUN/key.pem" }
+limits { sessions-per-client = 20000 sessions-per-network = 20000 session-time = "2 h" command-time = "1 h" }
 delivery { maildir = "$MAIL/%u" }
 queue { deliver = $([ "$CASE" = C ] && echo yes || echo no) }
 log { level = warning }
@@ -32,6 +35,8 @@ users() {
 }
 
 start() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=mx.bench.example \
+        -keyout "$RUN/key.pem" -out "$RUN/cert.pem" 2>/dev/null
     users >"$RUN/users" 2>&1 || { cat "$RUN/users"; return 1; }
     configure "$RUN/state"
     chown postern "$MAIL"

@@ -150,6 +150,9 @@ static void set_up(SSL_CTX *context, struct tls_server *server,
                               flags | (options->secret == NULL ? SSL_OP_NO_TICKET : 0));
     (void)SSL_CTX_set_session_cache_mode(context,
                                          SSL_SESS_CACHE_OFF); /* tickets do that */
+    /* A record is read by one call instead of two: its head and its body (conn_has_pending() knows
+     * of what came with it). */
+    SSL_CTX_set_read_ahead(context, 1);
     (void)SSL_CTX_set_session_id_context(context, session_context,
                                          sizeof session_context - 1);
     (void)SSL_CTX_set_timeout(context, TICKET_LIFE_S);
