@@ -41,6 +41,28 @@ static void harden(struct bounce_recipient *r)
     }
 }
 
+/* Prose without a code makes an address bad only if the rest of the notice does not say
+ * otherwise: "delivery was stopped" below "virus found". */
+static void doubt(struct bounce_parser *p, struct bounce_recipient *r)
+{
+    struct bounce_verdict other;
+    if (r->code != 0 || r->status.klass != 0 || r->verdict.kind != BOUNCE_HARD ||
+        p->mail.rcpt_n > 1) {
+        return;
+    }
+    struct slice notice = slice_sub(p->notice, 0, NOTICE_JUDGED);
+    judge(p, notice, r, &other);
+    /* What overlaps the reply was judged already, with less around it. */
+    size_t at = slice_search(notice, slice_sub(r->reply, 0, 32));
+    bool known =
+        other.span_off < at + r->reply.len && other.span_off + other.span_len > at;
+    if (!known && !is_weak(&other) && other.kind != BOUNCE_HARD &&
+        other.kind != BOUNCE_NO_FAILURE) {
+        other.span_off = other.span_len = 0;
+        r->verdict = other;
+    }
+}
+
 /* Asks the rest of the report where a recipient's own part says nothing definite. */
 static void judge_failure(struct bounce_parser *p, struct bounce_recipient *r)
 {
@@ -58,6 +80,7 @@ static void judge_failure(struct bounce_parser *p, struct bounce_recipient *r)
             *v = other;
         }
     }
+    doubt(p, r);
     harden(r);
     soften(r);
 }

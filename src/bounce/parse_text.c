@@ -24,7 +24,7 @@ enum rank {
 
 /* clang-format off */
 static const char *const desk_words[] = {
-    "contact", "assist", "help", "support", "please send", "write to", "admin", "質問",
+    "contact", "assist", "help", "support", "please send", "write to", "admin", "客服", "联系", "聯絡", "聯繫", "質問",
     "問い合わせ", NULL};
 static const char *const not_words[] = {
     "from:", "from ", "sender", "reply-to", "message-id:", "mailto:", "references:",
@@ -66,11 +66,17 @@ static struct slice without_marks(struct slice s)
         }
         s = slice_from(s, skip);
     }
-    while (s.len > 0 && s.ptr[s.len - 1] != '\0' &&
-           strchr(" \t\"'<([:=*-", s.ptr[s.len - 1]) != NULL) {
-        s.len--;
+    for (;;) {
+        static const struct slice colon =
+            SLICE_INIT("\xef\xbc\x9a"); /* the full-width one */
+        bool wide =
+            s.len >= colon.len && slice_eq(slice_from(s, s.len - colon.len), colon);
+        if (!wide && (s.len == 0 || s.ptr[s.len - 1] == '\0' ||
+                      strchr(" \t\"'<([:=*-", s.ptr[s.len - 1]) == NULL)) {
+            return s;
+        }
+        s.len -= wide ? colon.len : 1;
     }
-    return s;
 }
 
 static bool ends_with_any(struct slice s, const char *const *words)
