@@ -224,11 +224,59 @@ static void check_retry(struct load *l)
     }
 }
 
+static bool below_state(const struct load *l, const char *path)
+{
+    struct slice dir = slice_of(l->cfg->state_dir);
+    return slice_starts(slice_of(path), dir) && path[dir.len] == '/' &&
+           strstr(path, "/../") == NULL;
+}
+
+static bool is_loopback(const struct ip *ip)
+{
+    struct net v4;
+    struct net v6;
+    return net_parse(SLICE("127.0.0.0/8"), &v4) == NET_OK &&
+           net_parse(SLICE("::1"), &v6) == NET_OK &&
+           (net_has(&v4, ip) || net_has(&v6, ip));
+}
+
+/* The directory role asks; it sees nothing but the state directory, and looks no names up. */
+static void check_oauth(struct load *l)
+{
+    const struct config *c = l->cfg;
+    struct slice url = slice_of(c->oauth_introspection);
+    unsigned line = l->line[SETTING_ROW_oauth_introspection];
+    struct sockaddr_storage address;
+    socklen_t len = 0;
+    struct ip ip;
+    if (url.len == 0) {
+        return;
+    }
+    if (!config_address_parse(c->oauth_connect_to, &address, &len) ||
+        !ip_of_sockaddr((const struct sockaddr *)&address, &ip)) {
+        buf_add_str(
+            load_complain(l, line),
+            "oauth.introspection needs oauth.connect-to; expected oauth.connect-to = "
+            "\"192.0.2.1:443\"");
+    } else if (!slice_starts(url, SLICE("https://")) &&
+               !(is_loopback(&ip) && slice_starts(url, SLICE("http://")))) {
+        buf_add_str(load_complain_value(l, line, "oauth.introspection", url,
+                                        "tokens would be told on the way"),
+                    "an https:// URL, or http:// to a loopback address");
+    } else if (!below_state(l, c->oauth_ca) ||
+               (c->oauth_client_secret[0] != '\0' &&
+                !below_state(l, c->oauth_client_secret))) {
+        buf_add_str(load_complain(l, line),
+                    "oauth.ca or oauth.client-secret is elsewhere; expected files below "
+                    "state-dir");
+    }
+}
+
 void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
         check_listeners, check_hostname, check_maildir, resolve_paths,
-        check_retry,     check_tls,      check_proxy};
+        check_retry,     check_tls,      check_proxy,   check_oauth};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

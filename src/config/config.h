@@ -124,6 +124,15 @@ struct config_times {
     X("auth", "attempts-time", auth_attempts_time, TIME, "15 min", 1000, 86400000, "", "in so long") \
     X("auth", "delay", auth_delay, TIME, "1 s", 100, 10000, "", "a wrong login is answered after so long; each further one takes twice as long, up to 8 times") \
     X("auth", "sign-in-url", auth_sign_in_url, STR, "", 0, 200, "", "page that refusals name where the owner of an account must sign in with a browser") \
+    X("oauth", "introspection", oauth_introspection, STR, "", 0, 1000, "", "URL that says whether an access token is good (RFC 7662); empty: no OAUTHBEARER, no XOAUTH2") \
+    X("oauth", "connect-to", oauth_connect_to, ENDPOINT, "", 0, 300, "", "address:port where that is: names are not looked up") \
+    X("oauth", "ca", oauth_ca, PATH, "ca.pem", 1, 4000, "", "PEM file, below state-dir, with the certificates that its own must be signed by") \
+    X("oauth", "client-id", oauth_client_id, STR, "", 0, 200, "", "who we are there") \
+    X("oauth", "client-secret", oauth_client_secret, PATH, "", 0, 4000, "", "file, below state-dir, whose first line is our password there") \
+    X("oauth", "user", oauth_user, STR, "username", 1, 100, "", "member of the answer that names the account by its mail address") \
+    X("oauth", "scope", oauth_scope, STR, "", 0, 200, "", "scope that the token must have; empty: any") \
+    X("oauth", "audience", oauth_audience, STR, "", 0, 200, "", "audience that the token must be meant for; empty: any") \
+    X("oauth", "time", oauth_time, TIME, "10 s", 100, 30000, "", "wait for the answer") \
     X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
     X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \
     X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \

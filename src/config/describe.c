@@ -16,6 +16,7 @@ static const struct {
     {"dns", "Where names are looked up"},
     {"limits", "What one client, session or message may take"},
     {"auth", "Logging in, and guessing at it"},
+    {"oauth", "Whom to ask about access tokens"},
     {"spool", "Where accepted messages wait, on disk"},
     {"queue", "How long and how often delivery is tried"},
     {"directory", "Domains, users and aliases"},

@@ -35,6 +35,7 @@ struct directory {
     uint64_t opened; /* counts openings: a list goes on only in the store it began in */
     uint64_t generation;
     struct logins *logins;
+    struct introspect *tokens; /* NULL: oauth is not configured */
     struct control *control;
     struct event *tick;
     struct channel *smtpd[ROLE_INSTANCES_MAX];
@@ -337,6 +338,13 @@ static const char *directory_open(struct role_ctx *ctx)
     open_store(d);
     /* Later an empty database in the place of a lost one would refuse all mail for good. */
     d->config.create = false;
+    if (c->oauth_introspection[0] != '\0') {
+        static char error[INTROSPECT_ERROR_MAX];
+        d->tokens = introspect_new(c, error);
+        if (d->tokens == NULL) {
+            return error;
+        }
+    }
     return make_mail_root(c);
 }
 
@@ -350,7 +358,7 @@ static void directory_start(struct role_ctx *ctx)
     static const struct timeval every = {TICK_MS / 1000, (TICK_MS % 1000) * 1000};
     struct directory *d = ctx->state;
     d->tick = event_new(ctx->base, -1, EV_PERSIST, on_tick, d);
-    d->logins = logins_new(ctx->base, ctx->config, store_of, d);
+    d->logins = logins_new(ctx->base, ctx->config, d->tokens, store_of, d);
     d->control = control_new(ctx->base, ctx->control_fd, on_request, d);
     if (d->tick == NULL || event_add(d->tick, &every) != 0 || d->control == NULL ||
         d->logins == NULL) {

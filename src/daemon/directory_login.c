@@ -22,8 +22,11 @@
 enum {
     THREADS_MIN = 2,
     THREADS_MAX = 4,
+    ASKERS = 8, /* threads that wait for the endpoint of tokens, not for the processor */
     KEYS_REMEMBERED_MAX = 65536, /* of the throttle */
     DELAY_GROWTH_MAX = 8,
+    NO_CREDENTIAL =
+        1 + DIR_APP_PASSWORDS_MAX, /* logged in by a token, not by a password */
 };
 
 struct logins {
@@ -31,8 +34,9 @@ struct logins {
     const struct config *config;
     struct dir_store *(*store)(void *arg);
     void *arg;
-    struct crew *crew;
-    struct event *crew_event;
+    const struct introspect *tokens; /* NULL: nobody judges tokens */
+    struct crew *crew, *askers;      /* askers: NULL without tokens */
+    struct event *crew_event, *askers_event;
     struct map exchanges; /* id -> struct exchange */
     uint64_t last_id;
     struct throttle throttle;
@@ -62,6 +66,13 @@ struct exchange {
 struct job {
     struct crew_job base;
     uint64_t exchange;
+    /* a token */
+    const struct introspect *tokens; /* NULL: a password */
+    char token[SASL_RESPONSE_MAX + 1];
+    uint64_t until;               /* later nobody waits for the answer */
+    char user[SASL_USER_MAX + 1]; /* whose it is */
+    enum introspect_res res;
+    /* a password */
     char password[SASL_PASSWORD_MAX + 1];
     unsigned n, first; /* hashes to try, from that one on */
     unsigned matched;  /* n: none */
@@ -178,6 +189,12 @@ static struct slice network_key(const struct exchange *x, char out[DIR_NETWORK_T
     return dir_network(slice_of(x->ip), out);
 }
 
+/* The client left it to its token to say who it is: there is no account to count for. */
+static bool is_nameless(const struct exchange *x)
+{
+    return !x->found && x->sasl.user.len == 0;
+}
+
 /* Seconds to wait, 0: none. */
 static uint64_t must_wait(const struct exchange *x)
 {
@@ -185,8 +202,10 @@ static uint64_t must_wait(const struct exchange *x)
     char network[DIR_NETWORK_TEXT_MAX];
     const struct config *c = x->l->config;
     uint64_t now = clock_mono_ms();
-    uint64_t a = throttle_wait(&x->l->throttle, account_key(x, account),
-                               c->auth_attempts_per_account, c->auth_attempts_time, now);
+    uint64_t a = is_nameless(x) ? 0
+                                : throttle_wait(&x->l->throttle, account_key(x, account),
+                                                c->auth_attempts_per_account,
+                                                c->auth_attempts_time, now);
     uint64_t n = throttle_wait(&x->l->throttle, network_key(x, network),
                                c->auth_attempts_per_network, c->auth_attempts_time, now);
     return ((a > n ? a : n) + 999) / 1000;
@@ -213,9 +232,12 @@ static uint64_t count_failure(struct exchange *x)
     char network[DIR_NETWORK_TEXT_MAX];
     const struct config *c = x->l->config;
     uint64_t now = clock_mono_ms();
-    uint64_t n = throttle_fail(&x->l->throttle, account_key(x, account),
-                               c->auth_attempts_per_account, c->auth_attempts_time, now);
+    uint64_t n = 1;
     uint64_t delay = c->auth_delay;
+    if (!is_nameless(x)) {
+        n = throttle_fail(&x->l->throttle, account_key(x, account),
+                          c->auth_attempts_per_account, c->auth_attempts_time, now);
+    }
     (void)throttle_fail(&x->l->throttle, network_key(x, network),
                         c->auth_attempts_per_network, c->auth_attempts_time, now);
     for (uint64_t grown = 1; n > 1 && grown < DELAY_GROWTH_MAX; n--, grown *= 2) {
@@ -237,7 +259,7 @@ static void wrong(struct exchange *x)
 static bool policy(struct exchange *x, unsigned credential)
 {
     const struct dir_account *a = &x->account;
-    bool main_password = credential == 0 && a->credential[0].name[0] == '\0';
+    bool main_password = credential == 0 && a->n > 0 && a->credential[0].name[0] == '\0';
     enum dir_auth_why why = DIR_AUTH_WRONG;
     if (a->locked) {
         why = DIR_AUTH_LOCKED;
@@ -299,6 +321,13 @@ static void run_job(struct crew_job *base)
     }
 }
 
+static void run_token(struct crew_job *base)
+{
+    struct job *job = (struct job *)(void *)base;
+    bool late = clock_mono_ms() >= job->until; /* many waited before it */
+    job->res = late ? INTROSPECT_FAULT : introspect(job->tokens, job->token, job->user);
+}
+
 static void free_job(struct job *job)
 {
     explicit_bzero(job, sizeof *job);
@@ -334,6 +363,77 @@ static void want_password(struct exchange *x)
     }
 }
 
+static void want_token(struct exchange *x)
+{
+    struct job *job = x->l->tokens == NULL ? NULL : calloc(1, sizeof *job);
+    if (job == NULL) {
+        refuse(x, DIR_AUTH_FAULT);
+        return;
+    }
+    if ((x->sasl.user.len > 0 && !look_up(x)) || too_many(x)) {
+        free_job(job);
+        return;
+    }
+    job->base.run = run_token;
+    list_init(&job->base.node);
+    job->exchange = x->id;
+    job->tokens = x->l->tokens;
+    job->until = x->step_ms + x->l->config->oauth_time;
+    x->working = slice_cstr(x->sasl.secret, job->token, sizeof job->token) &&
+                 crew_put(x->l->askers, &job->base);
+    if (!x->working) {
+        log_text(LOG_WARN, "login", "more logins than tokens can be asked about");
+        free_job(job);
+        refuse(x, DIR_AUTH_FAULT);
+    }
+}
+
+/* The error is told to the client, whose answer to that brings the refusal. */
+static void bad_token(struct exchange *x)
+{
+    uint64_t wait = count_failure(x);
+    log_login(x, "bad token");
+    if (sasl_verdict(&x->sasl, false, SLICE("")) != SASL_CHALLENGE) {
+        refuse(x, DIR_AUTH_WRONG);
+        return;
+    }
+    tell_at(x, (struct dir_auth){.kind = DIR_AUTH_CHALLENGE}, wait);
+}
+
+/* A token is good for the account that the endpoint names, and for no other one that the
+ * client may have named. */
+static void on_token(struct exchange *x, const struct job *job)
+{
+    struct dir_account owner = {0};
+    bool was_named = x->sasl.user.len > 0;
+    if (job->res == INTROSPECT_FAULT) {
+        refuse(x, DIR_AUTH_FAULT);
+        return;
+    }
+    if (job->res == INTROSPECT_BAD || (was_named && !x->found)) {
+        bad_token(x);
+        return;
+    }
+    struct dir_store *store = x->l->store(x->l->arg);
+    enum dir_account_res res =
+        store == NULL
+            ? DIR_ACCOUNT_FAULT
+            : dir_store_account(store, slice_of(job->user), slice_of(x->ip), &owner);
+    if (res == DIR_ACCOUNT_FAULT) {
+        refuse(x, DIR_AUTH_FAULT);
+    } else if (res == DIR_ACCOUNT_NONE ||
+               (was_named && strcmp(owner.login, x->account.login) != 0)) {
+        bad_token(x); /* counts for the account that was named */
+    } else {
+        x->account = owner;
+        x->found = true;
+        if (policy(x, NO_CREDENTIAL)) {
+            let_in(x, NO_CREDENTIAL);
+        }
+    }
+    dir_account_clear(&owner);
+}
+
 static void on_job(struct logins *l, struct job *job)
 {
     struct exchange *x = map_get(&l->exchanges, map_key_u64(&job->exchange));
@@ -341,6 +441,10 @@ static void on_job(struct logins *l, struct job *job)
         return; /* given up meanwhile */
     }
     x->working = false;
+    if (job->tokens != NULL) {
+        on_token(x, job);
+        return;
+    }
     if (!x->found || x->account.n == 0 || job->matched == job->n) {
         wrong(x);
     } else if (policy(x, job->matched)) {
@@ -348,17 +452,30 @@ static void on_job(struct logins *l, struct job *job)
     }
 }
 
-static void on_crew(evutil_socket_t fd, short what, void *arg)
+static void take_done(struct logins *l, struct crew *crew)
 {
-    struct logins *l = arg;
     struct crew_job *done = NULL;
-    (void)fd;
-    (void)what;
-    while ((done = crew_take(l->crew)) != NULL) {
+    while ((done = crew_take(crew)) != NULL) {
         struct job *job = (struct job *)(void *)done;
         on_job(l, job);
         free_job(job);
     }
+}
+
+static void on_crew(evutil_socket_t fd, short what, void *arg)
+{
+    struct logins *l = arg;
+    (void)fd;
+    (void)what;
+    take_done(l, l->crew);
+}
+
+static void on_askers(evutil_socket_t fd, short what, void *arg)
+{
+    struct logins *l = arg;
+    (void)fd;
+    (void)what;
+    take_done(l, l->askers);
 }
 
 /* Keys of a user who is not there, the same ones whenever asked for (RFC 5802 9 leaves to the
@@ -444,13 +561,17 @@ static void handle(struct exchange *x, enum sasl_res res)
         want_keys(x);
         return;
     case SASL_WANT_TOKEN:
-        refuse(x, DIR_AUTH_FAULT); /* not on offer */
+        want_token(x);
         return;
     case SASL_OK:
         let_in(x, x->credential_of[x->sasl.matched]);
         return;
     case SASL_FAIL:
-        wrong(x);
+        if (x->sasl.failing) {
+            refuse(x, DIR_AUTH_WRONG); /* a token, counted when it was looked at */
+        } else {
+            wrong(x);
+        }
         return;
     case SASL_MALFORMED:
         refuse(x, DIR_AUTH_MALFORMED);
@@ -572,11 +693,24 @@ void logins_gone(struct logins *l, const struct channel *ch)
 
 /* ---- the beginning ---- */
 
+static bool start_crew(struct logins *l, unsigned threads, event_callback_fn on_done,
+                       struct crew **crew, struct event **event)
+{
+    *crew = crew_new();
+    if (*crew == NULL || !crew_start(*crew, threads)) {
+        return false;
+    }
+    *event = event_new(l->base, crew_fd(*crew), EV_READ | EV_PERSIST, on_done, l);
+    return *event != NULL && event_add(*event, NULL) == 0;
+}
+
 struct logins *logins_new(struct event_base *base, const struct config *config,
+                          const struct introspect *tokens,
                           struct dir_store *(*store)(void *arg), void *arg)
 {
     char password[DIR_PASSWORD_GENERATED + 1];
     struct logins *l = calloc(1, sizeof *l);
+    bool ok = true;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = cores < THREADS_MIN   ? THREADS_MIN
                        : cores > THREADS_MAX ? THREADS_MAX
@@ -584,19 +718,18 @@ struct logins *logins_new(struct event_base *base, const struct config *config,
     if (l == NULL) {
         return NULL;
     }
-    *l = (struct logins){.base = base, .config = config, .store = store, .arg = arg};
+    *l = (struct logins){
+        .base = base, .config = config, .tokens = tokens, .store = store, .arg = arg};
     map_init(&l->exchanges, LOGINS_MAX);
     throttle_init(&l->throttle, KEYS_REMEMBERED_MAX);
     buf_init(&l->answer, MSG_PAYLOAD_MAX);
     dir_password_generate(password);
-    l->crew = crew_new();
-    if (l->crew == NULL || !dir_password_hash(password, l->dummy_hash) ||
-        !crew_start(l->crew, threads)) {
-        return NULL;
-    }
+    ok = dir_password_hash(password, l->dummy_hash) &&
+         start_crew(l, threads, on_crew, &l->crew, &l->crew_event) &&
+         (tokens == NULL ||
+          start_crew(l, ASKERS, on_askers, &l->askers, &l->askers_event));
     explicit_bzero(password, sizeof password);
-    l->crew_event = event_new(base, crew_fd(l->crew), EV_READ | EV_PERSIST, on_crew, l);
-    return l->crew_event != NULL && event_add(l->crew_event, NULL) == 0 ? l : NULL;
+    return ok ? l : NULL;
 }
 
 static void match_any(void *arg, struct slice key, void *value)
@@ -621,6 +754,9 @@ void logins_free(struct logins **logins)
         drop(x);
     }
     event_free(l->crew_event);
+    if (l->askers_event != NULL) {
+        event_free(l->askers_event);
+    }
     map_clear(&l->exchanges);
     throttle_clear(&l->throttle);
     buf_clear(&l->answer);

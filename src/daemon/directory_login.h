@@ -10,6 +10,7 @@
 #define DAEMON_DIRECTORY_LOGIN_H
 #include "config/config.h"
 #include "directory/account.h"
+#include "directory/introspect.h"
 #include "directory/login.h"
 #include "proc/channel.h"
 
@@ -18,8 +19,11 @@ enum { LOGINS_MAX = 4096 };
 struct event_base;
 struct logins;
 
-/* Starts threads: in the sandbox. store: gives the one there is when asked, or NULL. */
+/* Starts threads: in the sandbox. tokens: who judges them, or NULL; asked on threads of their
+ * own, so that a slow endpoint keeps no password waiting. store: gives the one there is when
+ * asked, or NULL. */
 MUST_USE struct logins *logins_new(struct event_base *base, const struct config *config,
+                                   const struct introspect *tokens,
                                    struct dir_store *(*store)(void *arg), void *arg);
 void logins_free(struct logins **l);
 /* A MSG_DIR_AUTH. False: malformed. */

@@ -14,8 +14,8 @@ static bool offers(const struct config *cfg, enum config_service service,
                    const struct sasl_mechanism *m)
 {
     bool password = m->kind == SASL_PLAIN || m->kind == SASL_LOGIN;
-    (void)cfg;
-    return service != SERVICE_MX && (service != SERVICE_PUSH || password) && !m->token;
+    bool judged = !m->token || cfg->oauth_introspection[0] != '\0';
+    return service != SERVICE_MX && (service != SERVICE_PUSH || password) && judged;
 }
 
 void auth_offer_init(struct smtpd *d)
@@ -28,7 +28,7 @@ void auth_offer_init(struct smtpd *d)
             if (offers(cfg, (enum config_service)service, m)) {
                 o->mechanism[o->n++] = (struct smtp_auth_mechanism){
                     .name = m->name,
-                    .tls_only = m->binding,
+                    .tls_only = m->binding || m->token, /* RFC 7628 4 */
                     .no_initial = m->server_first && !cfg->auth_login_initial_response};
             }
         }

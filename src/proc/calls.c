@@ -39,6 +39,9 @@ struct rule {
 #define FAIL(set, name, error)             {set, SCMP_SYS(name), error, 0, {{0, 0, 0}}}
 #define ALLOW_IF(set, name, a, m, v)       {set, SCMP_SYS(name), 0, 1, {{a, m, v}}}
 #define FAIL_IF(set, name, error, a, m, v) {set, SCMP_SYS(name), error, 1, {{a, m, v}}}
+/* no datagrams: Landlock knows TCP ports only (the type has flags above these four bits) */
+#define STREAM(set, family) \
+    {set, SCMP_SYS(socket), 0, 2, {{0, EXACT, family}, {1, 0xf, SOCK_STREAM}}}
 
 static const struct rule rules[] = {
     /* memory; nothing becomes executable that was not at the start */
@@ -113,10 +116,9 @@ static const struct rule rules[] = {
     ALLOW(CALLS_FILES, fchmod), ALLOW(CALLS_FILES, utimensat),
 
     /* Landlock bars what is not below the mail root or not the port of the LMTP server. */
-    ALLOW_IF(CALLS_CONNECT, socket, 0, EXACT, AF_UNIX),
-    ALLOW_IF(CALLS_CONNECT, socket, 0, EXACT, AF_INET),
-    ALLOW_IF(CALLS_CONNECT, socket, 0, EXACT, AF_INET6),
-    ALLOW(CALLS_CONNECT, connect),
+    STREAM(CALLS_CONNECT, AF_UNIX), STREAM(CALLS_CONNECT, AF_INET),
+    STREAM(CALLS_CONNECT, AF_INET6), ALLOW(CALLS_CONNECT, connect),
+    ALLOW_IF(CALLS_HTTP, socketpair, 0, EXACT, AF_UNIX), /* to wake itself up */
 };
 
 /* Without CALLS_FILES: libraries that look for a file hear that they may not; a call that

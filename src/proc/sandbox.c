@@ -34,6 +34,7 @@ struct row {
     const char *own; /* directory below state-dir that it may use; NULL: none */
     bool mail;       /* it may use the mail root, and connect for LMTP */
     bool quotas;     /* it may use files below the mail root, beside its own directory */
+    bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
 };
@@ -52,7 +53,8 @@ static const struct row rows[ROLE_COUNT] = {
     [ROLE_directory] = {
         .root = ROOT_BOTH, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
         .own = STATE_DIRECTORY, .mail = false, .quotas = true, .access = LANDLOCK_FILES,
-        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
+        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT | CALLS_HTTP,
+        .oauth = true,
     },
     /* Reads envelopes that smtpd wrote; spool directory, renames into spool/bad. */
     [ROLE_queue] = {
@@ -306,6 +308,14 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         }
         rules.connect_port = landlock_port(&address);
     }
+    if (row->oauth && seen->oauth_introspection[0] != '\0') {
+        struct sockaddr_storage address;
+        socklen_t len = 0;
+        if (!config_address_parse(seen->oauth_connect_to, &address, &len)) {
+            fatal("oauth.connect-to: '%s' is no address", seen->oauth_connect_to);
+        }
+        rules.connect_port = landlock_port(&address);
+    }
     landlock_enter(&rules);
 }
 
@@ -327,7 +337,8 @@ void sandbox_lock(enum role role, const struct config *seen)
     }
     lock_paths(row, role, seen);
     /* who connects to nobody needs no sockets */
-    unsigned calls =
-        seen->delivery_lmtp[0] == '\0' ? row->calls & ~CALLS_CONNECT : row->calls;
-    calls_enter(calls, m == MODE_LOG);
+    bool connects = row->oauth ? seen->oauth_introspection[0] != '\0'
+                               : seen->delivery_lmtp[0] != '\0';
+    calls_enter(connects ? row->calls : row->calls & ~(CALLS_CONNECT | CALLS_HTTP),
+                m == MODE_LOG);
 }

@@ -322,6 +322,23 @@ static bool connect_lmtp_only(const struct config *seen)
     return allowed == ECONNREFUSED && forbidden == EACCES;
 }
 
+/* What libcurl does beside that; a datagram socket would be for names. */
+static bool ask_endpoint(const struct config *seen)
+{
+    int ends[2];
+    bool ok = connect_lmtp_only(seen) && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0;
+    if (ok) {
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+    }
+    return ok;
+}
+static bool make_udp_socket(const struct config *seen)
+{
+    (void)seen;
+    return socket(AF_INET, SOCK_DGRAM, 0) >= 0;
+}
+
 /* -- children -- */
 
 enum { AS_ROOT = 0, WITHOUT_ROOT, WAYS };
@@ -481,6 +498,25 @@ static void test_lmtp(void **state)
     assert_true(test_configure(&place, ""));
 }
 
+static void test_oauth(void **state)
+{
+    (void)state;
+    if (test_sandbox_off() || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 4) {
+        skip();
+    }
+    assert_true(test_configure(
+        &place, "oauth { introspection = \"https://login.example.test/i\" "
+                "connect-to = \"127.0.0.1:2\" ca = \"directory/ca.pem\" }"));
+    for (int way = geteuid() == 0 ? AS_ROOT : WITHOUT_ROOT; way < WAYS; way++) {
+        expect("introspection", ROLE_directory, way, ask_endpoint, FINE);
+        expect("introspection", ROLE_directory, way, others_are_closed, FINE);
+        expect("UDP", ROLE_directory, way, make_udp_socket, KILLED);
+        expect("listening", ROLE_directory, way, bind_port, KILLED);
+        expect("introspection, other role", ROLE_delivery, way, make_socket, KILLED);
+    }
+    assert_true(test_configure(&place, ""));
+}
+
 static void test_mail_root(void **state)
 {
     static const struct {
@@ -538,7 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mail_root),    cmocka_unit_test(test_as_root),
         cmocka_unit_test(test_without_root), cmocka_unit_test(test_mail),
-        cmocka_unit_test(test_lmtp),
+        cmocka_unit_test(test_lmtp),         cmocka_unit_test(test_oauth),
     };
     return cmocka_run_group_tests(tests, make_place, remove_place);
 }

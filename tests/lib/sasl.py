@@ -41,9 +41,9 @@ class Scram:
         return f"{without},p={b64(proof)}".encode()
 
 
-def log_in(reply, send, mechanism, user, password):
+def log_in(reply, send, mechanism, user, password, told=None):
     """The exchange up to its outcome, which is returned. reply() gives the next reply, send()
-    takes a line."""
+    takes a line, told() what the server says of a token that it refuses."""
     def challenge():
         got = reply()
         return got, base64.b64decode(got.text) if got.code == "334" else None
@@ -61,12 +61,15 @@ def log_in(reply, send, mechanism, user, password):
         return reply()
     if mechanism in ("OAUTHBEARER", "XOAUTH2"):
         bearer = mechanism == "OAUTHBEARER"
-        text = f"n,a={user},\1auth=Bearer {password}\1\1" if bearer else (
+        identity = f"a={user}" if user else ""
+        text = f"n,{identity},\1auth=Bearer {password}\1\1" if bearer else (
             f"user={user}\1auth=Bearer {password}\1\1")
         send(f"AUTH {mechanism} {b64(text.encode())}")
         got, octets = challenge()
         if octets is None:
             return got
+        if told:
+            told(octets)
         send(b64(b"\1") if bearer else "")  # the error was told; the refusal follows
         return reply()
     scram = Scram(user, password)
