@@ -1,0 +1,15 @@
+/* rate/segment.h - the memory of a rate table, shared by the processes of a server.
+ *
+ * I/O     memfd_create, ftruncate, fcntl (seals: it can neither shrink nor grow, so no access can
+ *         fault), mmap. The supervisor makes it once and keeps it while roles come and go; roles
+ *         map the descriptor that they inherit before their sandbox closes. */
+#ifndef RATE_SEGMENT_H
+#define RATE_SEGMENT_H
+#include "rate/table.h"
+
+/* A segment with an empty table in it; its descriptor, -1: errno says why. */
+MUST_USE int segment_create(size_t octets);
+/* NULL: errno says why (EINVAL: not such a segment). Unmap it with segment_unmap(). */
+MUST_USE struct rate_table *segment_map(int fd, size_t *octets);
+void segment_unmap(struct rate_table **t, size_t octets);
+#endif

@@ -1,0 +1,623 @@
+/* rate/table.c - see table.h */
+#include "rate/table.h"
+
+#include "base/hash.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    TAG_FREE = 0,
+    BUSY_S =
+        2, /* a slot that is being taken for longer was left by a process that died */
+    USUAL_FRACTION = 256,
+    SIGN_FRACTION = 16,
+    CUT = 0x80, /* in name_len: there was more */
+};
+static const uint64_t magic = UINT64_C(0x31657461526e7450); /* changes with the layout */
+static const uint64_t busy_mark =
+    UINT64_C(0xffff000000000000); /* and the second it was taken */
+
+/* A word that counts a window: its number (16 bits), the count of the one before, its own (24 each).
+ * A word of signs: the day, good and bad likewise. What is usual: the hour it was reckoned up to, and
+ * USUAL_FRACTION times the mean (32 bits each). state: touched, limited until (32 bits each). */
+struct slot {
+    _Atomic uint64_t tag;
+    _Atomic uint64_t window[RATE_WINDOWS];
+    _Atomic uint64_t usual, signs, state;
+    _Atomic uint64_t full_us;
+    unsigned char kind, name_len;
+    unsigned char name[RATE_NAME_MAX];
+};
+
+struct rate_table {
+    uint64_t magic, slots, hash_key[2];
+};
+
+_Static_assert(sizeof(struct slot) == RATE_SLOT_OCTETS, "two cache lines");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes");
+
+/* --- kinds and windows --- */
+
+static const struct {
+    const char *name, *what;
+} kinds[] = {
+#define X(name, what) [RATE_##name] = {#name, what},
+    RATE_KINDS(X)
+#undef X
+};
+
+const char *rate_kind_name(enum rate_kind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *rate_kind_what(enum rate_kind kind)
+{
+    return kinds[kind].what;
+}
+
+bool rate_kind_read(struct slice name, enum rate_kind *out)
+{
+    for (unsigned i = 0; i < RATE_KIND_COUNT; i++) {
+        if (slice_eq(name, slice_of(kinds[i].name))) {
+            *out = (enum rate_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const uint64_t window_s[RATE_WINDOWS] = {
+    [RATE_MINUTE] = 60, [RATE_HOUR] = 3600, [RATE_DAY] = 86400};
+
+uint64_t rate_window_s(enum rate_window window)
+{
+    return window_s[window];
+}
+
+/* --- words --- */
+
+struct counted {
+    uint64_t epoch, before, now;
+};
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct counted unpack(uint64_t word)
+{
+    return (struct counted){word >> 48, word >> 24 & RATE_COUNT_MAX,
+                            word & RATE_COUNT_MAX};
+}
+
+static uint64_t pack(struct counted c)
+{
+    return (c.epoch & 0xffff) << 48 | at_most(c.before, RATE_COUNT_MAX) << 24 |
+           at_most(c.now, RATE_COUNT_MAX);
+}
+
+/* The word's counts as they are in that window. A word of the time to come (the clock of another
+ * process is ahead by a moment, or ours was set back) counts as of now. stale: it was last used so long
+ * ago that its 16 bits may have come round. */
+static struct counted at_epoch(uint64_t word, uint64_t epoch, bool stale)
+{
+    struct counted c = unpack(word);
+    uint16_t past = (uint16_t)((uint16_t)epoch - (uint16_t)c.epoch);
+    if (stale || word == 0) {
+        return (struct counted){epoch, 0, 0};
+    }
+    if (past == 0 || past >= 0x8000) {
+        return c;
+    }
+    return past == 1 ? (struct counted){epoch, c.now, 0} : (struct counted){epoch, 0, 0};
+}
+
+static uint64_t touched_of(uint64_t state)
+{
+    return state >> 32;
+}
+
+static uint64_t until_of(uint64_t state)
+{
+    return state & UINT32_MAX;
+}
+
+/* value * (1 - 1/of)^steps, a step at a time as long as that matters. */
+static uint64_t decay(uint64_t value, uint64_t steps, uint64_t of)
+{
+    if (steps > 32 * of) {
+        return 0;
+    }
+    while (steps-- > 0 && value > 0) {
+        value -= (value + of - 1) / of;
+    }
+    return value;
+}
+
+/* What was usual, with the hours up to `hour` that passed without mail. */
+static uint64_t usual_at(uint64_t word, uint64_t hour)
+{
+    uint64_t from = word >> 32;
+    return from == 0 || hour <= from
+               ? word & UINT32_MAX
+               : decay(word & UINT32_MAX, hour - from, RATE_USUAL_HOURS);
+}
+
+/* --- the clock going on: what is usual --- */
+
+/* The hour `hour` ended with so many. */
+static void end_hour(struct slot *s, uint64_t hour, uint64_t count)
+{
+    uint64_t old = atomic_load(&s->usual);
+    for (;;) {
+        uint64_t value =
+            usual_at(old, hour + 1) + count * USUAL_FRACTION / RATE_USUAL_HOURS;
+        uint64_t new = (hour + 1) << 32 | at_most(value, UINT32_MAX);
+        if (old >> 32 > hour || atomic_compare_exchange_weak(&s->usual, &old, new)) {
+            return; /* or somebody was here before */
+        }
+    }
+}
+
+static void count(struct slot *s, enum rate_window w, uint64_t n, uint64_t now_s,
+                  bool stale)
+{
+    uint64_t epoch = now_s / window_s[w];
+    uint64_t old = atomic_load(&s->window[w]);
+    struct counted before;
+    struct counted c;
+    do {
+        before = unpack(old);
+        c = at_epoch(old, epoch, stale);
+        c.now += n;
+    } while (!atomic_compare_exchange_weak(&s->window[w], &old, pack(c)));
+    uint16_t past = (uint16_t)((uint16_t)epoch - (uint16_t)before.epoch);
+    if (w == RATE_HOUR && before.now > 0 && past != 0 && past < 0x8000) {
+        end_hour(s, epoch - past, before.now);
+    }
+}
+
+/* GCRA: the time up to which the limit is used up, moved on by n. It moves on beyond the burst by one
+ * at the most: who goes on while refused waits no longer for it. */
+static void fill(struct slot *s, uint64_t n, const struct rate_limit *l, uint64_t now_us)
+{
+    uint64_t step = window_s[l->window] * 1000000 / l->count;
+    uint64_t old = atomic_load(&s->full_us);
+    uint64_t new;
+    do {
+        uint64_t from = old > now_us ? old : now_us;
+        new = at_most(from + n * step, now_us + (l->burst + 1) * step);
+        new = new > old ? new : old;
+        new = at_most(new, now_us + (l->burst + 1) * step);
+    } while (!atomic_compare_exchange_weak(&s->full_us, &old, new));
+}
+
+static void touch(struct slot *s, uint64_t now_s)
+{
+    uint64_t old = atomic_load(&s->state);
+    while (touched_of(old) < now_s &&
+           !atomic_compare_exchange_weak(&s->state, &old, now_s << 32 | until_of(old))) {
+    }
+}
+
+static bool is_stale(const struct slot *s, enum rate_window w, uint64_t now_s)
+{
+    return touched_of(atomic_load(&s->state)) + 2 * window_s[w] <= now_s;
+}
+
+/* --- reading a slot --- */
+
+static void view_of(const struct slot *s, uint64_t now_us, struct rate_view *v)
+{
+    uint64_t now_s = now_us / 1000000;
+    uint64_t state = atomic_load(&s->state);
+    for (unsigned w = 0; w < RATE_WINDOWS; w++) {
+        uint64_t len = window_s[w];
+        struct counted c = at_epoch(atomic_load(&s->window[w]), now_s / len,
+                                    touched_of(state) + 2 * len <= now_s);
+        v->count[w] = c.now + c.before * (len - now_s % len) / len;
+    }
+    uint64_t hour = now_s / 3600;
+    uint64_t usual = usual_at(atomic_load(&s->usual), hour);
+    struct counted last = unpack(atomic_load(&s->window[RATE_HOUR]));
+    uint16_t past = (uint16_t)((uint16_t)hour - (uint16_t)last.epoch);
+    if (past != 0 && past < 0x8000 && touched_of(state) + 65535 * 3600 > now_s) {
+        /* an hour that ended, and nobody has come since to say so */
+        usual += decay(last.now * USUAL_FRACTION / RATE_USUAL_HOURS, (uint64_t)past - 1,
+                       RATE_USUAL_HOURS);
+    }
+    v->usual = usual / USUAL_FRACTION;
+    uint64_t signs = atomic_load(&s->signs);
+    struct counted sign = unpack(signs);
+    uint16_t days = (uint16_t)((uint16_t)(now_s / 86400) - (uint16_t)sign.epoch);
+    days = days < 0x8000 ? days : 0;
+    v->good = decay(sign.before, days, RATE_SIGN_DAYS) / SIGN_FRACTION;
+    v->bad = decay(sign.now, days, RATE_SIGN_DAYS) / SIGN_FRACTION;
+    v->full_us = atomic_load(&s->full_us);
+    v->touched_s = touched_of(state);
+    v->limited_until_s = until_of(state) > now_s ? until_of(state) : 0;
+}
+
+/* --- finding and taking slots --- */
+
+static struct slot *slots_of(const struct rate_table *t)
+{
+    return (struct slot *)((uintptr_t)t + RATE_HEAD_OCTETS);
+}
+
+/* The first slots of the two buckets where a tag may stand. */
+static void buckets_of(const struct rate_table *t, uint64_t tag, struct slot *out[2])
+{
+    uint64_t n = t->slots / RATE_BUCKET_SLOTS;
+    out[0] = slots_of(t) + tag % n * RATE_BUCKET_SLOTS;
+    out[1] =
+        slots_of(t) + (tag >> 20) * UINT64_C(0x9e3779b97f4a7c15) % n * RATE_BUCKET_SLOTS;
+}
+
+static struct slot *find(const struct rate_table *t, uint64_t tag)
+{
+    struct slot *bucket[2];
+    buckets_of(t, tag, bucket);
+    for (unsigned b = 0; b < 2; b++) {
+        for (unsigned i = 0; i < RATE_BUCKET_SLOTS; i++) {
+            if (atomic_load_explicit(&bucket[b][i].tag, memory_order_acquire) == tag) {
+                return &bucket[b][i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool is_busy(uint64_t tag)
+{
+    return (tag & busy_mark) == busy_mark;
+}
+
+static uint64_t busy_at(uint64_t now_s)
+{
+    return busy_mark | (now_s & ~busy_mark);
+}
+
+/* Left behind by a process that died while it took the slot, or whose clock was wrong. */
+static bool is_left(uint64_t tag, uint64_t now_s)
+{
+    uint64_t since = tag & ~busy_mark;
+    return is_busy(tag) && (since + BUSY_S < now_s || since > now_s + BUSY_S);
+}
+
+static unsigned bits_of(uint64_t n)
+{
+    return n == 0 ? 0 : 64 - (unsigned)__builtin_clzll(n);
+}
+
+/* What a slot in use is worth: the least goes. UINT64_MAX: it stays. */
+static uint64_t worth(const struct slot *s, uint64_t now_s)
+{
+    struct rate_view v;
+    view_of(s, now_s * 1000000, &v);
+    if (v.limited_until_s > now_s) {
+        return UINT64_MAX;
+    }
+    return v.touched_s +
+           (uint64_t)RATE_VALUE_S * bits_of(v.count[RATE_DAY] + v.usual + v.good);
+}
+
+/* The slot that a new key may have: a free one, else the one worth least. */
+static struct slot *choose(struct slot *const bucket[2], uint64_t now_s, uint64_t *tag)
+{
+    struct slot *best = NULL;
+    uint64_t least = UINT64_MAX;
+    for (unsigned b = 0; b < 2; b++) {
+        for (unsigned i = 0; i < RATE_BUCKET_SLOTS; i++) {
+            struct slot *s = &bucket[b][i];
+            uint64_t has = atomic_load(&s->tag);
+            if (has == TAG_FREE || is_left(has, now_s)) {
+                *tag = has;
+                return s;
+            }
+            uint64_t value = is_busy(has) ? UINT64_MAX : worth(s, now_s);
+            if (value < least) {
+                least = value;
+                best = s;
+                *tag = has;
+            }
+        }
+    }
+    return best;
+}
+
+static void clear(struct slot *s)
+{
+    for (unsigned w = 0; w < RATE_WINDOWS; w++) {
+        atomic_store_explicit(&s->window[w], 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&s->usual, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->signs, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->full_us, 0, memory_order_relaxed);
+    s->name_len = 0;
+}
+
+static void put_name(struct slot *s, const struct rate_key *key)
+{
+    size_t len = key->name.len < RATE_NAME_MAX ? key->name.len : RATE_NAME_MAX;
+    s->kind = (unsigned char)key->kind;
+    if (len > 0) {
+        memcpy(s->name, key->name.ptr, len);
+    }
+    s->name_len = (unsigned char)(len | (key->name.len > len ? CUT : 0));
+}
+
+/* NULL: all slots that the key may have are under limits. */
+static struct slot *take(struct rate_table *t, const struct rate_key *key, uint64_t now_s)
+{
+    struct slot *bucket[2];
+    buckets_of(t, key->tag, bucket);
+    for (unsigned attempt = 0; attempt < 2 * RATE_BUCKET_SLOTS; attempt++) {
+        uint64_t has = 0;
+        struct slot *s = choose(bucket, now_s, &has);
+        if (s == NULL) {
+            return NULL;
+        }
+        if (!atomic_compare_exchange_strong(&s->tag, &has, busy_at(now_s))) {
+            continue; /* somebody was faster: perhaps with our key */
+        }
+        clear(s);
+        atomic_store(&s->state, now_s << 32);
+        put_name(s, key);
+        struct slot *other = find(t, key->tag);
+        atomic_store_explicit(&s->tag, other == NULL ? key->tag : TAG_FREE,
+                              memory_order_release);
+        return other == NULL ? s : other;
+    }
+    return NULL;
+}
+
+static struct slot *find_or_take(struct rate_table *t, const struct rate_key *key,
+                                 uint64_t now_s)
+{
+    struct slot *s = find(t, key->tag);
+    return s != NULL ? s : take(t, key, now_s);
+}
+
+/* --- the table --- */
+
+size_t rate_size_for(size_t keys)
+{
+    size_t buckets = (keys + RATE_BUCKET_SLOTS - 1) / RATE_BUCKET_SLOTS;
+    return RATE_HEAD_OCTETS + buckets * RATE_BUCKET_SLOTS * RATE_SLOT_OCTETS;
+}
+
+size_t rate_capacity(const struct rate_table *t)
+{
+    return (size_t)t->slots;
+}
+
+struct rate_table *rate_init(void *memory, size_t octets, const uint64_t hash_key[2])
+{
+    struct rate_table *t = memory;
+    t->slots = (octets - RATE_HEAD_OCTETS) / RATE_SLOT_OCTETS / RATE_BUCKET_SLOTS *
+               RATE_BUCKET_SLOTS;
+    t->hash_key[0] = hash_key[0];
+    t->hash_key[1] = hash_key[1];
+    t->magic = magic;
+    return t;
+}
+
+struct rate_table *rate_attach(void *memory, size_t octets)
+{
+    struct rate_table *t = memory;
+    if (octets < rate_size_for(1) || t->magic != magic || t->slots == 0 ||
+        t->slots > (octets - RATE_HEAD_OCTETS) / RATE_SLOT_OCTETS) {
+        return NULL;
+    }
+    return t;
+}
+
+void rate_hash_key(const struct rate_table *t, uint64_t out[2])
+{
+    out[0] = t->hash_key[0];
+    out[1] = t->hash_key[1];
+}
+
+struct rate_key rate_key(const struct rate_table *t, enum rate_kind kind,
+                         struct slice name)
+{
+    uint64_t with_kind[2] = {t->hash_key[0] ^ (uint64_t)kind, t->hash_key[1]};
+    uint64_t tag = hash_octets(with_kind, name);
+    if (is_busy(tag)) {
+        tag &= ~busy_mark;
+    }
+    return (struct rate_key){tag == TAG_FREE ? 1 : tag, kind, name};
+}
+
+bool rate_read(const struct rate_table *t, const struct rate_key *key, uint64_t now_us,
+               struct rate_view *out)
+{
+    const struct slot *s = find(t, key->tag);
+    *out = (struct rate_view){0};
+    if (s == NULL) {
+        return false;
+    }
+    view_of(s, now_us, out);
+    return true;
+}
+
+bool rate_add(struct rate_table *t, const struct rate_key *key, uint64_t n,
+              const struct rate_limit *burst, uint64_t now_us, struct rate_view *out)
+{
+    uint64_t now_s = now_us / 1000000;
+    struct slot *s = find_or_take(t, key, now_s);
+    if (s == NULL) {
+        if (out != NULL) {
+            *out = (struct rate_view){0};
+        }
+        return false;
+    }
+    for (unsigned w = 0; w < RATE_WINDOWS; w++) {
+        count(s, (enum rate_window)w, n, now_s, is_stale(s, (enum rate_window)w, now_s));
+    }
+    if (burst != NULL && burst->count > 0 && burst->burst > 0) {
+        fill(s, n, burst, now_us);
+    }
+    touch(s, now_s);
+    if (out != NULL) {
+        view_of(s, now_us, out);
+    }
+    return true;
+}
+
+bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
+               unsigned bad, uint64_t now_us)
+{
+    uint64_t now_s = now_us / 1000000;
+    uint64_t day = now_s / 86400;
+    struct slot *s = find_or_take(t, key, now_s);
+    if (s == NULL) {
+        return false;
+    }
+    uint64_t old = atomic_load(&s->signs);
+    struct counted c;
+    do {
+        c = unpack(old);
+        uint16_t days = (uint16_t)((uint16_t)day - (uint16_t)c.epoch);
+        days = days < 0x8000 ? days : 0;
+        c.before = decay(c.before, days, RATE_SIGN_DAYS) + (uint64_t)good * SIGN_FRACTION;
+        c.now = decay(c.now, days, RATE_SIGN_DAYS) + (uint64_t)bad * SIGN_FRACTION;
+        while (c.before > RATE_COUNT_MAX || c.now > RATE_COUNT_MAX) {
+            c.before /= 2; /* their share stays */
+            c.now /= 2;
+        }
+        c.epoch = day;
+    } while (!atomic_compare_exchange_weak(&s->signs, &old, pack(c)));
+    touch(s, now_s);
+    return true;
+}
+
+void rate_hold(struct rate_table *t, const struct rate_key *key, uint64_t until_s,
+               uint64_t now_us)
+{
+    struct slot *s = find_or_take(t, key, now_us / 1000000);
+    if (s == NULL) {
+        return;
+    }
+    uint64_t old = atomic_load(&s->state);
+    uint64_t new;
+    do {
+        new = (old & ~(uint64_t)UINT32_MAX) | at_most(until_s, UINT32_MAX);
+    } while (!atomic_compare_exchange_weak(&s->state, &old, new));
+}
+
+void rate_forget(struct rate_table *t, const struct rate_key *key)
+{
+    struct slot *s = find(t, key->tag);
+    uint64_t tag = key->tag;
+    if (s != NULL) {
+        (void)atomic_compare_exchange_strong(&s->tag, &tag, TAG_FREE);
+    }
+}
+
+/* --- limits --- */
+
+static uint64_t step_us(const struct rate_limit *l)
+{
+    return window_s[l->window] * 1000000 / l->count;
+}
+
+uint64_t rate_measured(const struct rate_limit *l, const struct rate_view *v,
+                       uint64_t now_us)
+{
+    if (l->burst == 0 || l->count == 0) {
+        return v->count[l->window];
+    }
+    uint64_t step = step_us(l);
+    return v->full_us <= now_us ? 0 : (v->full_us - now_us + step - 1) / step;
+}
+
+bool rate_over(const struct rate_limit *l, const struct rate_view *v, uint64_t now_us)
+{
+    return l->count > 0 &&
+           rate_measured(l, v, now_us) > (l->burst > 0 ? l->burst : l->count);
+}
+
+uint64_t rate_wait_s(const struct rate_limit *l, const struct rate_view *v,
+                     uint64_t now_us)
+{
+    uint64_t measured = rate_measured(l, v, now_us);
+    uint64_t allowed = l->burst > 0 ? l->burst : l->count;
+    if (l->count == 0 || measured < allowed) {
+        return 1;
+    }
+    uint64_t over = measured - allowed + 1;
+    uint64_t wait = l->burst > 0
+                        ? (over * step_us(l) + 999999) / 1000000
+                        : window_s[l->window] * over / (measured == 0 ? 1 : measured);
+    return wait == 0 ? 1 : wait;
+}
+
+/* --- all of them --- */
+
+bool rate_next(const struct rate_table *t, size_t *at, uint64_t now_us,
+               struct rate_entry *out)
+{
+    for (; *at < t->slots; (*at)++) {
+        const struct slot *s = slots_of(t) + *at;
+        uint64_t tag = atomic_load_explicit(&s->tag, memory_order_acquire);
+        if (tag == TAG_FREE || is_busy(tag) || s->kind >= RATE_KIND_COUNT) {
+            continue;
+        }
+        out->kind = (enum rate_kind)s->kind;
+        out->cut = (s->name_len & CUT) != 0;
+        out->name_len = (unsigned char)at_most(s->name_len & ~CUT & 0xff, RATE_NAME_MAX);
+        memcpy(out->name, s->name, sizeof out->name);
+        view_of(s, now_us, &out->view);
+        (*at)++;
+        return true;
+    }
+    return false;
+}
+
+bool rate_save_next(const struct rate_table *t, size_t *at,
+                    unsigned char out[RATE_SLOT_OCTETS])
+{
+    for (; *at < t->slots; (*at)++) {
+        const struct slot *s = slots_of(t) + *at;
+        uint64_t tag = atomic_load_explicit(&s->tag, memory_order_acquire);
+        if (tag == TAG_FREE || is_busy(tag)) {
+            continue;
+        }
+        memcpy(out, s, RATE_SLOT_OCTETS);
+        memcpy(out, &tag, sizeof tag);
+        (*at)++;
+        return true;
+    }
+    return false;
+}
+
+bool rate_load(struct rate_table *t, const unsigned char in[RATE_SLOT_OCTETS],
+               uint64_t now_us)
+{
+    struct slot saved;
+    struct slot *bucket[2];
+    memcpy(&saved, in, sizeof saved);
+    uint64_t tag = atomic_load(&saved.tag);
+    if (tag == TAG_FREE || is_busy(tag) || saved.kind >= RATE_KIND_COUNT ||
+        (saved.name_len & ~CUT & 0xff) > RATE_NAME_MAX || find(t, tag) != NULL) {
+        return false;
+    }
+    buckets_of(t, tag, bucket);
+    for (unsigned i = 0; i < 2 * RATE_BUCKET_SLOTS; i++) {
+        struct slot *s = &bucket[i / RATE_BUCKET_SLOTS][i % RATE_BUCKET_SLOTS];
+        uint64_t free_tag = TAG_FREE;
+        if (atomic_compare_exchange_strong(&s->tag, &free_tag,
+                                           busy_at(now_us / 1000000))) {
+            memcpy((unsigned char *)s + sizeof s->tag, in + sizeof s->tag,
+                   sizeof *s - sizeof s->tag);
+            atomic_store_explicit(&s->tag, tag, memory_order_release);
+            return true;
+        }
+    }
+    return false;
+}
