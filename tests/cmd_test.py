@@ -4,6 +4,7 @@ Arguments: the program, the source directory.
 """
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -112,11 +113,12 @@ class CommandLine(unittest.TestCase):
         for part in ("head", "tail"):
             text = (SOURCE / f"docs/man/postern.conf.5.{part}.scd").read_text(encoding="utf-8")
             files += text.split("```\n")[1::2]
-        self.assertEqual(len(files), 3)
+        self.assertEqual(len(files), 5)
         pem = self.write("x.pem", "")
         for text in files:
-            text = text.replace("/etc/postern/fullchain.pem", pem)
-            text = text.replace("/etc/postern/key.pem", pem)
+            text = re.sub(r"/etc/postern/\w+\.(pem|key)", pem, text)
+            if "listener" not in text:
+                text += 'listener "x" { address = "127.0.0.1:25" service = mx tls = none }\n'
             if "hostname" not in text:
                 text = "hostname = mx.example.org\n" + text
             if "tls = starttls" in text and "certificate" not in text:

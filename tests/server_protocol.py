@@ -2,14 +2,17 @@
 """The whole server: proxies in front of it, TLS as clients meet it, parameters that are kept.
 
 usage: server_protocol.py POSTERN [PART...]"""
+import base64
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
 import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from server import (PORTS, Connection, Failed, Server, certificate_files,  # noqa: E402
@@ -268,7 +271,54 @@ def parameters(make):
     require("kept in the spool", any(kept in path.read_bytes() for path in (server.state / "spool").glob("segment-*")))
 
 
-PARTS = (proxy_protocol, proxy_of_a_stranger, xclient, tls_versions, names_and_reload, tickets, client_certificate,
+def swaks(make):
+    """The same by a client that others wrote."""
+    if shutil.which("swaks") is None:
+        return
+    server = make(listeners=["mx", "relay proxy=yes"],
+                  settings=['trust.proxy-networks = {"127.0.0.0/8"}', 'trust.xclient-networks = {"127.0.0.0/8"}'])
+    server.add_users(USER)
+    server.start()
+
+    def send(port, *options):
+        done = subprocess.run(["swaks", "--server", f"{server.host}:{port}", "--from", "ann@client.example", "--to",
+                               USER, "--helo", "client.example", *options], capture_output=True, text=True, timeout=20)
+        require(done.stdout + done.stderr, done.returncode == 0)
+    send(PORTS["mx"], "--xclient", "ADDR=198.51.100.11 NAME=swaks.example", "--tls", "--pipeline")
+    proxy = ["--proxy-family", "TCP4", "--proxy-source", "198.51.100.12", "--proxy-source-port", "1025", "--proxy-dest",
+             "192.0.2.25", "--proxy-dest-port", "25", "--tls", "--quit-after", "EHLO"]
+    send(PORTS["relay"], "--proxy-version", "1", *proxy)
+    send(PORTS["relay"], "--proxy-version", "2", "--proxy-protocol", "STREAM", "--proxy-command", "PROXY",
+         "--proxy-family", "AF_INET", *proxy[2:])
+    require("by XCLIENT", b"([198.51.100.11])" in server.messages(USER, 1)[0])
+    wait_until("by PROXY, twice", lambda: server.run("why", "198.51.100.12", status=None).count("client.example") >= 2)
+
+
+def future_release(make):
+    server = make(listeners=["mx", "submissions"])
+    server.run("domain", "add", "example.test")
+    password = server.run("user", "add", "ann@example.test", "--generate").split()[-1]
+    server.add_users(USER)
+    server.start()
+    c = server.connect("submissions")
+    offered = str(c.hello())
+    require(offered, re.search(r"FUTURERELEASE 604800 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", offered)
+            and "DELIVERBY 60" in offered and "MT-PRIORITY" in offered)
+    c.do("AUTH PLAIN " + base64.b64encode(f"\0ann@example.test\0{password}".encode()).decode(), 235)
+    c.do("MAIL FROM:<ann@example.test> HOLDFOR=604801", 555)
+    c.message(MAIL, USER, sender="ann@example.test", parameters=" HOLDFOR=3 BY=120;R MT-PRIORITY=3")
+    begin = time.monotonic()
+    c.message(MAIL, USER, sender="ann@example.test")
+    server.messages(USER, 1)
+    # It is held over a reload too.
+    server.process.send_signal(signal.SIGHUP)
+    wait_until("reloaded", lambda: "event=reloaded" in server.log())
+    require("held", len(server.files(USER)) == 1)
+    server.messages(USER, 2)
+    require(f"after 3 s: {time.monotonic() - begin}", time.monotonic() - begin > 2.5)
+
+
+PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, tls_versions, names_and_reload, tickets, client_certificate,
          utf8, parameters)
 
 
