@@ -31,6 +31,7 @@ static const struct {
     void (*run)(struct run *run);
 } kinds[] = {
     {"spf", run_spf},
+    {"dkim-verify", run_dkim},
 };
 
 void case_begin(struct run *run, const char *id)
