@@ -30,6 +30,8 @@ static const struct {
     const char *kind;
     void (*run)(struct run *run);
 } kinds[] = {
+    {"dmarc", run_dmarc},
+    {"dmarc-from", run_dmarc_from},
     {"spf", run_spf},
     {"dkim-verify", run_dkim},
 };

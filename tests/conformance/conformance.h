@@ -56,6 +56,8 @@ MUST_USE bool zone_question(const struct zone *zone, unsigned number, enum dns_t
 /* A message at the empty line that ends its header section, or where that ends without one. */
 void split_message(struct slice message, struct slice *header, struct slice *body);
 
+void run_dmarc(struct run *run);
+void run_dmarc_from(struct run *run);
 void run_spf(struct run *run);
 void run_dkim(struct run *run);
 #endif
