@@ -15,11 +15,10 @@
  * BUGS    an attached message in base64 is a leaf: decode it and read it as a message. */
 #ifndef MESSAGE_MIME_READ_H
 #define MESSAGE_MIME_READ_H
-#include "base/buf.h"
+#include "message/decode.h"
+#include "message/params.h"
 
 enum { MIME_PARTS_MAX = 64, MIME_DEPTH_MAX = 8 };
-
-enum mime_encoding { MIME_IDENTITY = 0, MIME_QUOTED_PRINTABLE, MIME_BASE64 };
 
 struct mime_part {
     struct slice header, body; /* as in the message; header without its blank line */
@@ -59,9 +58,6 @@ bool mime_unfold(struct slice value, struct buf *out);
  * empty. A first line "From ..." (mbox) is skipped. */
 void mime_split(struct slice message, struct slice *header, struct slice *body);
 
-/* Parameter of Content-Type and its like, e.g. "charset"; appends its value, quotes taken off. */
-bool mime_param(struct slice params, const char *name, struct buf *out);
-
 /* --- text --- */
 
 /* Appends `in` as UTF-8; false: the charset is unknown or the octets do not fit it. What was
@@ -73,8 +69,6 @@ struct mime_charset {
 
 /* Undoes the transfer encoding; appends octets. */
 bool mime_decode(const struct mime_part *part, struct buf *out);
-bool mime_decode_base64(struct slice in, struct buf *out);
-bool mime_decode_quoted(struct slice in, struct buf *out);
 
 /* Appends octets of that charset as UTF-8; where that cannot be done, ASCII stays and each
  * other octet that is no UTF-8 becomes U+FFFD. */

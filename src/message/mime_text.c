@@ -5,108 +5,6 @@
 
 /* --- transfer encodings --- */
 
-static const int8_t base64_value[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
-    ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
-    ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
-    ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
-    ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
-    ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
-    ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
-    ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
-    ['/'] = 64,
-};
-
-bool mime_decode_base64(struct slice in, struct buf *out)
-{
-    unsigned char *at = buf_room(out, in.len / 4 * 3 + 3);
-    if (at == NULL) {
-        return false;
-    }
-    size_t n = 0;
-    uint32_t bits = 0;
-    unsigned have = 0;
-    for (size_t i = 0; i < in.len; i++) {
-        int value = base64_value[in.ptr[i]] - 1;
-        if (value < 0) {
-            /* "=" ends a run; what follows may be another one (joined encoded words). */
-            have = in.ptr[i] == '=' ? 0 : have;
-            continue;
-        }
-        bits = bits << 6 | (uint32_t)value;
-        if (++have == 4) {
-            at[n++] = (unsigned char)(bits >> 16);
-            at[n++] = (unsigned char)(bits >> 8);
-            at[n++] = (unsigned char)bits;
-            have = 0;
-        } else if (i + 1 < in.len && in.ptr[i + 1] == '=' && have >= 2) {
-            at[n++] = (unsigned char)(bits >> (have == 2 ? 4 : 10));
-            if (have == 3) {
-                at[n++] = (unsigned char)(bits >> 2);
-            }
-            have = 0;
-        }
-    }
-    if (have >= 2) { /* padding cut off */
-        at[n++] = (unsigned char)(bits >> (have == 2 ? 4 : 10));
-    }
-    if (have == 3) {
-        at[n++] = (unsigned char)(bits >> 2);
-    }
-    buf_grew(out, n);
-    return true;
-}
-
-static int hex_value(unsigned char c)
-{
-    if (ascii_is_digit(c)) {
-        return c - '0';
-    }
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* "=3D": the octet, else -1. */
-static int quoted_octet(struct slice s)
-{
-    if (s.len < 3 || s.ptr[0] != '=') {
-        return -1;
-    }
-    int high = hex_value(s.ptr[1]), low = hex_value(s.ptr[2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-bool mime_decode_quoted(struct slice in, struct buf *out)
-{
-    unsigned char *at = buf_room(out, in.len + 1);
-    if (at == NULL) {
-        return false;
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < in.len; i++) {
-        struct slice rest = slice_from(in, i);
-        if (rest.ptr[0] != '=') {
-            at[n++] = rest.ptr[0];
-            continue;
-        }
-        int octet = quoted_octet(rest);
-        if (octet >= 0) {
-            at[n++] = (unsigned char)octet;
-            i += 2;
-            continue;
-        }
-        size_t end = slice_find(rest, '\n');
-        if (end < rest.len && slice_strip(slice_sub(rest, 1, end)).len == 0) {
-            i += end; /* soft line break */
-        } else {
-            at[n++] = '=';
-        }
-    }
-    buf_grew(out, n);
-    return true;
-}
-
 bool mime_decode(const struct mime_part *part, struct buf *out)
 {
     switch (part->encoding) {
@@ -115,6 +13,7 @@ bool mime_decode(const struct mime_part *part, struct buf *out)
     case MIME_QUOTED_PRINTABLE:
         return mime_decode_quoted(part->body, out);
     case MIME_IDENTITY:
+    case MIME_UUENCODE:
         break;
     }
     return buf_add(out, part->body);
@@ -350,7 +249,7 @@ static void decode_word(const struct word *w, struct buf *out)
         return;
     }
     for (size_t i = 0; i < w->text.len; i++) {
-        int octet = quoted_octet(slice_from(w->text, i));
+        int octet = mime_quoted_octet(slice_from(w->text, i));
         unsigned char c = w->text.ptr[i];
         (void)buf_add_byte(out, octet >= 0 ? (unsigned char)octet : c == '_' ? ' ' : c);
         i += octet >= 0 ? 2 : 0;
@@ -433,7 +332,7 @@ static size_t add_entity(struct slice s, struct buf *out)
     if (name.ptr[0] == '#') {
         bool hex = name.len > 1 && ascii_lower(name.ptr[1]) == 'x';
         for (size_t i = hex ? 2 : 1; i < name.len && code < 0x110000; i++) {
-            int digit = hex_value(name.ptr[i]);
+            int digit = mime_hex_value(name.ptr[i]);
             code = code * (hex ? 16 : 10) + (uint32_t)(digit < 0 ? 0 : digit);
         }
     }
