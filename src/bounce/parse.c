@@ -43,6 +43,9 @@ struct bounce_parser *bounce_parser_new(struct bounce_classifier *classifier,
         p->classifier = classifier;
         p->convert = convert != NULL ? *convert : (struct mime_charset){0};
         arena_init(&p->arena, BOUNCE_PARSE_MAX);
+        for (unsigned i = 0; i < BOUNCE_LEVELS_MAX; i++) {
+            buf_init(&p->inner[i], INNER_MAX);
+        }
     }
     return p;
 }
@@ -52,7 +55,7 @@ void bounce_parser_free(struct bounce_parser **p)
     if (*p != NULL) {
         arena_clear(&(*p)->arena);
         for (unsigned i = 0; i < BOUNCE_LEVELS_MAX; i++) {
-            free((*p)->inner[i]);
+            buf_clear(&(*p)->inner[i]);
         }
         free(*p);
         *p = NULL;
@@ -182,8 +185,27 @@ static void read_notice(struct bounce_parser *p)
     p->notice = text.len > 0 ? text : html;
 }
 
+/* The start of a part, its transfer encoding undone. */
+static struct slice part_octets(struct bounce_parser *p, const struct mime_part *part)
+{
+    if (part->encoding == MIME_IDENTITY) {
+        return part->body;
+    }
+    struct buf plain;
+    struct mime_part cut = *part;
+    struct slice kept = {0};
+    cut.body = slice_sub(part->body, 0, COPY_MAX);
+    buf_init(&plain, COPY_MAX);
+    (void)mime_decode(&cut, &plain);
+    if (!arena_dup(&p->arena, buf_slice(&plain), &kept)) {
+        kept = (struct slice){0};
+    }
+    buf_clear(&plain);
+    return kept;
+}
+
 /* The header section of the original: a part of its own, or behind the notice. */
-static struct slice find_copy(const struct bounce_parser *p, struct slice behind)
+static struct slice find_copy(struct bounce_parser *p, struct slice behind)
 {
     const struct mime_message *m = &p->mime;
     for (unsigned i = 1; i < m->n; i++) {
@@ -193,7 +215,7 @@ static struct slice find_copy(const struct bounce_parser *p, struct slice behind
         }
         if (mime_is(part, "text/rfc822-headers") || mime_is(part, "message/rfc822*") ||
             mime_is(part, "message/global-headers")) {
-            return part->body;
+            return part_octets(p, part);
         }
     }
     struct slice header, body, line, start = behind;
@@ -451,7 +473,6 @@ static const struct format before_inner[] = {
 static const struct format after_inner[] = {{"original", take_original}};
 
 /* Whose report it is, for people; the extractors do not ask. */
-/* Whose report it is, for people; the extractors do not ask. */
 /* clang-format off */
 static const char *const maker_words[] = {
     "This is the qmail-send program", "created automatically by mail delivery software",
@@ -529,8 +550,32 @@ static bool parse_level(struct bounce_parser *p, struct slice message,
     return try_formats(p, before_inner, sizeof before_inner / sizeof before_inner[0]);
 }
 
-/* A report that somebody passed on: attached, or below the text. */
-static struct slice inner_message(const struct bounce_parser *p, struct slice behind)
+/* A message attached in base64, or as a file. */
+static bool is_wrapped(const struct mime_part *part)
+{
+    struct buf name;
+    bool eml = false;
+    if (part->has_parts || part->is_message) {
+        return false;
+    }
+    if (mime_is(part, "message/rfc822*") || mime_is(part, "message/global")) {
+        return part->encoding != MIME_IDENTITY;
+    }
+    if (!mime_is(part, "application/octet-stream")) {
+        return false;
+    }
+    buf_init(&name, COPY_MAX);
+    if (mime_param(part->params, "name", &name) && name.len > 4) {
+        eml = slice_ieq(slice_from(buf_slice(&name), name.len - 4), SLICE(".eml"));
+    }
+    buf_clear(&name);
+    return eml;
+}
+
+/* A report that somebody passed on: attached, or below the text. It is valid as long as
+ * `message` is; what had to be decoded, or lies in the arena, goes to `store`. */
+static struct slice inner_message(const struct bounce_parser *p, struct slice message,
+                                  struct slice behind, struct buf *store)
 {
     for (unsigned i = 1; i < p->mime.n; i++) {
         const struct mime_part *part = &p->mime.part[i];
@@ -539,13 +584,24 @@ static struct slice inner_message(const struct bounce_parser *p, struct slice be
             return (struct slice){start,
                                   (size_t)(part->body.ptr + part->body.len - start)};
         }
+        if (is_wrapped(part)) {
+            buf_reset(store);
+            (void)mime_decode(part, store); /* what fits counts */
+            return buf_slice(store);
+        }
     }
     struct slice rest = slice_sub(behind, 0, NOTICE_MAX), line;
     for (int i = 0; i < 8; i++) {
         struct slice header, body;
         mime_split(rest, &header, &body);
         if (header.len > 0) {
-            return slice_from(behind, (size_t)(rest.ptr - behind.ptr));
+            rest = slice_from(behind, (size_t)(rest.ptr - behind.ptr));
+            if (rest.ptr >= message.ptr && rest.ptr < message.ptr + message.len) {
+                return rest;
+            }
+            buf_reset(store);
+            (void)buf_add(store, slice_sub(rest, 0, INNER_MAX));
+            return buf_slice(store);
         }
         if (!slice_line(&rest, &line)) {
             break;
@@ -559,39 +615,48 @@ static bool is_report(enum bounce_mail_kind kind)
     return kind != BOUNCE_MAIL_NONE && kind != BOUNCE_MAIL_AUTO_REPLY;
 }
 
-static bool parse_message(struct bounce_parser *p, struct slice message, unsigned level)
+/* Level by level inwards, until one is a report; then outwards again, for what is a report about
+ * somebody it does not name. An automatic answer within another message is just a letter. */
+static bool parse_message(struct bounce_parser *p, struct slice message)
 {
-    struct slice behind;
-    if (parse_level(p, message, &behind)) {
-        return true;
-    }
-    struct slice inner = inner_message(p, behind);
-    if (level + 1 < BOUNCE_LEVELS_MAX && inner.len > 0) {
-        /* `inner` may lie in the arena, which the next level empties. */
-        bool borrowed = inner.ptr >= message.ptr && inner.ptr < message.ptr + message.len;
-        unsigned char *copy = borrowed ? NULL : malloc(inner.len);
-        if (copy != NULL) {
-            memcpy(copy, inner.ptr, inner.len);
-            free(p->inner[level]);
-            p->inner[level] = copy;
-            inner.ptr = copy;
-        }
-        if (borrowed || copy != NULL) {
-            if (parse_message(p, inner, level + 1) &&
-                p->mail.kind != BOUNCE_MAIL_AUTO_REPLY) {
+    struct slice level[BOUNCE_LEVELS_MAX], behind;
+    unsigned n = 0;
+    level[0] = message;
+    for (;;) {
+        if (parse_level(p, level[n], &behind)) {
+            if (n == 0 || p->mail.kind != BOUNCE_MAIL_AUTO_REPLY) {
                 return true;
             }
-            if (parse_level(p, message, &behind)) {
-                return true;
-            }
+            break;
+        }
+        if (n + 1 == BOUNCE_LEVELS_MAX) {
+            break;
+        }
+        struct slice inner = inner_message(p, level[n], behind, &p->inner[n]);
+        if (inner.len == 0) {
+            break;
+        }
+        level[++n] = inner;
+    }
+    bool letter = p->mail.kind == BOUNCE_MAIL_AUTO_REPLY;
+    for (;;) {
+        if (!letter && try_formats(p, after_inner, 1)) {
+            return true;
+        }
+        if (n == 0) {
+            return false;
+        }
+        letter = false;
+        if (parse_level(p, level[--n], &behind)) {
+            return true;
         }
     }
-    return try_formats(p, after_inner, 1);
 }
 
 const struct bounce_mail *bounce_parse(struct bounce_parser *p, struct slice message)
 {
-    if (parse_message(p, message, 0)) {
+    if (parse_message(p, message)) {
+        text_complete_alone(p);
         parse_settle(p);
     }
     read_original(p);

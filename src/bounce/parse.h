@@ -10,8 +10,8 @@
  * Errors  none: what is no report is BOUNCE_MAIL_NONE with no recipients. Memory that runs
  *         short shortens texts.
  * Limits  BOUNCE_RCPTS_MAX recipients (`more` counts the rest), texts of BOUNCE_TEXT_MAX octets,
- *         BOUNCE_PARSE_MAX octets of working memory. Time is linear in the message.
- * BUGS    a report in an attached message in base64 is not found. */
+ *         BOUNCE_PARSE_MAX octets of working memory, and the first 1 MiB of an attached message
+ *         that had to be decoded, at two levels. Time is linear in the message. */
 #ifndef BOUNCE_PARSE_H
 #define BOUNCE_PARSE_H
 #include "bounce/classify.h"

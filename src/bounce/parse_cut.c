@@ -21,7 +21,7 @@ static const char *const copy_starts[] = {
 /* From here on the same words also begin sentences that announce nothing. */
 static const char *const *const copy_plain = copy_starts + 11;
 static const char *const copy_not[] = {
-    " was ", " has ", " is ", " could", " size", " id", " from", " to ", NULL};
+    " was ", " has ", " is ", " could", " size", " id", " from", " to ", " detail", NULL};
 static const char *const header_starts[] = {
     "received:", "return-path:", "x-received:", "dkim-signature:",
     "x-google-smtp-source:", "message-id:", "mime-version:", "arc-seal:",

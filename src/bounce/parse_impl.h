@@ -7,12 +7,15 @@
 #ifndef BOUNCE_PARSE_IMPL_H
 #define BOUNCE_PARSE_IMPL_H
 #include "base/arena.h"
+#include "base/buf.h"
 #include "bounce/parse.h"
 
 enum {
-    BOUNCE_LEVELS_MAX = 3,  /* reports forwarded in reports */
-    NOTICE_MAX = 64 * 1024, /* octets of a notice that are read */
-    ADDRESSES_MAX = 512,    /* addresses in a notice that are looked at */
+    BOUNCE_LEVELS_MAX = 3,   /* reports forwarded in reports */
+    NOTICE_MAX = 64 * 1024,  /* octets of a notice that are read */
+    INNER_MAX = 1024 * 1024, /* octets of a forwarded report that had to be decoded */
+    COPY_MAX = 16 * 1024,    /* of the original, where it had to be decoded */
+    ADDRESSES_MAX = 512,     /* addresses in a notice that are looked at */
 };
 
 /* Fields of the report's own header that tell something. */
@@ -47,9 +50,8 @@ struct bounce_parser {
     struct bounce_recipient rcpt[BOUNCE_RCPTS_MAX];
     struct mentions *mentions; /* addresses of that notice; NULL: not looked for yet */
     struct slice mentions_of;
-    unsigned char
-        *inner[BOUNCE_LEVELS_MAX]; /* forwarded reports that had to be decoded */
-    bool has_fields;               /* the notice has delivery-status fields in it */
+    struct buf inner[BOUNCE_LEVELS_MAX]; /* forwarded reports that had to be decoded */
+    bool has_fields;                     /* the notice has delivery-status fields in it */
     bool delayed;  /* what the whole report says, where a recipient's part does not */
     unsigned sure; /* how sure it is that this is a report: 0 not at all */
 };
@@ -104,6 +106,8 @@ unsigned text_extract(struct bounce_parser *p, struct slice notice);
 /* Completes a recipient whose machine-readable part says little: code, reply, host. */
 void text_complete(struct bounce_parser *p, struct slice notice,
                    struct bounce_recipient *r);
+/* A single recipient about whom nothing definite is said: what the notice quotes is. */
+void text_complete_alone(struct bounce_parser *p);
 /* Reply, code, status, host and stage out of what was said about a recipient. */
 void text_fill(struct bounce_parser *p, struct slice said, struct bounce_recipient *r);
 /* A session's transcript in the notice tells of the recipient. False: there is none. */

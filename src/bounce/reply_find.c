@@ -58,6 +58,13 @@ static bool find_status(struct slice s, size_t from, unsigned klass,
 
 /* --- codes --- */
 
+/* The first octet of a character from U+3000 on, full-width punctuation among them: such text
+ * runs into a code without a blank. */
+static bool is_east_asian(unsigned char c)
+{
+    return (c >= 0xe3 && c <= 0xed) || c == 0xef;
+}
+
 /* "550" at i, alone. */
 static bool code_at(struct slice s, size_t i)
 {
@@ -66,6 +73,8 @@ static bool code_at(struct slice s, size_t i)
     }
     unsigned char before = i > 0 ? s.ptr[i - 1] : ' ';
     unsigned char after = i + 3 < s.len ? s.ptr[i + 3] : ' ';
+    before = before >= 0x80 && i >= 3 && is_east_asian(s.ptr[i - 3]) ? ' ' : before;
+    after = is_east_asian(after) ? ' ' : after;
     if (is_word(before) || strchr("./-=@+$%", before) != NULL || is_word(after) ||
         strchr("/@=%+", after) != NULL) {
         return false;
@@ -110,9 +119,12 @@ static bool is_counted(struct slice after)
 static bool is_introduced(struct slice before)
 {
     static const char *const words[] = {
-        "said",  "returned", "response", "responded", "code",    "error",
-        "reply", "replied",  "status",   "was",       "with",    "message",
-        "smtp",  "reason",   "failed",   "answer",    "returns", "says"};
+        "said",   "returned", "response", "responded", "code",    "error",
+        "reply",  "replied",  "status",   "was",       "with",    "message",
+        "smtp",   "reason",   "failed",   "answer",    "returns", "says",
+        "返回",   "错误",     "原因",     "代码",      "信息",    "错误码",
+        "エラー", "応答",     "理由",     "오류",      "fehler",  "meldung",
+        "grund",  "erreur",   "motif",    "errore",    "motivo",  "ошибка"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         struct slice word = slice_of(words[i]);
         if (before.len >= word.len &&
@@ -128,7 +140,18 @@ static unsigned score_before(struct slice s, size_t i)
 {
     size_t end = i;
     bool quote = false, colon = false;
-    while (end > 0 && strchr(" \t'\"[(<#:;,", s.ptr[end - 1]) != NULL) {
+    for (;;) {
+        /* U+FF0C "，", U+FF1A "：" and the like, or U+3001 "、" to U+3011 "】" */
+        const unsigned char *wide = end >= 3 ? s.ptr + end - 3 : NULL;
+        if (wide != NULL && ((wide[0] == 0xef && wide[1] == 0xbc) ||
+                             (wide[0] == 0xe3 && wide[1] == 0x80))) {
+            end -= 3;
+            colon = true;
+            continue;
+        }
+        if (end == 0 || strchr(" \t'\"[(<#:;,", s.ptr[end - 1]) == NULL) {
+            break;
+        }
         end--;
         quote =
             quote || (!is_blank(s.ptr[end]) && s.ptr[end] != ':' && s.ptr[end] != ',');
