@@ -66,7 +66,8 @@ struct config_times {
  *   ENUM      int                  -                a word
  *   TIMES     struct config_times  ms of each       list of times, at least one
  *   NETWORKS  struct netset        networks         list of "192.0.2.0/24", "2001:db8::1"
- *   RESOLVERS struct config_list   items            list of "address", "address@port" */
+ *   RESOLVERS struct config_list   items            list of "address", "address@port"
+ *   ZONES     struct config_list   items            list of "zone address", "zone address@port" */
 #define CONFIG_TYPE_STR       char *
 #define CONFIG_TYPE_DOMAIN    char *
 #define CONFIG_TYPE_PATH      char *
@@ -81,6 +82,7 @@ struct config_times {
 #define CONFIG_TYPE_TIMES     struct config_times
 #define CONFIG_TYPE_NETWORKS  struct netset
 #define CONFIG_TYPE_RESOLVERS struct config_list
+#define CONFIG_TYPE_ZONES     struct config_list
 
 /* clang-format off */
 #define CONFIG_SETTINGS(X) \
@@ -97,6 +99,14 @@ struct config_times {
     X("trust", "proxy-networks", trust_proxy_networks, NETWORKS, "", 0, 64, "", "networks whose header of the PROXY protocol is believed") \
     X("trust", "xclient-networks", trust_xclient_networks, NETWORKS, "", 0, 64, "", "networks that may say with XCLIENT for whom they speak") \
     X("dns", "forward", dns_forward, RESOLVERS, "", 0, 16, "", "resolvers to ask, address@port (default: /etc/resolv.conf)") \
+    X("dns", "recursive", dns_recursive, BOOL, "no", 0, 0, "", "yes: no resolver is asked, but the servers of each zone, from the root on") \
+    X("dns", "forward-zones", dns_forward_zones, ZONES, "", 0, 64, "", "zones with resolvers of their own: \"example.org 192.0.2.53\"") \
+    X("dns", "stub-zones", dns_stub_zones, ZONES, "", 0, 64, "", "zones whose own servers are asked at these addresses") \
+    X("dns", "trust-anchors", dns_trust_anchors, PATHS, "", 0, 16, "", "files with DS or DNSKEY records that answers are validated by (DNSSEC), such as /usr/share/dns/root.key; none: nothing is validated") \
+    X("dns", "timeout", dns_timeout, TIME, "8 s", 100, 50000, "", "wait for one answer") \
+    X("dns", "budget", dns_budget, TIME, "20 s", 100, 50000, "", "wait for all answers that one message, or one session, needs") \
+    X("dns", "questions", dns_questions, INT, "250", 10, 10000, "", "questions that one message, or one session, may need") \
+    X("dns", "cache-size", dns_cache_size, SIZE, "32 MiB", 1048576, 4294967296, "", "memory for answers, in each process") \
     X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "", "largest message") \
     X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "", "recipients of one transaction") \
     X("limits", "hold-time", limits_hold_time, TIME, "7 d", 0, 31536000000, "", "how long a submitted message may ask to be held (FUTURERELEASE); 0 s: not offered") \

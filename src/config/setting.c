@@ -193,6 +193,18 @@ static const char *take_resolver(const struct setting *s, struct slice text, voi
     return address_is_resolver(text) ? take_item(s, text, field) : "it is no address";
 }
 
+static const char *take_zone(const struct setting *s, struct slice text, void *field)
+{
+    size_t space = slice_find(text, ' ');
+    struct slice zone = slice_sub(text, 0, space);
+    if (!address_is_domain(zone) && !slice_eq(zone, SLICE("."))) {
+        return "it does not begin with a zone";
+    }
+    return address_is_resolver(slice_from(text, space + 1))
+               ? take_item(s, text, field)
+               : "no address stands behind the zone";
+}
+
 static const char *take_path(const struct setting *s, struct slice text, void *field)
 {
     enum { PATH_TEXT_MAX = 4000 };
@@ -318,6 +330,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_TIMES]     = {true,  true,  offsetof(struct config_times, n), "a list of times, each", take_times, print_times, clear_times},
     [SETTING_NETWORKS]  = {true,  true,  offsetof(struct netset, n), "a list of networks such as \"192.0.2.0/24\", \"2001:db8::/32\"", take_network, print_network, clear_networks},
     [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_item, clear_list},
+    [SETTING_ZONES]     = {true,  true,  offsetof(struct config_list, n), "a list of zones with an address each, such as \"example.org 192.0.2.53@5300\"", take_zone, print_item, clear_list},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
 };
 /* clang-format on */
@@ -431,6 +444,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_BOOL:
     case SETTING_NETWORKS:
     case SETTING_RESOLVERS:
+    case SETTING_ZONES:
     case SETTING_PATHS:
     case SETTING_TYPES:
         break;

@@ -23,6 +23,7 @@ enum setting_type {
     SETTING_NETWORKS,
     SETTING_RESOLVERS,
     SETTING_PATHS,
+    SETTING_ZONES,
     SETTING_TYPES
 };
 

@@ -199,6 +199,11 @@ static const char *smtpd_open(struct role_ctx *ctx)
     if (d->input == NULL) {
         return "out of memory";
     }
+    static char resolver_error[RESOLVER_ERROR_MAX];
+    d->resolver = resolver_new(ctx->base, cfg, resolver_error);
+    if (d->resolver == NULL) {
+        return resolver_error;
+    }
     if (wants_tls(ctx)) {
         struct tls_options options = {
             .certificate = cfg->tls_certificate.item,

@@ -18,6 +18,7 @@
 #include "net/conn.h"
 #include "net/proxy.h"
 #include "proc/role.h"
+#include "resolver/resolver.h"
 #include "smtp/session.h"
 #include "spool/writer.h"
 #include "trace/record.h"
@@ -66,6 +67,7 @@ struct smtpd {
     struct tls_server *tls;
     struct channel *directory, *queue, *trace; /* NULL while that role restarts */
     struct spool_writer *writer;
+    struct resolver *resolver;
     enum spool_state queue_state;
     struct dir_cache cache;
     struct map lookups; /* cookie -> struct client */

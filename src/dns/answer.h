@@ -54,7 +54,7 @@ struct dns_answer {
     enum dns_status status;
     bool secure;     /* DNSSEC-validated, also that there is nothing */
     bool bogus;      /* DNS_FAILED since validation failed */
-    const char *why; /* DNS_FAILED: what happened, static, "timeout", "SERVFAIL", ... */
+    const char *why; /* DNS_FAILED: what happened: "timeout", "SERVFAIL", ... */
     struct slice
         name;     /* the owner of the records: behind all CNAMEs; else the question's */
     uint32_t ttl; /* seconds, the least of all it rests on */

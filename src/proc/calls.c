@@ -39,9 +39,11 @@ struct rule {
 #define FAIL(set, name, error)             {set, SCMP_SYS(name), error, 0, {{0, 0, 0}}}
 #define ALLOW_IF(set, name, a, m, v)       {set, SCMP_SYS(name), 0, 1, {{a, m, v}}}
 #define FAIL_IF(set, name, error, a, m, v) {set, SCMP_SYS(name), error, 1, {{a, m, v}}}
-/* no datagrams: Landlock knows TCP ports only (the type has flags above these four bits) */
-#define STREAM(set, family) \
-    {set, SCMP_SYS(socket), 0, 2, {{0, EXACT, family}, {1, 0xf, SOCK_STREAM}}}
+/* the type has flags above these four bits */
+#define SOCKET(set, family, type) \
+    {set, SCMP_SYS(socket), 0, 2, {{0, EXACT, family}, {1, 0xf, type}}}
+/* no datagrams: Landlock knows TCP ports only */
+#define STREAM(set, family) SOCKET(set, family, SOCK_STREAM)
 
 static const struct rule rules[] = {
     /* memory; nothing becomes executable that was not at the start */
@@ -119,6 +121,12 @@ static const struct rule rules[] = {
     STREAM(CALLS_CONNECT, AF_UNIX), STREAM(CALLS_CONNECT, AF_INET),
     STREAM(CALLS_CONNECT, AF_INET6), ALLOW(CALLS_CONNECT, connect),
     ALLOW_IF(CALLS_HTTP, socketpair, 0, EXACT, AF_UNIX), /* to wake itself up */
+
+    /* UDP from random ports, TCP where an answer is long. Landlock bars TCP to other ports than those of
+     * the servers, and listening; UDP it does not know. */
+    SOCKET(CALLS_DNS, AF_INET, SOCK_DGRAM), SOCKET(CALLS_DNS, AF_INET6, SOCK_DGRAM),
+    SOCKET(CALLS_DNS, AF_INET, SOCK_STREAM), SOCKET(CALLS_DNS, AF_INET6, SOCK_STREAM),
+    ALLOW(CALLS_DNS, bind), ALLOW(CALLS_DNS, connect),
 };
 
 /* Without CALLS_FILES: libraries that look for a file hear that they may not; a call that

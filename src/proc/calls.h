@@ -13,6 +13,7 @@
 #define CALLS_FILES    (1U << 3) /* open, make, rename, remove (where, Landlock says) */
 #define CALLS_CONNECT  (1U << 4) /* stream sockets outwards */
 #define CALLS_HTTP     (1U << 5) /* what libcurl wants beside CALLS_CONNECT */
+#define CALLS_DNS      (1U << 6) /* UDP and TCP outwards */
 
 /* log: name the forbidden call before dying. Errors: fatal(). Needs no_new_privs. */
 void calls_enter(unsigned calls, bool log);

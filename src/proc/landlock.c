@@ -53,7 +53,7 @@ static const struct right {
     {"refer",           2, FS,    13, LANDLOCK_TREES},
     {"truncate",        3, FS,    14, LANDLOCK_FILES},
     {"tcp-bind",        4, NET,    0, 0},
-    {"tcp-connect",     4, NET,    1, 0}, /* granted to the rule's port */
+    {"tcp-connect",     4, NET,    1, 0}, /* granted to the rule's ports */
     {"ioctl-dev",       5, FS,    15, 0},
     {"abstract-socket", 6, SCOPE,  0, 0},
     {"signal",          6, SCOPE,  1, 0},
@@ -131,10 +131,11 @@ void landlock_enter(const struct landlock_rules *rules)
     if (rules->also != NULL) {
         add_path(ruleset, rules->also, LANDLOCK_FILES, abi);
     }
-    if (rules->connect_port != 0 && abi >= 4) {
-        struct port_attr rule = {1U << 1, rules->connect_port};
+    for (unsigned i = 0; i < rules->connect_n && abi >= 4; i++) {
+        struct port_attr rule = {1U << 1, rules->connect_port[i]};
         if (syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) != 0) {
-            fatal("landlock rule for port %u: %s", rules->connect_port, strerror(errno));
+            fatal("landlock rule for port %u: %s", rules->connect_port[i],
+                  strerror(errno));
         }
     }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {

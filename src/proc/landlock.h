@@ -14,12 +14,15 @@
 #define LANDLOCK_FILES (1U << 0) /* list, read, write, make, remove, truncate files */
 #define LANDLOCK_TREES (1U << 1) /* make and remove directories, rename between them */
 
+enum { LANDLOCK_PORTS_MAX = 256 };
+
 struct landlock_rules {
-    const char *role;      /* for the log */
-    const char *path;      /* a directory; NULL: none, no path can be opened at all */
-    uint64_t access;       /* LANDLOCK_* */
-    const char *also;      /* a second one, with LANDLOCK_FILES; NULL: none */
-    uint16_t connect_port; /* TCP; 0: none */
+    const char *role; /* for the log */
+    const char *path; /* a directory; NULL: none, no path can be opened at all */
+    uint64_t access;  /* LANDLOCK_* */
+    const char *also; /* a second one, with LANDLOCK_FILES; NULL: none */
+    uint16_t connect_port[LANDLOCK_PORTS_MAX]; /* TCP, connect_n of them */
+    unsigned connect_n;
 };
 
 /* Bars everything but the rules. Needs no_new_privs. */

@@ -35,6 +35,7 @@ struct row {
     bool mail;       /* it may use the mail root, and connect for LMTP */
     bool quotas;     /* it may use files below the mail root, beside its own directory */
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
+    bool dns;        /* it may ask the servers of the dns settings */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
 };
@@ -42,11 +43,11 @@ struct row {
 /* clang-format off */
 static const struct row rows[ROLE_COUNT] = {
     /* Parses what strangers send: sockets that it accepts from, descriptors that the queue
-     * hands it. It opens nothing, connects to nothing, starts no program. */
+     * hands it. It opens nothing, connects to nobody but DNS servers, starts no program. */
     [ROLE_smtpd] = {
         .root = ROOT_EMPTY, .root_early = false, .fds = SPARE_FDS, .fd_a_session = true,
-        .own = NULL, .mail = false, .access = 0,
-        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD,
+        .own = NULL, .mail = false, .access = 0, .dns = true,
+        .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_DNS,
     },
     /* Parses what smtpd asks and what the command line says; one SQLite file, and the quota
      * files of Maildirs. */
@@ -247,6 +248,7 @@ static void reroot(struct config *seen, const char *root)
 #define REROOT_TIMES(field)
 #define REROOT_NETWORKS(field)
 #define REROOT_RESOLVERS(field)
+#define REROOT_ZONES(field)
 #define X(section, name, field, type, def, min, max, words, help) REROOT_##type(field)
     CONFIG_SETTINGS(X)
 #undef X
@@ -282,6 +284,28 @@ void sandbox_root(enum role role, const struct sandbox_user *user, struct config
 
 /* -- the lock -- */
 
+static void add_port(struct landlock_rules *rules, uint16_t port)
+{
+    for (unsigned i = 0; i < rules->connect_n; i++) {
+        if (rules->connect_port[i] == port) {
+            return;
+        }
+    }
+    BUG_ON(rules->connect_n == LANDLOCK_PORTS_MAX);
+    rules->connect_port[rules->connect_n++] = port;
+}
+
+/* The port of "[zone ]address[@port]", which the configuration has checked. */
+static void add_dns_ports(struct landlock_rules *rules, const struct config_list *list)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        uint64_t port = 0;
+        struct slice text = slice_of(list->item[i]);
+        struct slice after = slice_from(text, slice_rfind(text, '@') + 1);
+        add_port(rules, after.len > 0 && slice_u64(after, &port) ? (uint16_t)port : 53);
+    }
+}
+
 static void lock_paths(const struct row *row, enum role role, const struct config *seen)
 {
     char path[PATH_ROOM], mail[PATH_ROOM];
@@ -306,7 +330,13 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         if (!config_address_parse(seen->delivery_lmtp, &address, &len)) {
             fatal("delivery.lmtp: '%s' is no address", seen->delivery_lmtp);
         }
-        rules.connect_port = landlock_port(&address);
+        add_port(&rules, landlock_port(&address));
+    }
+    if (row->dns) {
+        add_port(&rules, 53); /* of /etc/resolv.conf, or of the servers of any zone */
+        add_dns_ports(&rules, &seen->dns_forward);
+        add_dns_ports(&rules, &seen->dns_forward_zones);
+        add_dns_ports(&rules, &seen->dns_stub_zones);
     }
     if (row->oauth && seen->oauth_introspection[0] != '\0') {
         struct sockaddr_storage address;
@@ -314,7 +344,7 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         if (!config_address_parse(seen->oauth_connect_to, &address, &len)) {
             fatal("oauth.connect-to: '%s' is no address", seen->oauth_connect_to);
         }
-        rules.connect_port = landlock_port(&address);
+        add_port(&rules, landlock_port(&address));
     }
     landlock_enter(&rules);
 }

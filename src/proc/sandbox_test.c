@@ -226,7 +226,17 @@ static bool make_socket(const struct config *seen)
     (void)seen;
     return socket(AF_INET, SOCK_STREAM, 0) >= 0;
 }
-static bool make_datagram_socket(const struct config *seen)
+static bool make_unix_socket(const struct config *seen)
+{
+    (void)seen;
+    return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+}
+static bool make_raw_socket(const struct config *seen)
+{
+    (void)seen;
+    return socket(AF_INET, SOCK_RAW, 0) >= 0;
+}
+static bool make_netlink_socket(const struct config *seen)
 {
     (void)seen;
     return socket(AF_NETLINK, SOCK_RAW, 0) >= 0;
@@ -285,6 +295,19 @@ static bool bind_port(const struct config *seen)
     (void)seen;
     return bind(handed, (struct sockaddr *)&a, sizeof a) == 0;
 }
+static bool listen_on(const struct config *seen)
+{
+    (void)seen;
+    return listen(handed, 1) == 0;
+}
+static bool use_udp(const struct config *seen)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    (void)seen;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && fd6 >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+}
 static bool raise_limit(const struct config *seen)
 {
     struct rlimit r = {10, 10};
@@ -337,6 +360,22 @@ static bool make_udp_socket(const struct config *seen)
 {
     (void)seen;
     return socket(AF_INET, SOCK_DGRAM, 0) >= 0;
+}
+
+/* The ports of the configuration, and 53; nobody listens there. */
+static bool connect_dns_only(const struct config *seen)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    int why[4];
+    (void)seen;
+    (void)connect_to(53, &why[0]);
+    (void)connect_to(5, &why[1]);
+    (void)connect_to(6, &why[2]);
+    (void)connect_to(25, &why[3]);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    return why[0] == ECONNREFUSED && why[1] == ECONNREFUSED && why[2] == ECONNREFUSED &&
+           why[3] == EACCES && !bound && errno == EACCES;
 }
 
 /* -- children -- */
@@ -428,8 +467,11 @@ static const struct {
     {"not root", ALL, root_is_gone, FINE},
     {"no core", ALL, no_core, FINE},
     {"abort", ALL, dies_of_abort, ABORTED},
-    {"socket", ALL, make_socket, KILLED},
-    {"netlink socket", ALL, make_datagram_socket, KILLED},
+    {"socket", ALL & ~SMT, make_socket, KILLED},
+    {"unix socket", ALL, make_unix_socket, KILLED},
+    {"raw socket", ALL, make_raw_socket, KILLED},
+    {"netlink socket", ALL, make_netlink_socket, KILLED},
+    {"UDP", SMT, use_udp, FINE},
     {"execve", ALL, exec_program, KILLED},
     {"ptrace", ALL, trace_parent, KILLED},
     {"kill", ALL, kill_parent, KILLED},
@@ -437,7 +479,8 @@ static const struct {
     {"executable memory", ALL, make_executable, KILLED},
     {"setuid", ALL, become_root, KILLED},
     {"io_uring", ALL, use_io_uring, KILLED},
-    {"bind", ALL, bind_port, KILLED},
+    {"bind", ALL & ~SMT, bind_port, KILLED},
+    {"listen", ALL, listen_on, KILLED},
     {"setrlimit", ALL, raise_limit, KILLED},
     {"symlink", ALL, link_symbolically, KILLED},
     {"open for writing", SMT, open_for_writing, KILLED},
@@ -517,6 +560,20 @@ static void test_oauth(void **state)
     assert_true(test_configure(&place, ""));
 }
 
+static void test_dns(void **state)
+{
+    (void)state;
+    if (test_sandbox_off() || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 4) {
+        skip();
+    }
+    assert_true(test_configure(&place, "dns { forward = {\"127.0.0.1@5\"} stub-zones = "
+                                       "{\"example.test 127.0.0.1@6\"} }"));
+    for (int way = geteuid() == 0 ? AS_ROOT : WITHOUT_ROOT; way < WAYS; way++) {
+        expect("DNS", ROLE_smtpd, way, connect_dns_only, FINE);
+    }
+    assert_true(test_configure(&place, ""));
+}
+
 static void test_mail_root(void **state)
 {
     static const struct {
@@ -575,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_mail_root),    cmocka_unit_test(test_as_root),
         cmocka_unit_test(test_without_root), cmocka_unit_test(test_mail),
         cmocka_unit_test(test_lmtp),         cmocka_unit_test(test_oauth),
+        cmocka_unit_test(test_dns),
     };
     return cmocka_run_group_tests(tests, make_place, remove_place);
 }

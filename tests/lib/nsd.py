@@ -23,14 +23,15 @@ def program():
 
 class Nsd:
     """records: lines of a zone file with full names ("www.example.test. A 192.0.2.1").
-    broken: names below which every question is answered SERVFAIL."""
+    broken: names below which every question is answered SERVFAIL.
+    zones: (name, zone file) of further zones."""
 
-    def __init__(self, directory, host, records, broken=()):
+    def __init__(self, directory, host, records, broken=(), zones=()):
         self.dir = pathlib.Path(directory)
         self.host = host
         self.dir.mkdir(parents=True, exist_ok=True)
         self.write_zone(records)
-        self.write_config(broken)
+        self.write_config(broken, zones)
         self.log = open(self.dir / "log", "wb")
         self.process = subprocess.Popen([program(), "-d", "-c", str(self.dir / "nsd.conf")],
                                         stdin=subprocess.DEVNULL, stdout=self.log,
@@ -47,7 +48,7 @@ class Nsd:
                  *records]
         (self.dir / "root.zone").write_text("\n".join(lines) + "\n")
 
-    def write_config(self, broken):
+    def write_config(self, broken, zones):
         user = pwd.getpwuid(os.getuid()).pw_name
         text = f"""server:
     ip-address: {self.host}@{PORT}
@@ -69,6 +70,8 @@ zone:
 """
         for number, name in enumerate(broken):  # no file: SERVFAIL
             text += f'zone:\n    name: "{name}"\n    zonefile: missing-{number}.zone\n'
+        for name, path in zones:
+            text += f'zone:\n    name: "{name}"\n    zonefile: "{path}"\n'
         (self.dir / "nsd.conf").write_text(text)
 
     def wait_ready(self):

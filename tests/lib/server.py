@@ -110,6 +110,7 @@ class Server:
             text.append(f'listener "{name}" {{ address = {{"{self.host}:{PORTS[name]}"}} '
                         f"service = {service} tls = {tls} {'proxy = yes' if proxy else ''} }}")
         sections = {"spool": {"free-space": '"0"'},  # the machine's disk is not the subject
+                    "dns": {"forward": f'{{"{self.host}@5300"}}'},  # nobody, or the test's own NSD
                     "log": {"level": "debug"}}       # tells each reply
         for line in self.settings:
             key, value = (part.strip() for part in line.split("=", 1))
