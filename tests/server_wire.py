@@ -86,7 +86,7 @@ class Wire(unittest.TestCase):
             client.send(HEAD + b"%d\r\n.\r\n" % i + ENVELOPE % b"many" + b"DATA\r\n")
             for code in (250, 250, 250, 354):
                 client.expect(code)
-        client.send(b".\r\n")
+        client.send(HEAD + b".\r\n")
         client.expect(250)
         texts = self.server.messages("many@example.test", 21)
         self.assertEqual(len({body_of(text) for text in texts}), 21)

@@ -1,6 +1,7 @@
 /* check/check.c - see check.h */
 #include "check/check.h"
 
+#define MODE_OF(field) offsetof(struct config, field)
 enum {
     MX = 1U << SERVICE_MX,
     SUBMISSION = 1U << SERVICE_SUBMISSION,
@@ -11,23 +12,31 @@ enum {
 
 /* clang-format off */
 static const struct check checks[] = {
-    {"room",            CHECK_MAIL,    ALL,   check_room},
-    {"directory",       CHECK_MAIL,    ALL,   check_directory},
-    {"sender",          CHECK_MAIL,    SUBMISSION, check_sender},
-    {"push-account",    CHECK_MAIL,    PUSH,  check_push_account},
-    {"declared-size",   CHECK_MAIL,    ALL,   check_declared_size},
-    {"relay",           CHECK_RCPT,    RELAY, check_relay},
-    {"allowed-network", CHECK_RCPT,    MX,    check_allowed_network},
-    {"rcpt-tls",        CHECK_RCPT,    MX,    check_rcpt_tls},
-    {"push-recipients", CHECK_RCPT,    PUSH,  check_push_recipients},
-    {"mailbox",         CHECK_RCPT,    ALL,   check_mailbox},
-    {"one-domain",      CHECK_RCPT,    MX,    check_one_domain},
-    {"policies",        CHECK_RCPT,    MX,    check_policies},
-    {"rcpt-size",       CHECK_RCPT,    MX,    check_rcpt_size},
-    {"measured-size",   CHECK_MESSAGE, MX | PUSH, check_measured_size},
-    {"hops",            CHECK_MESSAGE, ALL,   check_hops},
+    {"room",            CHECK_MAIL,    ALL,   0, check_room},
+    {"directory",       CHECK_MAIL,    ALL,   0, check_directory},
+    {"sender",          CHECK_MAIL,    SUBMISSION, 0, check_sender},
+    {"push-account",    CHECK_MAIL,    PUSH,  0, check_push_account},
+    {"declared-size",   CHECK_MAIL,    ALL,   0, check_declared_size},
+    {"relay",           CHECK_RCPT,    RELAY, 0, check_relay},
+    {"allowed-network", CHECK_RCPT,    MX,    0, check_allowed_network},
+    {"rcpt-tls",        CHECK_RCPT,    MX,    0, check_rcpt_tls},
+    {"push-recipients", CHECK_RCPT,    PUSH,  0, check_push_recipients},
+    {"mailbox",         CHECK_RCPT,    ALL,   0, check_mailbox},
+    {"one-domain",      CHECK_RCPT,    MX,    0, check_one_domain},
+    {"policies",        CHECK_RCPT,    MX,    0, check_policies},
+    {"rcpt-size",       CHECK_RCPT,    MX,    0, check_rcpt_size},
+    {"header-size",     CHECK_MESSAGE, ALL,   0, check_header_size},
+    {"measured-size",   CHECK_MESSAGE, MX | PUSH, 0, check_measured_size},
+    {"hops",            CHECK_MESSAGE, ALL,   0, check_hops},
+    {"message-form",    CHECK_MESSAGE, ALL,   MODE_OF(checks_message_form), check_message_form},
 };
 /* clang-format on */
+
+static enum config_mode mode_of(const struct check *c, const struct config *config)
+{
+    const void *mode = (const unsigned char *)config + c->mode;
+    return c->mode == 0 ? CHECK_REJECT : (enum config_mode) * (const int *)mode;
+}
 
 bool check_run(enum check_stage stage, const struct check_facts *f,
                struct check_verdict *out,
@@ -41,12 +50,19 @@ bool check_run(enum check_stage stage, const struct check_facts *f,
         if (c->stage != stage || (c->services & 1U << f->service) == 0) {
             continue;
         }
+        out->mode = mode_of(c, f->config);
+        if (out->mode == CHECK_OFF) {
+            continue;
+        }
         fields_reset(&out->evidence);
         c->run(f, out);
         seen(arg, c, out);
-        if (out->reply != REPLY_NONE) {
+        if (out->reply != REPLY_NONE && out->mode != CHECK_OBSERVE) {
+            out->reply =
+                out->mode == CHECK_DEFER ? REPLY_message_rejected_temporarily : out->reply;
             return false;
         }
+        out->reply = REPLY_NONE;
     }
     return true;
 }

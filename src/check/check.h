@@ -3,13 +3,16 @@
  * A check is one file in this folder: one function from facts to a verdict, the rows it may
  * give, the services and the stage it belongs to. check_run() takes them in the table's order
  * (cheapest first); the first that refuses ends the stage; all that ran are told to `seen`.
+ * Mode    off: it does not run; observe: its refusal is told, and nothing more; defer: the sender
+ *         is told to come again (message-rejected-temporarily); reject: its row.
  * Pure    facts in, verdict out: what had to be asked was asked before.
  * Own     evidence borrows from the facts. */
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 #include "config/config.h"
 #include "directory/mail.h"
-#include "message/header_scan.h"
+#include "message/head.h"
+#include "message/line_scan.h"
 #include "reply/reply.h"
 #include "smtp/session.h"
 #include "spool/writer.h"
@@ -43,12 +46,15 @@ struct check_facts {
     const struct dir_settings *settings;   /* rcpt: of the recipient's domain */
     const struct check_gathered *gathered; /* rcpt, message */
     bool policy_counted; /* rcpt: its domain's settings are among gathered->policies */
-    const struct header_scan *header; /* message */
-    uint64_t size;                    /* message: octets */
+    const struct message_head
+        *head; /* message; no fields are in one that is over its limits */
+    const struct line_scan *lines; /* message */
+    uint64_t size;                 /* message: octets */
 };
 
 struct check_verdict {
-    enum reply_id reply; /* REPLY_NONE: pass */
+    enum reply_id reply;   /* REPLY_NONE: pass */
+    enum config_mode mode; /* of the check */
     struct fields evidence;
 };
 
@@ -56,6 +62,7 @@ struct check {
     const char *name;
     enum check_stage stage;
     unsigned services; /* 1 << enum config_service, or'ed */
+    size_t mode;       /* offset of its mode in struct config; 0: it always refuses */
     void (*run)(const struct check_facts *f, struct check_verdict *out);
 };
 
@@ -80,5 +87,7 @@ void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
+void check_header_size(const struct check_facts *f, struct check_verdict *out);
+void check_message_form(const struct check_facts *f, struct check_verdict *out);
 void check_hops(const struct check_facts *f, struct check_verdict *out);
 #endif

@@ -5,9 +5,10 @@
 
 void check_hops(const struct check_facts *f, struct check_verdict *out)
 {
-    fields_add_u64(&out->evidence, "hops", f->header->received_n);
+    unsigned hops = message_head_count(f->head, "Received");
+    fields_add_u64(&out->evidence, "hops", hops);
     fields_add_u64(&out->evidence, "limit", f->config->limits_hops);
-    if (f->header->received_n > f->config->limits_hops) {
+    if (hops > f->config->limits_hops) {
         out->reply = REPLY_hop_limit;
     }
 }

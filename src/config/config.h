@@ -14,6 +14,9 @@
 
 enum config_service { SERVICE_MX = 0, SERVICE_SUBMISSION, SERVICE_RELAY, SERVICE_PUSH };
 enum config_tls { TLS_NONE = 0, TLS_STARTTLS, TLS_REQUIRED, TLS_IMPLICIT };
+/* What a check may do; the words of its setting in this order. */
+enum config_mode { CHECK_OFF = 0, CHECK_OBSERVE, CHECK_DEFER, CHECK_REJECT };
+#define CONFIG_MODES "off|observe|defer|reject"
 const char *config_service_name(enum config_service service);
 const char *config_tls_name(enum config_tls tls);
 
@@ -111,6 +114,9 @@ struct config_times {
     X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "", "recipients of one transaction") \
     X("limits", "hold-time", limits_hold_time, TIME, "7 d", 0, 31536000000, "", "how long a submitted message may ask to be held (FUTURERELEASE); 0 s: not offered") \
     X("limits", "hops", limits_hops, INT, "50", 1, 1000, "", "Received fields before a message counts as looping") \
+    X("limits", "header-size", limits_header_size, SIZE, "500 KiB", 1024, 1048576, "", "largest header section of a message, as a whole") \
+    X("limits", "header-fields", limits_header_fields, INT, "5000", 10, 20000, "", "fields of a header section") \
+    X("limits", "line", limits_line, INT, "0", 0, 1073741824, "", "octets of a line of a message, without its end; RFC 5322 says 998, which not all that send keep to; 0: any") \
     X("limits", "session-time", limits_session_time, TIME, "30 min", 1000, 86400000, "", "life of a connection") \
     X("limits", "command-time", limits_command_time, TIME, "5 min", 100, 3600000, "", "wait for the next command (RFC 5321 4.5.3.2.7)") \
     X("limits", "data-time", limits_data_time, TIME, "3 min", 100, 3600000, "", "wait for the next octets of a message") \
@@ -143,6 +149,7 @@ struct config_times {
     X("oauth", "scope", oauth_scope, STR, "", 0, 200, "", "scope that the token must have; empty: any") \
     X("oauth", "audience", oauth_audience, STR, "", 0, 200, "", "audience that the token must be meant for; empty: any") \
     X("oauth", "time", oauth_time, TIME, "10 s", 100, 30000, "", "wait for the answer") \
+    X("checks", "message-form", checks_message_form, ENUM, "reject", 0, 0, CONFIG_MODES, "no header section, or a line in it that is no field; NUL; a line beyond limits.line (message-malformed)") \
     X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
     X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \
     X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \

@@ -194,7 +194,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     map_init(&d->peers, d->client_max);
     map_init(&d->networks, d->client_max);
     buf_init(&d->output, SMTPD_OUTPUT_MAX);
-    buf_init(&d->scratch, SMTPD_INPUT_MAX + SUBMIT_HELD_MAX);
+    buf_init(&d->scratch, SMTPD_INPUT_MAX);
     d->input = malloc(SMTPD_READ_MAX);
     if (d->input == NULL) {
         return "out of memory";

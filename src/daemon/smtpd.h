@@ -14,7 +14,8 @@
 #include "base/map.h"
 #include "check/check.h"
 #include "directory/cache.h"
-#include "message/submit.h"
+#include "message/head.h"
+#include "message/line_scan.h"
 #include "net/conn.h"
 #include "net/proxy.h"
 #include "proc/role.h"
@@ -136,8 +137,8 @@ struct client {
     uint64_t cookie;      /* of the lookup under way; 0: none */
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     struct spool_message *message;
-    struct header_scan header;
-    struct submit submit; /* submission and push: what becomes of the header section */
+    struct message_head head; /* the header section; fields once it is complete */
+    struct line_scan lines;   /* of the message so far */
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
     struct mail_policy *policies;   /* the domains among them that have settings */

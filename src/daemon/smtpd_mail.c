@@ -1,7 +1,8 @@
 /* daemon/smtpd_mail.c - a transaction's message: see smtpd.h
  *
- * Message octets go to the spool writer as they come; 250 is said when the writer says that
- * they are on disk. */
+ * The header section stays in memory, and goes to the disk at the end, as it then is. The body
+ * goes to the spool writer as it comes, through body_add(); 250 is said when the writer says
+ * that all is on disk. */
 #include "daemon/smtpd.h"
 
 #include "base/clock.h"
@@ -11,10 +12,16 @@
 
 void mail_trace_check(void *arg, const struct check *check, const struct check_verdict *v)
 {
+    static const char *const modes[] = {
+        [CHECK_OFF] = "off",
+        [CHECK_OBSERVE] = "observe",
+        [CHECK_DEFER] = "defer",
+        [CHECK_REJECT] = "reject",
+    };
     struct fields f;
     fields_reset(&f);
     fields_add_str(&f, "name", check->name);
-    fields_add_str(&f, "verdict", v->reply == REPLY_NONE ? "pass" : "reject");
+    fields_add_str(&f, "verdict", v->reply == REPLY_NONE ? "pass" : modes[v->mode]);
     if (v->reply != REPLY_NONE) {
         fields_add_str(&f, "row", reply_row(v->reply)->id);
     }
@@ -72,9 +79,14 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
     static struct check_verdict
         v; /* outlives the call: its evidence goes into the reply */
     struct client *c = arg;
+    const struct config *config = c->smtpd->ctx->config;
     (void)e;
-    header_scan_init(&c->header);
-    c->submit = (struct submit){.state = SUBMIT_START};
+    message_head_clear(&c->head);
+    message_head_init(&c->head, (struct head_limits){
+                                    .octets = config->limits_header_size,
+                                    .fields = (unsigned)config->limits_header_fields,
+                                });
+    c->lines = (struct line_scan){0};
     fields_reset(&v.evidence);
     c->message = spool_message_new(c->smtpd->writer, (struct message_id){c->id, c->n},
                                    on_resume, c);
@@ -91,24 +103,36 @@ static bool submits(const struct client *c)
            c->listener->service == SERVICE_PUSH;
 }
 
-/* What of it is to be kept goes to the spool. */
-static enum spool_res keep(struct client *c, struct slice s)
+/* The header section is complete: its fields can be looked at from here on. */
+static bool head_done(struct client *c)
 {
-    struct buf *b = &c->smtpd->scratch;
-    if (!submits(c) || c->submit.state == SUBMIT_BODY) {
-        return spool_message_add(c->message, s);
+    return message_head_end(&c->head);
+}
+
+/* The body sink: every octet of the body comes here once, in order. What reads along is fed
+ * once the spool took the octets, for those that it did not take come again. */
+static enum spool_res body_add(struct client *c, struct slice s)
+{
+    return spool_message_add(c->message, s);
+}
+
+/* Takes a span apart into header section and body. */
+static enum spool_res take_span(struct client *c, struct slice s)
+{
+    if (c->head.state == HEAD_DONE) {
+        return body_add(c, s);
     }
-    struct submit before = c->submit;
-    buf_reset(b);
-    submit_feed(&c->submit, s, b);
-    enum spool_res res = b->failed ? SPOOL_FAIL : SPOOL_OK;
-    if (res == SPOOL_OK && b->len > 0) {
-        res = spool_message_add(c->message, buf_slice(b));
+    struct slice held;
+    message_head_feed(&c->head, &s, &held);
+    if (c->head.state != HEAD_DONE) {
+        return SPOOL_OK;
     }
-    if (res == SPOOL_WAIT) {
-        c->submit = before; /* none of it was taken: it comes again */
+    if (!head_done(c) || (held.len > 0 && body_add(c, held) != SPOOL_OK)) {
+        return SPOOL_FAIL;
     }
-    return res;
+    /* Half of the span is used, so it must not wait. The spool makes nobody wait for the first
+     * octets of a message, SPOOL_SINGLE_OVER and more. */
+    return s.len == 0 || body_add(c, s) == SPOOL_OK ? SPOOL_OK : SPOOL_FAIL;
 }
 
 bool mail_data(void *arg, struct slice s)
@@ -117,9 +141,9 @@ bool mail_data(void *arg, struct slice s)
     if (c->message == NULL) {
         return true; /* failed before; the session drops what still comes */
     }
-    switch (keep(c, s)) {
+    switch (take_span(c, s)) {
     case SPOOL_OK:
-        header_scan_feed(&c->header, s);
+        line_scan_feed(&c->lines, s);
         break;
     case SPOOL_WAIT:
         return false;
@@ -170,24 +194,54 @@ static void write_received(struct client *c, const struct smtp_envelope *e, stru
     (void)buf_add_str(b, "\r\n");
 }
 
-/* RFC 6409 8.2, 8.3: what a mail program forgot. */
-static void write_missing(struct client *c, struct buf *b)
+static void write_date(struct client *c, struct buf *b)
+{
+    char date[CLOCK_MAIL_DATE_MAX];
+    (void)buf_add_str(b, "Date: ");
+    (void)buf_add(b, clock_mail_date(c->arrival_ms, date));
+    (void)buf_add_str(b, "\r\n");
+}
+
+static void write_message_id(struct client *c, struct buf *b)
 {
     char id[ID_TEXT_MAX];
-    char date[CLOCK_MAIL_DATE_MAX];
-    if (!submits(c)) {
-        return;
+    (void)id_text((struct message_id){c->id, c->n}, id);
+    (void)buf_add_fmt(b, "Message-ID: <%s@%s>\r\n", id, c->smtpd->ctx->config->hostname);
+}
+
+/* Puts the field that text holds in front, as number `at`. */
+static void put_in(struct client *c, unsigned at, struct buf *text, struct buf *out)
+{
+    if (text->failed || !message_head_insert(&c->head, at, buf_slice(text))) {
+        out->failed = true;
     }
-    if (!c->submit.has_date) {
-        (void)buf_add_str(b, "Date: ");
-        (void)buf_add(b, clock_mail_date(c->arrival_ms, date));
-        (void)buf_add_str(b, "\r\n");
+    buf_reset(text);
+}
+
+/* The header section as it goes to the disk: what we took away and put in included. */
+static void write_head(struct client *c, const struct smtp_envelope *e, struct buf *out)
+{
+    struct buf *text = &c->smtpd->scratch;
+    struct message_head *head = &c->head;
+    unsigned at = 0;
+    buf_reset(text);
+    write_received(c, e, text);
+    put_in(c, at++, text, out);
+    if (submits(c)) {
+        /* RFC 5322 3.6.3: the Bcc field "is removed"; RFC 6409 8.2, 8.3: what a mail program
+         * forgot comes in. */
+        message_head_drop_all(head, "Bcc");
+        message_head_drop_all(head, "Resent-Bcc");
+        if (!message_head_has(head, "Date")) {
+            write_date(c, text);
+            put_in(c, at++, text, out);
+        }
+        if (!message_head_has(head, "Message-ID")) {
+            write_message_id(c, text);
+            put_in(c, at++, text, out);
+        }
     }
-    if (!c->submit.has_message_id) {
-        (void)id_text((struct message_id){c->id, c->n}, id);
-        (void)buf_add_fmt(b, "Message-ID: <%s@%s>\r\n", id,
-                          c->smtpd->ctx->config->hostname);
-    }
+    (void)message_head_write(head, out);
 }
 
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
@@ -279,7 +333,12 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
     struct client *c = arg;
     struct check_verdict v;
     struct check_facts facts = mail_facts(c, e);
-    facts.header = &c->header;
+    if (c->head.state != HEAD_DONE && !head_done(c)) {
+        finish(c, REPLY_system_temporary_problem, "out of memory");
+        return;
+    }
+    facts.head = &c->head;
+    facts.lines = &c->lines;
     facts.size = smtp_session_data_len(c->session);
     if (!check_run(CHECK_MESSAGE, &facts, &v, mail_trace_check, c)) {
         smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
@@ -290,8 +349,7 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
     buf_init(&head, SPOOL_HEAD_MAX);
     buf_init(&envelope, SPOOL_ENVELOPE_MAX);
     c->arrival_ms = facts.now_ms;
-    write_received(c, e, &head);
-    write_missing(c, &head);
+    write_head(c, e, &head);
     write_envelope(c, e, &envelope);
     if (head.failed || envelope.failed) {
         finish(c, REPLY_system_temporary_problem, "out of memory for this session");
@@ -309,6 +367,7 @@ void mail_reset(void *arg)
     struct client *c = arg;
     mail_forget(c);
     spool_message_free(&c->message);
+    message_head_clear(&c->head);
     c->committing = false;
     c->target_n = 0;
     c->gathered = (struct check_gathered){0};

@@ -225,7 +225,7 @@ bool queue_finish(struct queue_index *ix, struct queue_message *m)
     move_cursors(ix, m);
     list_remove(&m->node);
     ix->message_n--;
-    ix->octets -= m->message_len;
+    ix->octets -= queue_octets(m);
     message_free(ix, m);
     return true;
 }
@@ -468,7 +468,7 @@ enum queue_add queue_add(struct queue_index *ix, const struct spool_entry *e,
     }
     list_append(&ix->messages, &m->node);
     ix->message_n++;
-    ix->octets += m->message_len;
+    ix->octets += queue_octets(m);
     count_in(ix, m);
     for (uint16_t i = 0; i < m->part_n; i++) {
         queue_reschedule(ix, &m->part[i], now_ms);

@@ -110,6 +110,12 @@ struct queue_message {
     struct queue_target target[];
 };
 
+/* Octets of header section and body. */
+static inline uint64_t queue_octets(const struct queue_message *m)
+{
+    return m->message_len + m->head_len;
+}
+
 struct queue_ops {
     /* The target is in its new state already; held and deferred ones have their note. */
     void (*changed)(void *arg, const struct queue_message *m, uint16_t number,

@@ -172,7 +172,7 @@ static bool message_valid(const struct queue_index *ix, const struct queue_messa
         }
     }
     tally->messages++;
-    tally->octets += m->message_len;
+    tally->octets += queue_octets(m);
     tally->parts += m->part_n;
     return m->open_n == open && (open > 0 || !ix->started) && queue_find(ix, m->id) == m;
 }

@@ -274,7 +274,7 @@ static json_t *message_line(const struct queue_message *m)
     struct summary s = summarize(m);
     json_t *line = json_pack(
         "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "id", json_id(m->id), "arrival_ms",
-        json_u64(m->arrival_ms), "size", json_u64(m->message_len), "sender",
+        json_u64(m->arrival_ms), "size", json_u64(queue_octets(m)), "sender",
         json_octets(queue_sender(m)), "pending", json_u64(s.n[QUEUE_pending]), "running",
         json_u64(s.n[QUEUE_running]), "held", json_u64(s.n[QUEUE_held]), "done",
         json_u64(s.n[QUEUE_done]), "to", s.to, "reply", json_octets(s.reply));

@@ -1,11 +1,12 @@
 /* spool/record.h - one message on disk, and its envelope (pure).
  *
  * Format  a segment is a sequence of records, each a multiple of 8 octets (zero padding),
- *         from offset 0. A record is a header of SPOOL_HEADER_LEN octets, then the message as
- *         it was received (dots undone, CRLF line ends), then the envelope, then the head:
- *         the fields that we put in front of the message (Received ...). Message first, so
- *         that a large one can be streamed before its envelope is complete; the header is
- *         written last of all there.
+ *         from offset 0. A record is a header of SPOOL_HEADER_LEN octets, then the body of the
+ *         message as it was received (dots undone, CRLF line ends), then the envelope, then
+ *         the head: the header section with the fields that we put in, and the empty line.
+ *         Head and body, in this order, are the message. (Records of versions before have the
+ *         message whole, and in the head only our fields.) Body first, so that a large one can
+ *         be streamed before its envelope is complete; the header is written last of all there.
  * Header  (little-endian) 0 u32 magic "PSR1"; 4 u32 CRC32C of octets 8..63; 8 u64 segment;
  *         16 u64 message length; 24 u32 envelope length; 28 u32 head length; 32 u64 session;
  *         40 u32 n; 44 u32 back; 48 u64 arrival, wall ms; 56 u32 CRC32C of the message;
@@ -24,7 +25,8 @@
 enum {
     SPOOL_HEADER_LEN = 64,
     SPOOL_ENVELOPE_MAX = 1024 * 1024,
-    SPOOL_HEAD_MAX = 64 * 1024,
+    SPOOL_HEAD_MAX =
+        1280 * 1024, /* a header section (message/head.h) and what was added */
     SPOOL_RECIPIENTS_MAX = 4096, /* targets after alias expansion */
     SPOOL_MAGIC = 0x31525350,    /* "PSR1" */
 };
