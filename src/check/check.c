@@ -58,8 +58,8 @@ bool check_run(enum check_stage stage, const struct check_facts *f,
         c->run(f, out);
         seen(arg, c, out);
         if (out->reply != REPLY_NONE && out->mode != CHECK_OBSERVE) {
-            out->reply =
-                out->mode == CHECK_DEFER ? REPLY_message_rejected_temporarily : out->reply;
+            out->reply = out->mode == CHECK_DEFER ? REPLY_message_rejected_temporarily
+                                                  : out->reply;
             return false;
         }
         out->reply = REPLY_NONE;

@@ -128,6 +128,7 @@ struct client {
     bool greeting; /* limits.greet-delay runs */
     bool handshaking, start_tls, closing, lingering, quit, dead;
     bool half_closed; /* the peer sends no more, but waits for an answer */
+    bool unread;      /* TLS has read more than the session was given */
     bool answered;    /* what was waited for came: the next wait is another one */
     size_t lingered;
     struct buf input, output; /* left over from the shared ones */

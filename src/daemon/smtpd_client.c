@@ -205,6 +205,9 @@ static void settle(struct client *c)
      * cost two system calls a message. */
     bool full = c->input.len >= SMTPD_READ_MAX || c->half_closed;
     watch(c, !full && c->output.len == 0 && !c->closing, c->output.len > 0);
+    if (c->unread && c->reading) {
+        event_active(&c->event, EV_READ, 0);
+    }
 }
 
 /* --- input --- */
@@ -307,6 +310,7 @@ static void end_by_client(struct client *c)
 static void read_some(struct client *c)
 {
     struct smtpd *d = c->smtpd;
+    c->unread = false;
     for (int i = 0; i < SMTPD_READS_MAX && !c->closing && !c->dead && !c->handshaking;
          i++) {
         size_t n = 0;
@@ -332,12 +336,14 @@ static void read_some(struct client *c)
             explicit_bzero(d->input, n);
         }
         if (smtp_session_waits(c->session)) {
-            return;
+            break;
         }
         if (n < SMTPD_READ_MAX && !conn_has_pending(&c->conn)) {
             return; /* the socket is empty, most likely: let others have their turn */
         }
     }
+    /* More records came with what was read: the socket may be empty, and never tell. */
+    c->unread = !c->closing && !c->dead && conn_has_pending(&c->conn);
 }
 
 static void drop_some(struct client *c)
