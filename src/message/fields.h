@@ -5,7 +5,7 @@
  * Input   CRLF line ends (a last line may lack its own).
  * Own     fields borrow from the section.
  * Lenient a line that is neither a field nor the continuation of one ends the section, as an
- *         empty line does (message/header_scan.h sees it the same way). */
+ *         empty line does (message/head.h sees it the same way). */
 #ifndef MESSAGE_FIELDS_H
 #define MESSAGE_FIELDS_H
 #include "base/slice.h"
