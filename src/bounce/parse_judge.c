@@ -2,9 +2,9 @@
 #include "bounce/parse_impl.h"
 
 enum {
-    NOTICE_JUDGED =
-        2048, /* octets of a notice that may say why, where nothing else does */
+    NOTICE_JUDGED = 2048, /* octets of a notice that may say why, if nothing else does */
     WEAK_CONFIDENCE = 50, /* percent; below it the rest of the report is asked too */
+    PLAIN_WEIGHT = 64,    /* of a rule that may speak about a report's own sentences */
 };
 
 static void judge(struct bounce_parser *p, struct slice text, struct bounce_recipient *r,
@@ -63,19 +63,38 @@ static void doubt(struct bounce_parser *p, struct bounce_recipient *r)
     }
 }
 
-/* Asks the rest of the report where a recipient's own part says nothing definite. */
+/* The cause in a subject, behind the words that announce one: what else stands there is often
+ * the original's. */
+static struct slice told_in_subject(struct slice subject)
+{
+    static const char *const openings[] = {
+        "returned mail:", "delivery failure:",  "mail failure -",
+        "mail error:",    "delivery failure -", NULL};
+    if (!text_starts(subject, openings)) {
+        return (struct slice){0};
+    }
+    size_t colon = slice_find(subject, ':');
+    return slice_from(subject,
+                      colon < subject.len ? colon + 1 : slice_find(subject, '-') + 1);
+}
+
+/* Asks the rest of the report where a recipient's own part says nothing definite. Half of all
+ * reports say "delivery failed" or "mail system error" somewhere, so only plain words count. */
 static void judge_failure(struct bounce_parser *p, struct bounce_recipient *r)
 {
     struct bounce_verdict *v = &r->verdict, other;
     judge(p, r->reply, r, v);
     struct slice whole = slice_sub(p->notice, 0, NOTICE_JUDGED);
-    struct slice more[] = {p->mail.rcpt_n == 1 ? whole : (struct slice){0}, p->subject};
+    struct slice more[] = {p->mail.rcpt_n == 1 ? whole : (struct slice){0},
+                           told_in_subject(p->subject)};
     for (size_t i = 0; i < 2 && is_weak(v); i++) {
         if (more[i].len == 0) {
             continue;
         }
         judge(p, more[i], r, &other);
-        if (!is_weak(&other) && other.klass != BOUNCE_NOT_A_FAILURE) {
+        if (!is_weak(&other) && other.klass != BOUNCE_NOT_A_FAILURE &&
+            other.rule < BOUNCE_RULES_N &&
+            bounce_rule_info(other.rule)->weight >= PLAIN_WEIGHT) {
             other.span_off = other.span_len = 0; /* not in the reply */
             *v = other;
         }
