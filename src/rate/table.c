@@ -305,25 +305,49 @@ static uint64_t worth(const struct slot *s, uint64_t now_s)
            (uint64_t)RATE_VALUE_S * bits_of(v.count[RATE_DAY] + v.usual + v.good);
 }
 
-/* The slot that a new key may have: a free one, else the one worth least. */
-static struct slot *choose(struct slot *const bucket[2], uint64_t now_s, uint64_t *tag)
+/* A free slot of the bucket that has more of them, so that both fill evenly; NULL: none. */
+static struct slot *choose_free(struct slot *const bucket[2], uint64_t now_s,
+                                uint64_t *tag)
 {
     struct slot *best = NULL;
-    uint64_t least = UINT64_MAX;
+    unsigned most = 0;
     for (unsigned b = 0; b < 2; b++) {
+        struct slot *last = NULL;
+        uint64_t last_tag = TAG_FREE;
+        unsigned n = 0;
         for (unsigned i = 0; i < RATE_BUCKET_SLOTS; i++) {
-            struct slot *s = &bucket[b][i];
-            uint64_t has = atomic_load(&s->tag);
+            uint64_t has = atomic_load(&bucket[b][i].tag);
             if (has == TAG_FREE || is_left(has, now_s)) {
-                *tag = has;
-                return s;
+                last = &bucket[b][i];
+                last_tag = has;
+                n++;
             }
-            uint64_t value = is_busy(has) ? UINT64_MAX : worth(s, now_s);
-            if (value < least) {
-                least = value;
-                best = s;
-                *tag = has;
-            }
+        }
+        if (n > most) {
+            most = n;
+            best = last;
+            *tag = last_tag;
+        }
+    }
+    return best;
+}
+
+/* The slot that a new key may have: a free one, else the one worth least. NULL: none may go. */
+static struct slot *choose(struct slot *const bucket[2], uint64_t now_s, uint64_t *tag)
+{
+    struct slot *best = choose_free(bucket, now_s, tag);
+    uint64_t least = UINT64_MAX;
+    if (best != NULL) {
+        return best;
+    }
+    for (unsigned i = 0; i < 2 * RATE_BUCKET_SLOTS; i++) {
+        struct slot *s = &bucket[i / RATE_BUCKET_SLOTS][i % RATE_BUCKET_SLOTS];
+        uint64_t has = atomic_load(&s->tag);
+        uint64_t value = is_busy(has) ? UINT64_MAX : worth(s, now_s);
+        if (value < least) {
+            least = value;
+            best = s;
+            *tag = has;
         }
     }
     return best;
@@ -608,16 +632,14 @@ bool rate_load(struct rate_table *t, const unsigned char in[RATE_SLOT_OCTETS],
         return false;
     }
     buckets_of(t, tag, bucket);
-    for (unsigned i = 0; i < 2 * RATE_BUCKET_SLOTS; i++) {
-        struct slot *s = &bucket[i / RATE_BUCKET_SLOTS][i % RATE_BUCKET_SLOTS];
-        uint64_t free_tag = TAG_FREE;
-        if (atomic_compare_exchange_strong(&s->tag, &free_tag,
-                                           busy_at(now_us / 1000000))) {
-            memcpy((unsigned char *)s + sizeof s->tag, in + sizeof s->tag,
-                   sizeof *s - sizeof s->tag);
-            atomic_store_explicit(&s->tag, tag, memory_order_release);
-            return true;
-        }
+    uint64_t has = TAG_FREE;
+    uint64_t now_s = now_us / 1000000;
+    struct slot *s = choose_free(bucket, now_s, &has);
+    if (s == NULL || !atomic_compare_exchange_strong(&s->tag, &has, busy_at(now_s))) {
+        return false;
     }
-    return false;
+    memcpy((unsigned char *)s + sizeof s->tag, in + sizeof s->tag,
+           sizeof *s - sizeof s->tag);
+    atomic_store_explicit(&s->tag, tag, memory_order_release);
+    return true;
 }
