@@ -111,6 +111,43 @@ def xclient(make):
     wait_until("why tells of it", lambda: "XCLIENT of" in server.run("why", "2001:db8::7", status=None))
 
 
+def xclient_login(make):
+    """Who logged in at a proxy is believed from trust.login-networks alone; the account must be there."""
+    server = make(listeners=["mx", "submission tls=starttls", "relay clear=yes"],
+                  settings=['trust.xclient-networks = {"127.0.0.0/8"}'])
+    server.settings.append(f'trust.login-networks = {{"{server.host}"}}')
+    server.add_users(USER, "bob@example.test")
+    server.run("user", "lock", "bob@example.test")
+    server.start()
+    mx = server.connect()
+    require("not where nobody logs in", "PROTO HELO LOGIN" not in str(mx.hello()))
+    mx.do("XCLIENT LOGIN=" + USER, 555)
+    mx.close()
+    c = server.connect("submission", source="127.0.0.1")
+    require("not to another", "PROTO HELO LOGIN" not in str(c.hello()))
+    c.do("XCLIENT LOGIN=" + USER, 555)
+    c.close()
+    c = server.connect("submission")
+    require("offered", "XCLIENT NAME ADDR PORT PROTO HELO LOGIN" in str(c.hello()))
+    require("AUTH in clear is a matter of the listener", "PLAIN" not in str(c.do("EHLO laptop.example", 250))
+            and "PLAIN" in str(server.connect("relay").hello()))
+    c.do("MAIL FROM:<alice@example.test>", 530)
+    c.do("XCLIENT ADDR=198.51.100.9 LOGIN=ALICE+40Example.test", 220)
+    c.do("EHLO laptop.example", 250)
+    c.do("MAIL FROM:<bob@example.test>", 550)
+    c.message(MAIL, USER, sender=USER)
+    require("with ESMTPA", b"with ESMTPA" in server.messages(USER, 1)[0])
+    for login, code in (("bob@example.test", 534), ("nobody@example.test", 535)):
+        c.do("XCLIENT LOGIN=" + login, code)
+        c.do("EHLO laptop.example", 250)
+        c.do("MAIL FROM:<alice@example.test>", 530)
+    c.do("XCLIENT LOGIN=" + USER, 220)
+    c.do("XCLIENT LOGIN=[UNAVAILABLE]", 220)
+    c.do("EHLO laptop.example", 250)
+    c.do("MAIL FROM:<alice@example.test>", 530)
+    c.close()
+
+
 def s_client(server, *arguments, listener="mx"):
     start = [] if listener == "submissions" else ["-starttls", "smtp"]
     out = subprocess.run(["openssl", "s_client", "-connect", f"{server.host}:{PORTS[listener]}", *start, *arguments],
@@ -318,7 +355,7 @@ def future_release(make):
     require(f"after 3 s: {time.monotonic() - begin}", time.monotonic() - begin > 2.5)
 
 
-PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, tls_versions, names_and_reload, tickets, client_certificate,
+PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xclient_login, tls_versions, names_and_reload, tickets, client_certificate,
          utf8, parameters)
 
 

@@ -17,18 +17,20 @@ enum config_tls { TLS_NONE = 0, TLS_STARTTLS, TLS_REQUIRED, TLS_IMPLICIT };
 /* What a check may do; the words of its setting in this order. */
 enum config_mode { CHECK_OFF = 0, CHECK_OBSERVE, CHECK_DEFER, CHECK_REJECT };
 #define CONFIG_MODES "off|observe|defer|reject"
+enum config_clear { CLEAR_DEFAULT = 0, CLEAR_NO, CLEAR_YES };
 const char *config_service_name(enum config_service service);
 const char *config_tls_name(enum config_tls tls);
 
 enum { CONFIG_LISTENERS_MAX = 16, CONFIG_ADDRESSES_MAX = 16, CONFIG_LIST_MAX = 64 };
 
-/* What must stand in a listener "name" { ... } section (proxy may): name, words or form, help. */
+/* What must stand in a listener "name" { ... } section (from proxy on they may): name, words or form, help. */
 /* clang-format off */
 #define CONFIG_LISTENER_SETTINGS(X) \
     X("address", "list of address:port", "where it listens") \
     X("service", "mx|submission|relay|push", "mx: mail for our domains; submission: from our users, after AUTH; relay: from known machines; push: bulk mail") \
     X("tls", "none|starttls|required|implicit", "none: not offered; starttls: offered; required: nothing goes without it; implicit: from the first octet") \
-    X("proxy", "no|yes", "yes: every connection begins with a header of the PROXY protocol, version 1 or 2, and comes from trust.proxy-networks")
+    X("proxy", "no|yes", "yes: every connection begins with a header of the PROXY protocol, version 1 or 2, and comes from trust.proxy-networks") \
+    X("auth-in-clear", "default|no|yes", "AUTH without TLS too (not with access tokens); default: as auth.allow-clear says")
 /* clang-format on */
 
 struct config_listener {
@@ -38,6 +40,7 @@ struct config_listener {
     enum config_service service;
     enum config_tls tls;
     bool proxy;
+    enum config_clear auth_in_clear;
 };
 
 struct config_list {
@@ -101,6 +104,7 @@ struct config_times {
     X("tls", "ask-client-certificate", tls_ask_client_certificate, BOOL, "no", 0, 0, "", "yes: clients are asked for a certificate; what they show is recorded, nothing is refused") \
     X("trust", "proxy-networks", trust_proxy_networks, NETWORKS, "", 0, 64, "", "networks whose header of the PROXY protocol is believed") \
     X("trust", "xclient-networks", trust_xclient_networks, NETWORKS, "", 0, 64, "", "networks that may say with XCLIENT for whom they speak") \
+    X("trust", "login-networks", trust_login_networks, NETWORKS, "", 0, 64, "", "those of xclient-networks that may also say who logged in (XCLIENT LOGIN): no password is asked for") \
     X("dns", "forward", dns_forward, RESOLVERS, "", 0, 16, "", "resolvers to ask, address@port (default: /etc/resolv.conf)") \
     X("dns", "recursive", dns_recursive, BOOL, "no", 0, 0, "", "yes: no resolver is asked, but the servers of each zone, from the root on") \
     X("dns", "forward-zones", dns_forward_zones, ZONES, "", 0, 64, "", "zones with resolvers of their own: \"example.org 192.0.2.53\"") \

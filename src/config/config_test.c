@@ -395,7 +395,7 @@ static void test_good(void **state)
              "  address = { \"127.0.0.1:2525\", \"[::1]:2525\" }\n"
              "  service = mx tls = starttls }\n"
              "listener out { address = 127.0.0.1:2587 service = submission tls = "
-             "required proxy = yes }\n"
+             "required proxy = yes auth-in-clear = no }\n"
              "trust { proxy-networks = {127.0.0.0/8} }\n",
              &cfg),
         "");
@@ -405,6 +405,8 @@ static void test_good(void **state)
     (void)snprintf(expected, sizeof expected, "%s/run state/../postern.conf", dir);
     assert_string_equal(cfg->tls_key.item[0], expected);
     assert_true(!cfg->listener[0].proxy && cfg->listener[1].proxy);
+    assert_int_equal(cfg->listener[0].auth_in_clear, CLEAR_DEFAULT);
+    assert_int_equal(cfg->listener[1].auth_in_clear, CLEAR_NO);
     assert_int_equal(cfg->limits_message_size, 65536);
     assert_int_equal(cfg->limits_recipients, 7);
     assert_int_equal(cfg->limits_command_time, 3600000);

@@ -82,7 +82,7 @@ void describe_defaults(struct buf *out)
         buf_add_str(out, top ? "" : "}\n");
     }
     static const char *const sample[LISTENER_SETTINGS] = {"{\"127.0.0.1:2525\"}", "mx",
-                                                          "none", "no"};
+                                                          "none", "no", "default"};
     buf_add_fmt(out, "\n# %s.\nlistener \"mx\" {\n", listener_help);
     for (unsigned i = 0; i < LISTENER_SETTINGS; i++) {
         buf_add_fmt(out, "    # %s\n    # (%s; %s)\n    %s = %s\n",

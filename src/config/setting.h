@@ -50,6 +50,7 @@ enum {
     LISTENER_SERVICE,
     LISTENER_TLS,
     LISTENER_PROXY, /* may be left out, as all behind it */
+    LISTENER_AUTH_IN_CLEAR,
     LISTENER_SETTINGS
 };
 extern const struct listener_setting listener_settings[LISTENER_SETTINGS];

@@ -237,8 +237,10 @@ static void take_listener_setting(struct load *l, const struct parse_event *ev)
         li->service = (enum config_service)word;
     } else if (word >= 0 && row == LISTENER_TLS) {
         li->tls = (enum config_tls)word;
-    } else if (word >= 0) {
+    } else if (word >= 0 && row == LISTENER_PROXY) {
         li->proxy = word == 1;
+    } else if (word >= 0) {
+        li->auth_in_clear = (enum config_clear)word;
     }
 }
 

@@ -150,17 +150,25 @@ static void refuse(struct exchange *x, enum dir_auth_why why)
     tell_at(x, (struct dir_auth){.kind = DIR_AUTH_REFUSED, .why = why}, 0);
 }
 
-static void log_login(struct exchange *x, const char *outcome)
+/* account: ""; what is no account may be a password in the wrong place. */
+static void log_outcome(const char *outcome, const char *mechanism, const char *account,
+                        struct slice ip)
 {
     struct fields f;
     fields_reset(&f);
     fields_add_str(&f, "outcome", outcome);
-    fields_add_str(&f, "mechanism", x->sasl.mechanism->name);
-    if (x->found) { /* what is no account may be a password in the wrong place */
-        fields_add_str(&f, "account", x->account.login);
+    fields_add_str(&f, "mechanism", mechanism);
+    if (account[0] != '\0') {
+        fields_add_str(&f, "account", account);
     }
-    fields_add_str(&f, "ip", x->ip);
+    fields_add(&f, "ip", ip);
     log_event(LOG_INFO, 0, "login", &f);
+}
+
+static void log_login(struct exchange *x, const char *outcome)
+{
+    log_outcome(outcome, x->sasl.mechanism->name, x->found ? x->account.login : "",
+                slice_of(x->ip));
 }
 
 /* ---- limits on guessing ---- */
@@ -640,6 +648,40 @@ static struct exchange *begin(struct logins *l, struct channel *ch,
     return x;
 }
 
+/* A trusted proxy let the user in; whether there is one, and may log in, is ours to say. What
+ * else the account wants was the proxy's to ask for. */
+static void named(struct logins *l, struct channel *ch, const struct dir_auth_ask *a)
+{
+    struct dir_account *account = calloc(1, sizeof *account);
+    struct dir_store *store = account == NULL ? NULL : l->store(l->arg);
+    struct dir_auth answer = {.kind = DIR_AUTH_REFUSED, .why = DIR_AUTH_FAULT};
+    const char *outcome = "no answer";
+    struct exchange none = {.l = l, .cookie = a->cookie, .ch = ch};
+    enum dir_account_res res = store == NULL ? DIR_ACCOUNT_FAULT
+                               : a->service == SERVICE_PUSH
+                                   ? dir_store_push_account(store, a->text, account)
+                                   : dir_store_account(store, a->text, a->ip, account);
+    if (res == DIR_ACCOUNT_NONE) {
+        answer.why = DIR_AUTH_WRONG;
+        outcome = "no such account";
+    } else if (res == DIR_ACCOUNT_FOUND && account->locked) {
+        answer.why = DIR_AUTH_LOCKED;
+        outcome = "named by a proxy, refused by the account's policy";
+        answer.account = slice_of(account->login);
+    } else if (res == DIR_ACCOUNT_FOUND) {
+        answer.kind = DIR_AUTH_OK;
+        answer.text = slice_of(account->login);
+        outcome = "ok, named by a proxy";
+    }
+    log_outcome(outcome, "XCLIENT", res == DIR_ACCOUNT_FOUND ? account->login : "",
+                a->ip);
+    reply_to(&none, &answer);
+    if (account != NULL) {
+        dir_account_clear(account);
+    }
+    free(account);
+}
+
 bool logins_message(struct logins *l, struct channel *ch, struct slice payload)
 {
     struct dir_auth_ask a = {0};
@@ -652,6 +694,12 @@ bool logins_message(struct logins *l, struct channel *ch, struct slice payload)
             drop(x);
         }
         return true;
+    }
+    if (a.step == DIR_AUTH_NAMED) {
+        if (x == NULL) {
+            named(l, ch, &a);
+        }
+        return x == NULL;
     }
     if (a.step == DIR_AUTH_RESPONSE) {
         if (x == NULL) { /* of another life of this role */

@@ -124,8 +124,9 @@ struct client {
     bool reading, writing; /* what the event asks for */
     bool
         proxying; /* the header of the PROXY protocol is awaited; handshaking is set too */
-    bool xclient;  /* the connection's own address may use XCLIENT */
-    bool greeting; /* limits.greet-delay runs */
+    bool xclient;       /* the connection's own address may use XCLIENT */
+    bool xclient_login; /* and who logged in there */
+    bool greeting;      /* limits.greet-delay runs */
     bool handshaking, start_tls, closing, lingering, quit, dead;
     bool half_closed; /* the peer sends no more, but waits for an answer */
     bool unread;      /* TLS has read more than the session was given */
@@ -202,6 +203,7 @@ void mail_trace_check(void *arg, const struct check *check,
 /* smtpd_auth.c: the part about AUTH. */
 void auth_offer_init(struct smtpd *d);
 void auth_begin(void *arg, const char *mechanism, const struct slice *initial);
+void auth_named(void *arg, struct slice login);
 void auth_response(void *arg, struct slice response);
 void auth_abort(void *arg);
 /* The directory's answer. False: the payload is malformed. */

@@ -76,16 +76,36 @@ static void ask_or_refuse(struct client *c, struct dir_auth_ask *a)
     }
 }
 
+/* False: refused. */
+static bool remember(struct client *c)
+{
+    c->auth_cookie = ++c->smtpd->next_cookie;
+    if (!map_put(&c->smtpd->logins, map_key_u64(&c->auth_cookie), c)) {
+        c->auth_cookie = 0;
+        refuse(c, REPLY_auth_temporary_failure);
+        return false;
+    }
+    return true;
+}
+
+void auth_named(void *arg, struct slice login)
+{
+    struct client *c = arg;
+    if (remember(c)) {
+        ask_or_refuse(c, &(struct dir_auth_ask){.step = DIR_AUTH_NAMED,
+                                                .service = (uint8_t)c->listener->service,
+                                                .text = login,
+                                                .ip = slice_of(c->ip)});
+    }
+}
+
 void auth_begin(void *arg, const char *mechanism, const struct slice *initial)
 {
     struct client *c = arg;
     unsigned char binding[SASL_BINDING_LEN];
     _Static_assert((int)SASL_BINDING_LEN == (int)CONN_EXPORTER_LEN,
                    "what binds is exported");
-    c->auth_cookie = ++c->smtpd->next_cookie;
-    if (!map_put(&c->smtpd->logins, map_key_u64(&c->auth_cookie), c)) {
-        c->auth_cookie = 0;
-        refuse(c, REPLY_auth_temporary_failure);
+    if (!remember(c)) {
         return;
     }
     bool bound = conn_tls_exporter(&c->conn, binding);

@@ -511,6 +511,7 @@ static const struct smtp_session_ops session_ops = {
     .hello = ops_hello,
     .xclient = client_xclient,
     .auth = auth_begin,
+    .auth_named = auth_named,
     .auth_response = auth_response,
     .auth_abort = auth_abort,
     .mail = mail_begin,
@@ -535,6 +536,8 @@ static struct client *client_new(struct smtpd *d, const struct role_listener *li
     c->listener = listener->config;
     c->port = port;
     c->xclient = netset_has(&d->ctx->config->trust_xclient_networks, ip);
+    c->xclient_login = c->xclient && c->listener->service != SERVICE_MX &&
+                       netset_has(&d->ctx->config->trust_login_networks, ip);
     struct smtp_offer offer = client_offer(c, ip);
     c->session =
         smtp_session_new(&offer, &d->limits[c->listener->service], &session_ops, c);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NOTE_MAX = 700 };
+enum { NOTE_MAX = 1100 };
 
 /* --- connections of one address, and of its network --- */
 
@@ -99,11 +99,14 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
         .tls_required = li->tls == TLS_REQUIRED,
         .auth = c->smtpd->auth[li->service].mechanism,
         .auth_n = c->smtpd->auth[li->service].n,
-        .auth_in_clear = c->smtpd->ctx->config->auth_allow_clear,
+        .auth_in_clear = li->auth_in_clear == CLEAR_DEFAULT
+                             ? cfg->auth_allow_clear
+                             : li->auth_in_clear == CLEAR_YES,
         .auth_required = li->service == SERVICE_SUBMISSION || li->service == SERVICE_PUSH,
         .bare_lf_ok = netset_has(&cfg->limits_bare_newline_networks, ip),
         .extensions = extensions_of(cfg, li->service),
         .xclient = c->xclient,
+        .xclient_login = c->xclient_login,
         .deferred = held_off != NULL,
         .deferred_what = held_off,
     };
@@ -185,10 +188,12 @@ struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x)
         identify(c, &x->address, x->port);
     }
     (void)snprintf(text, sizeof text,
-                   "XCLIENT of %s names this client: %s port %u%s%.*s%s%.*s", from, c->ip,
-                   c->port, x->name.len > 0 ? " name " : "", (int)x->name.len,
+                   "XCLIENT of %s names this client: %s port %u%s%.*s%s%.*s%s%.*s", from,
+                   c->ip, c->port, x->name.len > 0 ? " name " : "", (int)x->name.len,
                    (const char *)x->name.ptr, x->helo.len > 0 ? " helo " : "",
-                   (int)x->helo.len, (const char *)x->helo.ptr);
+                   (int)x->helo.len, (const char *)x->helo.ptr,
+                   x->login.len > 0 ? " login " : "", (int)x->login.len,
+                   (const char *)x->login.ptr);
     note(c, text);
     return (struct smtp_verdict){REPLY_NONE, NULL};
 }

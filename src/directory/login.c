@@ -12,6 +12,10 @@ void dir_auth_ask_write(struct buf *b, const struct dir_auth_ask *a)
         wire_put_text(b, a->text);
         wire_put_text(b, a->ip);
         wire_put_text(b, a->binding);
+    } else if (a->step == DIR_AUTH_NAMED) {
+        wire_put_u8(b, a->service);
+        wire_put_text(b, a->text);
+        wire_put_text(b, a->ip);
     } else if (a->step == DIR_AUTH_RESPONSE) {
         wire_put_text(b, a->text);
     }
@@ -30,11 +34,16 @@ bool dir_auth_ask_read(struct slice payload, struct dir_auth_ask *out)
         a.text = wire_text(&r);
         a.ip = wire_text(&r);
         a.binding = wire_text(&r);
+    } else if (step == DIR_AUTH_NAMED) {
+        a.service = wire_u8(&r);
+        a.text = wire_text(&r);
+        a.ip = wire_text(&r);
     } else if (step == DIR_AUTH_RESPONSE) {
         a.text = wire_text(&r);
     }
     if (!wire_done(&r) || step >= DIR_AUTH_STEPS || initial > 1 ||
-        (step == DIR_AUTH_BEGIN && initial == 0 && a.text.len > 0)) {
+        (step == DIR_AUTH_BEGIN && initial == 0 && a.text.len > 0) ||
+        (step == DIR_AUTH_NAMED && a.text.len == 0)) {
         return false;
     }
     a.step = (enum dir_auth_step)step;

@@ -4,6 +4,8 @@
  *         BEGIN     u8 enum config_service; u8 1 if there is an initial response, else 0;
  *                   text mechanism; text initial response; text client address; text
  *                   tls-exporter binding, empty without TLS
+ *         NAMED     u8 enum config_service; text login; text client address: a trusted proxy
+ *                   says who logged in there
  *         RESPONSE  text response
  *         ABORT     nothing
  *         Of MSG_DIR_AUTH_IS: u64 cookie; u8 enum dir_auth_kind; u8 enum dir_auth_why; u64
@@ -20,6 +22,7 @@ enum { DIR_AUTH_MAX = 10000 }; /* octets of such a message */
 enum dir_auth_step {
     DIR_AUTH_BEGIN = 0,
     DIR_AUTH_RESPONSE,
+    DIR_AUTH_NAMED,
     DIR_AUTH_ABORT,
     DIR_AUTH_STEPS
 };

@@ -71,7 +71,8 @@ struct smtp_offer {
     /* enum smtp_extension, or'ed: what it has. REQUIRETLS counts under TLS alone, AUTH where
      * there are mechanisms. */
     unsigned extensions;
-    bool xclient; /* this client may say for whom it speaks (smtp/xclient.h) */
+    bool xclient;       /* this client may say for whom it speaks (smtp/xclient.h) */
+    bool xclient_login; /* and who logged in there */
     const char *deferred_what; /* why, static; NULL: too many connections */
     bool deferred; /* this client is held off: the first command gets its row */
 };
@@ -125,6 +126,9 @@ struct smtp_session_ops {
      * begins anew, with the greeting (evidence goes into it) - perhaps under another offer by
      * smtp_session_offer(). Anything else refuses, and nothing changes. */
     struct smtp_verdict (*xclient)(void *arg, const struct smtp_xclient *x);
+    /* XCLIENT said who logged in: is there such a login? Answered as auth(), without challenges;
+     * what refuses it leaves the new client without a login. */
+    void (*auth_named)(void *arg, struct slice login);
     /* A login by one of the mechanisms on offer: its name as on offer, and the initial
      * response, decoded; NULL: none. The answer comes by smtp_session_auth(), perhaps from
      * inside the call. */

@@ -58,6 +58,7 @@ size_t session_line_max(const struct smtp_session *s, struct slice in)
 static void end_exchange(struct smtp_session *s)
 {
     s->phase = PHASE_COMMAND;
+    s->auth_named = false;
 }
 
 void session_auth_drop(struct smtp_session *s)
@@ -106,9 +107,11 @@ void smtp_session_auth(struct smtp_session *s, struct smtp_auth_answer answer)
     struct fields f;
     fields_reset(&f);
     if (answer.step == SMTP_AUTH_CHALLENGE) {
+        BUG_ON(s->auth_named);
         say_challenge(s, answer.text);
         return;
     }
+    bool named = s->auth_named;
     end_exchange(s);
     if (answer.step == SMTP_AUTH_REFUSED) {
         session_say(s, answer.verdict.reply, answer.verdict.evidence);
@@ -120,6 +123,10 @@ void smtp_session_auth(struct smtp_session *s, struct smtp_auth_answer answer)
     }
     s->row_n = 0;
     s->auth_refused = false;
+    if (named) {
+        session_say(s, REPLY_ok_greeting, NULL);
+        return;
+    }
     fields_add(&f, "account", answer.text);
     session_say(s, REPLY_ok_auth, &f);
 }

@@ -127,6 +127,18 @@ static void on_auth(void *arg, const char *mechanism, const struct slice *initia
     go_on_auth(f, initial == NULL ? SLICE("") : *initial);
 }
 
+/* As a response that says so; a challenge is no answer here. */
+static void on_auth_named(void *arg, struct slice login)
+{
+    struct fake *f = arg;
+    BUG_ON(f->in_auth || f->in_mail || !smtp_session_auth_asked(f->session));
+    BUG_ON(smtp_session_login(f->session).len > 0);
+    note(f, 'N', login);
+    f->in_auth = true;
+    bool known = slice_eq(login, SLICE("ok")) || slice_eq(login, SLICE("later"));
+    go_on_auth(f, known ? login : SLICE("no"));
+}
+
 static void on_auth_response(void *arg, struct slice response)
 {
     struct fake *f = arg;
@@ -277,6 +289,7 @@ static const struct smtp_session_ops ops = {
     .hello = on_hello,
     .xclient = on_xclient,
     .auth = on_auth,
+    .auth_named = on_auth_named,
     .auth_response = on_auth_response,
     .auth_abort = on_auth_abort,
     .mail = on_mail,

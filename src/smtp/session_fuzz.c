@@ -101,7 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                .auth_in_clear = (o & 4U) != 0,
                                .bare_lf_ok = (o & 32U) != 0,
                                .extensions = (o & 1U) != 0 ? 63U : SMTP_EXT_DSN,
-                               .xclient = (o & 2U) != 0};
+                               .xclient = (o & 2U) != 0,
+                               .xclient_login = (o & 6U) == 2};
     struct smtp_limits limits = fake_limits();
     limits.message_size = (o & 64U) != 0 ? 20 : 1000;
     struct slice in = {data + 2, size - 2};

@@ -73,7 +73,8 @@ static bool say_future_release(const struct smtp_session *s, char *out)
 
 static bool say_xclient(const struct smtp_session *s, char *out)
 {
-    (void)snprintf(out, KEYWORD_MAX, "XCLIENT " SMTP_XCLIENT_NAMES);
+    (void)snprintf(out, KEYWORD_MAX, "XCLIENT " SMTP_XCLIENT_NAMES "%s",
+                   s->offer.xclient_login ? " LOGIN" : "");
     return s->offer.xclient;
 }
 
@@ -176,7 +177,7 @@ void session_cmd_xclient(struct smtp_session *s, const struct smtp_line *line)
         session_say_out_of_order(s, line, "RSET");
         return;
     }
-    const char *wrong = smtp_xclient_read(line->args, &x, &param);
+    const char *wrong = smtp_xclient_read(line->args, s->offer.xclient_login, &x, &param);
     if (wrong != NULL) {
         session_say_syntax(s, line, wrong, param);
         return;
@@ -193,5 +194,11 @@ void session_cmd_xclient(struct smtp_session *s, const struct smtp_line *line)
     s->helo = (struct slice){NULL, 0};
     s->hello = HELLO_NONE;
     s->row_n = s->command_n = 0;
+    if (x.login.len > 0) {
+        s->phase = PHASE_AUTH_ASKED;
+        s->auth_named = true;
+        s->ops->auth_named(s->arg, x.login);
+        return;
+    }
     session_say(s, REPLY_ok_greeting, verdict.evidence);
 }

@@ -36,6 +36,7 @@ struct smtp_session {
     enum hello hello;
     bool tls, in_mail, blocked, bdat_failed, chunk_last;
     bool mail_refused; /* what was pipelined behind it is refused too, without blame */
+    bool auth_named;   /* PHASE_AUTH_ASKED is about XCLIENT: its reply is a greeting */
     bool auth_refused; /* unknown commands now may be what the client would log in with */
     bool early_answered; /* PHASE_EARLY: DATA had its refusal, no reply at the end */
     struct slice helo;

@@ -102,6 +102,19 @@ static const struct script {
                           "C: XCLIENT NAME=a+0D+0Ab\nS: syntax-error\nC: XCLIENT LOGIN=x\nS: syntax-error\n"
                           "E: what=a name that is not offered argument=LOGIN=x\n"
                           "C: XCLIENT PORT=65536\nS: syntax-error\nC: XCLIENT PROTO=LMTP\nS: syntax-error\n"},
+    {"xclient login", "O: xclient login auth plain=1\n" HELLO "C: MAIL FROM:<a@x.example>\nS: auth-required\nE: command=MAIL\n"
+                      "C: XCLIENT LOGIN=ok ADDR=192.0.2.1\nP: 192.0.2.1 port=0 name= helo=\nN: ok\n"
+                      "S: ok-greeting\n" HELLO "C: AUTH PLAIN b2s=\nS: auth-identity-change\nE: command=AUTH account=ann@x.example\n"
+                      MAIL "C: RSET\nS: ok-rset\n"
+                      "C: XCLIENT LOGIN=[UNAVAILABLE]\nP: - port=0 name= helo=\nS: ok-greeting\n" HELLO
+                      "C: MAIL FROM:<a@x.example>\nS: auth-required\nE: command=MAIL\n"},
+    {"xclient login refused", "O: xclient login auth plain=1\nC: XCLIENT LOGIN=who\nP: - port=0 name= helo=\nN: who\n"
+                              "S: auth-credentials-rejected\n" HELLO
+                              "C: MAIL FROM:<a@x.example>\nS: auth-required\nE: command=MAIL\n"},
+    {"xclient login later", "O: xclient login\nC: XCLIENT LOGIN=later\nP: - port=0 name= helo=\nN: later\n"
+                            "A: auth\nS: ok-greeting\n" HELLO MAIL},
+    {"xclient login malformed", "O: xclient login\nC: XCLIENT LOGIN=a+0Ab\nS: syntax-error\n"
+                                "E: what=a value that is no login argument=LOGIN=a+0Ab\n"},
     /* --- MAIL and RCPT --- */
     {"sender syntax", HELLO "C: MAIL FROM:<a b@x>\nS: sender-syntax-invalid\nE: sender=<a b@x>\n"
                             "C: MAIL FROM:<a>\nS: sender-syntax-invalid\n"
@@ -366,6 +379,7 @@ static void options(struct run *r, struct slice words)
         {SLICE("lenient"), &offer.bare_lf_ok, NULL},
         {SLICE("deferred"), &offer.deferred, NULL},
         {SLICE("xclient"), &offer.xclient, NULL},
+        {SLICE("login"), &offer.xclient_login, NULL},
         {SLICE("size="), NULL, &limits.message_size},
         {SLICE("rcpts="), NULL, &limits.recipients},
         {SLICE("unknown="), NULL, &limits.unknown_commands},

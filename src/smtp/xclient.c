@@ -54,8 +54,24 @@ static const char *take_port(struct slice value, struct smtp_xclient *x)
     return NULL;
 }
 
+static const char *take_login(struct slice value, struct smtp_xclient *x)
+{
+    size_t n = 0;
+    if (value.len > 0 &&
+        !smtp_xtext_decode(value, x->login_octets, sizeof x->login_octets, &n)) {
+        return "a value that is no login";
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (x->login_octets[i] < ' ' || x->login_octets[i] == 0x7f) {
+            return "a value that is no login";
+        }
+    }
+    x->login = (struct slice){x->login_octets, n};
+    return NULL;
+}
+
 static const char *take_attribute(struct slice name, struct slice value,
-                                  struct smtp_xclient *x)
+                                  bool login_offered, struct smtp_xclient *x)
 {
     if (slice_ieq(value, SLICE("[UNAVAILABLE]")) ||
         slice_ieq(value, SLICE("[TEMPUNAVAIL]"))) {
@@ -79,11 +95,14 @@ static const char *take_attribute(struct slice name, struct slice value,
                    ? NULL
                    : "a protocol that is neither SMTP nor ESMTP";
     }
+    if (login_offered && slice_ieq(name, SLICE("LOGIN"))) {
+        return take_login(value, x);
+    }
     return "a name that is not offered";
 }
 
-const char *smtp_xclient_read(struct slice args, struct smtp_xclient *out,
-                              struct slice *param)
+const char *smtp_xclient_read(struct slice args, bool login_offered,
+                              struct smtp_xclient *out, struct slice *param)
 {
     memset(out, 0, sizeof *out);
     *param = args;
@@ -97,8 +116,8 @@ const char *smtp_xclient_read(struct slice args, struct smtp_xclient *out,
         if (eq == param->len) {
             return "a name without its value";
         }
-        const char *wrong =
-            take_attribute(slice_sub(*param, 0, eq), slice_from(*param, eq + 1), out);
+        const char *wrong = take_attribute(
+            slice_sub(*param, 0, eq), slice_from(*param, eq + 1), login_offered, out);
         if (wrong != NULL) {
             return wrong;
         }

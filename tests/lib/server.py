@@ -107,8 +107,9 @@ class Server:
             for option in options:
                 tls = option.removeprefix("tls=") if option.startswith("tls=") else tls
             service = "submission" if name == "submissions" else name
+            clear = "auth-in-clear = yes" if "clear=yes" in options else ""
             text.append(f'listener "{name}" {{ address = {{"{self.host}:{PORTS[name]}"}} '
-                        f"service = {service} tls = {tls} {'proxy = yes' if proxy else ''} }}")
+                        f"service = {service} tls = {tls} {'proxy = yes' if proxy else ''} {clear} }}")
         sections = {"spool": {"free-space": '"0"'},  # the machine's disk is not the subject
                     "dns": {"forward": f'{{"{self.host}@5300"}}'},  # nobody, or the test's own NSD
                     "log": {"level": "debug"}}       # tells each reply

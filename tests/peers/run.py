@@ -6,6 +6,8 @@
               (SASL, wrapper mode)
   msmtp       submission, with the mechanism of its choice and with SCRAM-SHA-256
   nodemailer  submission over TLS, pooled, with DSN; refusals as the program sees them
+  dovecot     in front of the submission service: as a relay that says by XCLIENT who logged in
+              there, and as a proxy that hands the password on (dovecot-submissiond, installed)
 
 They are Debian's packages (npm's for nodemailer), unpacked below build/peers and never installed.
 A part whose program cannot be had (no network, no root, no npm) is left out; when all are, the exit
@@ -15,6 +17,7 @@ import os
 import pathlib
 import re
 import shutil
+import smtplib
 import subprocess
 import sys
 
@@ -343,7 +346,135 @@ def nodemailer(make):
     require(said, re.match(r"refused 550 RCPT TO .*5\.1\.1 ", said[0]))
 
 
-PARTS = (exim, postfix, postfix_submission, msmtp, nodemailer)
+# --- Dovecot ---
+
+DOVECOT = """
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/dovecot.log
+protocols = submission
+listen = {host}
+ssl = no
+disable_plaintext_auth = no
+hostname = front.example.test
+mail_location = maildir:{home}/mail/%u
+first_valid_uid = 1
+service submission-login {{
+  inet_listener submission {{
+    port = {port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={home}/mail/%u
+}}
+{more}
+"""
+DOVECOT_PORT = 3587
+
+
+def in_front(server, name, more):
+    """A Dovecot with a configuration of its own; it stays in the foreground, so its process is ours."""
+    home = server.dir / name
+    (home / "mail").mkdir(parents=True)
+    shutil.chown(home / "mail", "nobody")
+    (home / "conf").write_text(DOVECOT.format(home=home, host=server.host, port=DOVECOT_PORT, more=more))
+    process = subprocess.Popen(["dovecot", "-F", "-c", str(home / "conf")])
+
+    def stop():
+        process.terminate()
+        process.wait(TIMEOUT)
+        return (home / "dovecot.log").read_text(errors="replace")
+    return stop
+
+
+def submit(server, user, password, to, body):
+    """As a user's mail program; the replies, those that refuse by their code."""
+    def dial():
+        try:
+            client = smtplib.SMTP(server.host, DOVECOT_PORT, timeout=TIMEOUT, source_address=(server.host, 0))
+        except OSError:
+            return None
+        return client
+    found = []
+    wait_until("Dovecot does not come up", lambda: found.append(dial()) or found[-1] is not None)
+    with found[-1] as client:
+        client.ehlo("laptop.example")
+        try:
+            client.login(user, password, initial_response_ok=True)
+            client.sendmail(user, [to], MAIL.format(to=to, who="dovecot", body=body))
+        except smtplib.SMTPResponseException as refused:
+            return f"{refused.smtp_code} {refused.smtp_error.decode()}"
+        except smtplib.SMTPRecipientsRefused as refused:
+            return " ".join(f"{code} {text.decode()}" for code, text in refused.recipients.values())
+    return "sent"
+
+
+def dovecot(make):
+    if os.getuid() != 0 or not pathlib.Path("/usr/lib/dovecot/submission").exists():
+        raise Missing("needs root and dovecot-submissiond, installed")
+    server = make(listeners=["submission"], settings=['trust.xclient-networks = {"127.0.0.0/8"}',
+                                                      'trust.login-networks = {"127.0.0.0/8"}'])
+    server.run("domain", "add", "example.test")
+    ann = made_password(server, "ann@example.test")
+    made_password(server, "carl@example.test")
+    server.run("user", "lock", "carl@example.test")
+    server.add_users("alice@example.test")
+    server.start()
+    people = server.dir / "people"
+    people.write_text("".join(f"{name}@example.test:{{PLAIN}}at-dovecot\n" for name in ("ann", "carl", "ghost")))
+    people.chmod(0o644)
+    stop = in_front(server, "relay", f"""
+submission_relay_host = {server.host}
+submission_relay_port = {PORTS["submission"]}
+submission_relay_ssl = starttls
+submission_relay_ssl_verify = no
+submission_relay_trusted = yes
+passdb {{
+  driver = passwd-file
+  args = {people}
+}}
+""")
+    try:
+        # Postern never hears a password
+        said = submit(server, "ann@example.test", "at-dovecot", "alice@example.test", "by XCLIENT")
+        require(said, said == "sent")
+        said = submit(server, "ann@example.test", "at-dovecot", "nobody@example.test", "x")
+        require(said, said.startswith("550 5.1.1 ") and "There is no mailbox nobody@example.test" in said)
+        for locked_out in ("carl", "ghost"):
+            said = submit(server, f"{locked_out}@example.test", "at-dovecot", "alice@example.test", "not to be sent")
+            require(f"{locked_out}: {said}", said[0] in "45")
+        said = submit(server, "ann@example.test", "wrong", "alice@example.test", "x")
+        require(said, said.startswith("535"))
+    finally:
+        log = stop()
+    text = server.messages("alice@example.test", 1)[0]
+    require(f"Received: {text}", b"from laptop.example" in text and b"with ESMTPSA" in text
+            and f"([{server.host}])".encode() in text)
+    wait_until("why tells who said who it is", lambda: " login ann@example.test" in
+               server.run("why", "alice@example.test", "--last", "1", status=None))
+    require("carl is locked here too", "auth-web-login-required" in server.log()
+            and "auth-credentials-rejected" in server.log())
+    stop = in_front(server, "proxy", f"""
+passdb {{
+  driver = static
+  args = proxy=y host={server.host} port={PORTS["submission"]} starttls=any-cert nopassword=y
+}}
+""")
+    try:
+        said = submit(server, "ann@example.test", ann, "alice@example.test", "by its own password")
+        require(said, said == "sent")
+        said = submit(server, "ann@example.test", "wrong", "alice@example.test", "x")
+        require(said, said.startswith("535"))
+    finally:
+        log += stop()
+    require(log, len(server.messages("alice@example.test", 2)) == 2)
+
+
+PARTS = (exim, postfix, postfix_submission, msmtp, nodemailer, dovecot)
 
 
 def main():
