@@ -179,6 +179,40 @@ def shown(server, name=None):
     return re.search(r"^subject=CN ?= ?(\S+)", out, re.M).group(1)
 
 
+def tls_records(make):
+    """Several records at once, while the first commands still wait for their answers: none is left lying."""
+    server = make(listeners=["mx"])
+    server.add_users(USER)
+    server.start()
+    for _ in range(20):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = client_tls().wrap_bio(incoming, outgoing)
+        with socket.create_connection((server.host, PORTS["mx"]), 20) as sock:
+            def go(step):
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        sock.sendall(outgoing.read())
+                        incoming.write(sock.recv(65536))
+            plain = sock.makefile("rb")
+            plain.readline()
+            sock.sendall(b"EHLO c.example\r\n")
+            while plain.readline()[3:4] == b"-":
+                pass
+            sock.sendall(b"STARTTLS\r\n")
+            plain.readline()
+            go(tls.do_handshake)
+            for line in (b"EHLO c.example", b"MAIL FROM:<a@c.example>", b"RCPT TO:<" + USER.encode() + b">",
+                         b"RCPT TO:<nobody@example.test>", b"RSET", b"QUIT"):
+                tls.write(line + b"\r\n")
+            sock.sendall(outgoing.read())
+            said = b""
+            while b"\r\n221 " not in said:
+                said += go(lambda: tls.read(65536))
+            require(said, b"\r\n550 5.1.1" in said)
+
+
 def names_and_reload(make):
     server = make()
     pairs = [certificate_files(server.dir, name, name) for name in ("a.example.test", "b.example.test")]
@@ -355,7 +389,7 @@ def future_release(make):
     require(f"after 3 s: {time.monotonic() - begin}", time.monotonic() - begin > 2.5)
 
 
-PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xclient_login, tls_versions, names_and_reload, tickets, client_certificate,
+PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xclient_login, tls_versions, tls_records, names_and_reload, tickets, client_certificate,
          utf8, parameters)
 
 
