@@ -10,6 +10,7 @@ struct frame {
     struct slice domain, record, rest; /* rest: terms not looked at yet */
     struct slice redirect, exp;        /* whole terms; "" where there are none */
     struct spf_term via;               /* the include that led here */
+    unsigned step;                     /* its number in the evidence */
 };
 
 struct walk {
@@ -376,8 +377,14 @@ static enum turn enter(struct walk *w, unsigned depth, struct slice domain,
     enum turn turn = select_record(w, txt, &f);
     if (turn == TURN_YES) {
         out->record = f.record;
-        out->step[out->step_n++] = (struct spf_step){domain, f.record, f.via.text,
-                                                     depth}; /* bounded by the terms */
+        f.step = out->step_n++; /* bounded by the terms */
+        out->step[f.step] = (struct spf_step){
+            .domain = domain,
+            .record = f.record,
+            .via = f.via.text,
+            .from = via == NULL ? 0 : w->frame[w->depth].step,
+            .depth = depth,
+        };
         turn = read_record(w, &f);
     }
     if (turn != TURN_YES) {

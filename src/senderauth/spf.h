@@ -51,6 +51,7 @@ struct spf_query {
 struct spf_step {
     struct slice domain, record;
     struct slice via; /* the include or redirect term that led here; "" for the first */
+    unsigned from;    /* the step in whose record that term stands */
     unsigned depth;   /* 0, or how many includes deep */
 };
 
