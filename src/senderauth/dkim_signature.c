@@ -80,7 +80,7 @@ static enum dkim_reason read_identity(struct reader *r, struct slice value)
     s = buf_slice(&text);
     size_t at = slice_rfind(s, '@');
     ok = ok && at < s.len && dkim_domain(slice_from(s, at + 1), domain) &&
-         domain_within(slice_of(domain), slice_of(r->out->domain)) &&
+         dns_name_below(slice_of(domain), slice_of(r->out->domain)) &&
          arena_dup(r->arena, s, &r->out->identity);
     r->out->subdomain = ok && strcmp(domain, r->out->domain) != 0;
     buf_clear(&text);

@@ -126,7 +126,7 @@ enum aligned { ALIGNED_NO = 0, ALIGNED_YES, ALIGNED_UNKNOWN, ALIGNED_WAIT };
 static bool related(struct slice a, struct slice b)
 {
     while (domain_labels(a) > 1) {
-        if (domain_within(b, a)) {
+        if (dns_name_below(b, a)) {
             return true;
         }
         a = domain_parent(a);
@@ -157,7 +157,7 @@ static enum aligned align(struct check *c, struct slice domain, bool strict)
     if (c->out->walk.failed) {
         return related(domain, author) ? ALIGNED_UNKNOWN : ALIGNED_NO;
     }
-    if (!domain_within(domain, c->out->org) || c->walks == DMARC_WALKS_MAX) {
+    if (!dns_name_below(domain, c->out->org) || c->walks == DMARC_WALKS_MAX) {
         return ALIGNED_NO;
     }
     struct dmarc_walk walk;

@@ -264,10 +264,10 @@ static void domains(void **state)
     label[64] = '\0';
     assert_false(domain_take(slice_of(label), out, &len));
     assert_true(domain_take(slice_of(label + 1), out, &len));
-    assert_true(domain_within(SLICE("a.b.c"), SLICE("B.c")));
-    assert_true(domain_within(SLICE("b.c"), SLICE("b.c")));
-    assert_false(domain_within(SLICE("ab.c"), SLICE("b.c")));
-    assert_false(domain_within(SLICE("c"), SLICE("b.c")));
+    assert_true(dns_name_below(SLICE("a.b.c"), SLICE("B.c")));
+    assert_true(dns_name_below(SLICE("b.c"), SLICE("b.c")));
+    assert_false(dns_name_below(SLICE("ab.c"), SLICE("b.c")));
+    assert_false(dns_name_below(SLICE("c"), SLICE("b.c")));
     assert_int_equal(domain_labels(SLICE("a.b.c")), 3);
     is(domain_parent(SLICE("a.b")), "b");
     is(domain_parent(SLICE("b")), "");

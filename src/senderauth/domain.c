@@ -3,21 +3,6 @@
 #include <idn2.h>
 #include <string.h>
 
-bool domain_is_name(struct slice name)
-{
-    size_t label = 0;
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] != '.') {
-            label++;
-        } else if (label == 0 || label > DNS_LABEL_MAX) {
-            return false;
-        } else {
-            label = 0;
-        }
-    }
-    return label > 0 && label <= DNS_LABEL_MAX && name.len <= DNS_NAME_MAX;
-}
-
 unsigned domain_labels(struct slice name)
 {
     unsigned n = name.len > 0;
@@ -30,16 +15,6 @@ unsigned domain_labels(struct slice name)
 struct slice domain_parent(struct slice name)
 {
     return slice_from(name, slice_find(name, '.') + 1);
-}
-
-bool domain_within(struct slice name, struct slice parent)
-{
-    if (name.len <= parent.len) {
-        return slice_ieq(name, parent);
-    }
-    size_t at = name.len - parent.len;
-    return slice_ieq(slice_from(name, at), parent) &&
-           (parent.len == 0 || name.ptr[at - 1] == '.');
 }
 
 /* Longest domain in UTF-8 that is looked at: U-labels may be longer than their A-labels. */
@@ -80,9 +55,9 @@ bool domain_take(struct slice typed, unsigned char out[DNS_NAME_MAX], size_t *le
         ascii = ascii && typed.ptr[i] < 0x80;
     }
     if (!ascii) {
-        return to_ascii(typed, out, len) && domain_is_name((struct slice){out, *len});
+        return to_ascii(typed, out, len) && dns_name_ok((struct slice){out, *len});
     }
-    if (!domain_is_name(typed)) {
+    if (!dns_name_ok(typed)) {
         return false;
     }
     for (size_t i = 0; i < typed.len; i++) {

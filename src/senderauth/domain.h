@@ -1,4 +1,4 @@
-/* senderauth/domain.h - domain names as SPF, DKIM and DMARC compare them.
+/* senderauth/domain.h - domain names as mail spells them; see also dns/name.h.
  *
  * Source  RFC 1035 2.3.4 (limits), 2.3.3 (case), RFC 5890 and UTS 46 (U-labels, by libidn2).
  * Pure    a name that is not ASCII costs libidn2 an allocation.
@@ -6,6 +6,7 @@
 #ifndef SENDERAUTH_DOMAIN_H
 #define SENDERAUTH_DOMAIN_H
 #include "dns/answer.h"
+#include "dns/name.h"
 
 /* A domain as somebody typed it, in A-labels and lower case into out; a dot at its end goes.
  * False: it is no domain name (empty or too long labels, an address literal, octets that no
@@ -13,15 +14,9 @@
 MUST_USE bool domain_take(struct slice typed, unsigned char out[DNS_NAME_MAX],
                           size_t *len);
 
-/* Labels of 1 to 63 octets, DNS_NAME_MAX in all; at least one. */
-MUST_USE bool domain_is_name(struct slice name);
-
 /* 0 for the root. */
 MUST_USE unsigned domain_labels(struct slice name);
 
 /* The name without its first label; "" of a single one. */
 MUST_USE struct slice domain_parent(struct slice name);
-
-/* The same name as parent, or one below it. */
-MUST_USE bool domain_within(struct slice name, struct slice parent);
 #endif

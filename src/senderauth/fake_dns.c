@@ -1,7 +1,7 @@
 #include "senderauth/fake_dns.h"
 
 #include "base/log.h"
-#include "senderauth/domain.h"
+#include "dns/name.h"
 
 #include <string.h>
 
@@ -51,7 +51,7 @@ static struct dns_answer collect(struct fake_dns *dns, enum dns_type type,
     for (unsigned i = 0; i < dns->line_n; i++) {
         const struct fake_line *line = &dns->line[i];
         bool own = slice_ieq(line->name, name);
-        if (!domain_within(line->name, name)) {
+        if (!dns_name_below(line->name, name)) {
             continue;
         }
         if (own && slice_eq(line->type, SLICE("FAIL"))) {
@@ -74,7 +74,7 @@ static struct dns_answer look_up(struct fake_dns *dns, enum dns_type type,
     struct dns_answer answer = {.status = DNS_NXDOMAIN, .name = name};
     for (unsigned i = 0; i < CNAMES_MAX; i++) {
         struct slice alias = {0};
-        if (!domain_is_name(name)) {
+        if (name.len == 0 || !dns_name_ok(name)) {
             return (struct dns_answer){.status = DNS_NXDOMAIN, .name = name};
         }
         answer = collect(dns, type, name, &alias);

@@ -89,7 +89,7 @@ static struct slice keep(struct walk *w, const unsigned char *name, size_t len)
 /* How near a validated name is to the domain: the domain itself, below it, elsewhere. */
 static unsigned nearness(struct slice name, struct slice domain)
 {
-    return slice_ieq(name, domain) ? 3 : domain_within(name, domain) ? 2 : 1;
+    return slice_ieq(name, domain) ? 3 : dns_name_below(name, domain) ? 2 : 1;
 }
 
 /* RFC 7208 5.5: the client's names whose addresses hold the client's own. The one nearest
@@ -124,12 +124,10 @@ static enum turn validated_name(struct walk *w, struct slice domain, unsigned le
 
 static const struct dns_answer *ask_ptr(struct walk *w)
 {
-    unsigned char name[DNS_NAME_MAX];
-    size_t len;
+    char name[DNS_REVERSE_MAX];
     if (w->ptr_name.len == 0) {
-        IGNORE(
-            spf_macro_name(SLICE("%{ir}.%{v}.arpa"), &w->values, name, &len)); /* fits */
-        w->ptr_name = keep(w, name, len);
+        struct slice reverse = dns_reverse_name(&w->query->ip, name);
+        w->ptr_name = keep(w, reverse.ptr, reverse.len);
     }
     return ask(w, DNS_PTR, w->ptr_name);
 }
@@ -172,7 +170,7 @@ static enum turn target(struct walk *w, const struct frame *f, struct slice spec
         }
         *name = keep(w, room, len);
     }
-    return domain_is_name(*name) ? TURN_YES : TURN_NO;
+    return name->len > 0 && dns_name_ok(*name) ? TURN_YES : TURN_NO;
 }
 
 /* Does one of the addresses, widened to the term's prefix, hold the client? */
