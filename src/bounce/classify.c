@@ -18,6 +18,7 @@ enum {
     PATTERNS_N = RETRY_FIRST + BOUNCE_RETRY_N,
     WAIT_MAX_S = 7 * 24 * 3600,
     STATUS_MAX = BOUNCE_NORMAL_STATUS_MAX + 1,
+    CONTEST = 8, /* so much heavier must a hard class be than what speaks against it */
 };
 
 struct hit {
@@ -327,12 +328,43 @@ static unsigned first_digit(const struct bounce_verdict *v)
     return v->code >= 100 ? v->code / 100 : v->status.klass;
 }
 
-static enum bounce_kind kind_of(const struct bounce_verdict *v,
+/* An address is given up only on clear words: where others that say it is not the address's
+ * fault weigh nearly as much, their kind holds. */
+static enum bounce_kind uncontested(const struct bounce_classifier *c)
+{
+    for (size_t i = 1; i < c->matches_n; i++) {
+        const struct bounce_rule *r = &bounce_rule_table[c->match[i].rule];
+        enum bounce_kind kind = bounce_class_table[r->klass].kind;
+        if (c->match[i].weight + CONTEST < c->match[0].weight) {
+            break;
+        }
+        if (kind == BOUNCE_SOFT || kind == BOUNCE_BLOCK) {
+            return kind;
+        }
+    }
+    return BOUNCE_HARD;
+}
+
+/* No recipient is known yet to the server that answers. What it says at the connection may be
+ * of the domain (521). */
+static bool before_recipient(enum bounce_stage stage)
+{
+    return stage == BOUNCE_STAGE_HELO || stage == BOUNCE_STAGE_STARTTLS ||
+           stage == BOUNCE_STAGE_AUTH || stage == BOUNCE_STAGE_MAIL;
+}
+
+static enum bounce_kind kind_of(const struct bounce_classifier *c,
+                                const struct bounce_verdict *v,
                                 const struct bounce_rule *rule)
 {
     enum bounce_kind kind = bounce_class_table[v->klass].kind;
     if (kind == BOUNCE_NO_FAILURE) {
         return kind;
+    }
+    if (kind == BOUNCE_HARD && before_recipient(v->stage)) {
+        kind = BOUNCE_BLOCK;
+    } else if (kind == BOUNCE_HARD && c->matches_n > 0) {
+        kind = uncontested(c);
     }
     if (rule != NULL && rule->has_kind) {
         return rule->kind;
@@ -456,7 +488,7 @@ void bounce_classify(struct bounce_classifier *c, const struct bounce_reply *rep
         out->span_len = m->span_len;
     }
     out->scope = bounce_class_table[out->klass].scope;
-    out->kind = kind_of(out, rule);
+    out->kind = kind_of(c, out, rule);
     out->action = action_of(out);
     out->retry_after_s = retry_after(c);
 }

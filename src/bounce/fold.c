@@ -10,6 +10,15 @@ static const char latin[] = "aaaaaaaceeeeiiiidnooooo*ouuuuyts"
                             "wwyyyzzzzzzs";
 _Static_assert(sizeof latin == 0x180 - 0xc0 + 1, "one letter for each");
 
+/* U+1E00 to U+1EFF, Vietnamese among them. */
+static const char latin_additional[] =
+    "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmmmmmm"
+    "nnnnnnnnoooooooopppprrrrrrrrssssssssssttttttttuuuuuuuuuuvvvvwwwwwwww"
+    "wwxxxxyyzzzzzzhtwyssssss"
+    "aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeeeeeeeeeeeiiiioooooooooooooooooooooooo"
+    "uuuuuuuuuuuuuuyyyyyyyyyyyyyy";
+_Static_assert(sizeof latin_additional == 0x1f00 - 0x1e00 + 1, "one letter for each");
+
 /* Length of the UTF-8 character at the start of s, its value in *value; 0: none. */
 static size_t decode(struct slice s, uint32_t *value)
 {
@@ -46,6 +55,9 @@ static int plain(uint32_t v)
     if (v >= 0xc0 && v < 0x180) {
         return latin[v - 0xc0];
     }
+    if (v >= 0x1e00 && v < 0x1f00) {
+        return latin_additional[v - 0x1e00];
+    }
     if (v >= 0xff01 && v <= 0xff5e) {
         return ascii_lower((unsigned char)(v - 0xff01 + '!'));
     }
@@ -58,6 +70,18 @@ static int plain(uint32_t v)
         return ' ';
     }
     switch (v) {
+    case 0x1a0:
+    case 0x1a1:
+        return 'o';
+    case 0x1af:
+    case 0x1b0:
+        return 'u';
+    case 0x218:
+    case 0x219:
+        return 's';
+    case 0x21a:
+    case 0x21b:
+        return 't';
     case 0x2018:
     case 0x2019:
     case 0x201b:
@@ -109,6 +133,17 @@ static uint32_t lower(uint32_t v)
     }
     if (v >= 0x391 && v <= 0x3a9) { /* Greek */
         return v + 0x20;
+    }
+    static const struct {
+        uint16_t accented, plain;
+    } greek[] = {{0x386, 0x3b1}, {0x388, 0x3b5}, {0x389, 0x3b7}, {0x38a, 0x3b9},
+                 {0x38c, 0x3bf}, {0x38e, 0x3c5}, {0x38f, 0x3c9}, {0x3ac, 0x3b1},
+                 {0x3ad, 0x3b5}, {0x3ae, 0x3b7}, {0x3af, 0x3b9}, {0x3c2, 0x3c3},
+                 {0x3cc, 0x3bf}, {0x3cd, 0x3c5}, {0x3ce, 0x3c9}};
+    for (size_t i = 0; i < sizeof greek / sizeof greek[0]; i++) {
+        if (greek[i].accented == v) {
+            return greek[i].plain;
+        }
     }
     return v;
 }
