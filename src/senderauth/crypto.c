@@ -83,12 +83,20 @@ void crypto_hash_add(struct crypto_hash *h, struct slice s)
     }
 }
 
+void crypto_hash_copy(const struct crypto_hash *h, struct crypto_hash *to)
+{
+    if (to->ctx == NULL) {
+        to->ctx = EVP_MD_CTX_new();
+    }
+    to->failed = h->failed || to->ctx == NULL || EVP_MD_CTX_copy_ex(to->ctx, h->ctx) != 1;
+}
+
 bool crypto_hash_peek(const struct crypto_hash *h, unsigned char out[CRYPTO_HASH_LEN])
 {
-    EVP_MD_CTX *copy = h->failed ? NULL : EVP_MD_CTX_new();
-    bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, h->ctx) == 1 &&
-              EVP_DigestFinal_ex(copy, out, NULL) == 1;
-    EVP_MD_CTX_free(copy);
+    struct crypto_hash copy = {0};
+    crypto_hash_copy(h, &copy);
+    bool ok = crypto_hash_end(&copy, out);
+    crypto_hash_clear(&copy);
     return ok;
 }
 

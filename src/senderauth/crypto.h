@@ -29,6 +29,8 @@ void crypto_hash_add(struct crypto_hash *h, struct slice s);
 /* The hash of what was added so far; h goes on. */
 MUST_USE bool crypto_hash_peek(const struct crypto_hash *h,
                                unsigned char out[CRYPTO_HASH_LEN]);
+/* Makes *to (zeroed, or ended) a second hash of the same octets. */
+void crypto_hash_copy(const struct crypto_hash *h, struct crypto_hash *to);
 MUST_USE bool crypto_hash_end(struct crypto_hash *h, unsigned char out[CRYPTO_HASH_LEN]);
 void crypto_hash_clear(struct crypto_hash *h);
 

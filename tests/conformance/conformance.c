@@ -34,6 +34,8 @@ static const struct {
     {"dmarc-from", run_dmarc_from},
     {"spf", run_spf},
     {"dkim-verify", run_dkim},
+    {"arc-validate", run_arc_validate},
+    {"arc-sign", run_arc_sign},
 };
 
 void case_begin(struct run *run, const char *id)

@@ -60,4 +60,6 @@ void run_dmarc(struct run *run);
 void run_dmarc_from(struct run *run);
 void run_spf(struct run *run);
 void run_dkim(struct run *run);
+void run_arc_validate(struct run *run);
+void run_arc_sign(struct run *run);
 #endif
