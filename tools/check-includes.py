@@ -30,7 +30,7 @@ MAY = {
     "proc": ["base", "config"],
     "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
-    "delivery": ["base", "config", "smtp", "queue", "spool"],
+    "delivery": ["base", "config", "dns", "smtp", "queue", "spool"],
     "check": PURE + ["config", "directory", "spool"],
     "daemon": PURE + MIDDLE + ["check", "sasl"],
     "cmd": PURE + MIDDLE + ["daemon", "sasl", "postern"],

@@ -1,0 +1,60 @@
+/* delivery/route.h - which hosts take mail for a domain, and in what order to try them.
+ *
+ * Source  RFC 5321 5.1 (MX, implicit MX, equal preferences, our own host among them), 7505 (null MX),
+ *         7672 2.2 (when TLSA records are asked for and what it means that they cannot be had).
+ * Pure    asks a dns_source; ROUTE_WAIT: call again when it knows more.
+ * Own     names borrow from the domain and from the source's answers.
+ * Order   by preference; equal ones in an order that `seed` decides; the addresses of a host IPv6 and
+ *         IPv4 in turn. Where we are an MX ourselves, only better ones than us are left (5.1: a loop else).
+ * Limits  ROUTE_MX_MAX hosts, the best ones; ROUTE_HOPS_MAX addresses. */
+#ifndef DELIVERY_ROUTE_H
+#define DELIVERY_ROUTE_H
+#include "base/id.h"
+#include "dns/answer.h"
+
+enum { ROUTE_MX_MAX = 16, ROUTE_HOPS_MAX = 32, ROUTE_SITE_MAX = 300 };
+
+enum route_status {
+    ROUTE_OK = 0,
+    ROUTE_WAIT,
+    ROUTE_NO_DOMAIN,  /* the domain does not exist */
+    ROUTE_NO_DATA,    /* it exists and has neither MX nor address */
+    ROUTE_NULL_MX,    /* it says that it takes no mail */
+    ROUTE_NO_ADDRESS, /* its MX hosts have no address */
+    ROUTE_LOOP,       /* the best of its MX hosts is us */
+    ROUTE_DNS_FAILED, /* not known now */
+};
+
+struct route_hop {
+    struct slice host; /* name, "" for an address literal */
+    struct ip ip;
+    uint16_t preference;
+    bool secure;                   /* MX and address are DNSSEC-validated: TLSA counts */
+    const struct dns_answer *tlsa; /* the host's; NULL: none, or not secure */
+};
+
+struct route {
+    enum route_status status;
+    const char *why; /* DNS_FAILED: of the question that failed */
+    unsigned hop_n;
+    struct route_hop hop[ROUTE_HOPS_MAX];
+    /* The set of hosts: who has the same has the same site. Lower case, in alphabetical order, cut
+     * behind ROUTE_SITE_MAX octets. */
+    size_t site_len;
+    char site[ROUTE_SITE_MAX];
+};
+
+struct route_ask {
+    struct slice domain;   /* lower case, A-labels */
+    struct slice hostname; /* ours */
+    uint64_t seed;
+    unsigned port;         /* of the TLSA name */
+    bool no_ipv4, no_ipv6; /* that family is not used */
+};
+/* out->status tells; hops only with ROUTE_OK. */
+void route_find(const struct route_ask *ask, const struct dns_source *dns,
+                struct route *out);
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]": the one hop that it is. False: it is none. */
+MUST_USE bool route_literal(struct slice domain, struct route *out);
+#endif
