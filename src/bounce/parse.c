@@ -57,6 +57,7 @@ void bounce_parser_free(struct bounce_parser **p)
         for (unsigned i = 0; i < BOUNCE_LEVELS_MAX; i++) {
             buf_clear(&(*p)->inner[i]);
         }
+        free((*p)->mentions);
         free(*p);
         *p = NULL;
     }
@@ -67,7 +68,7 @@ static void reset(struct bounce_parser *p)
     arena_reset(&p->arena);
     memset(p->header, 0, sizeof p->header);
     p->subject = p->notice = p->copy = (struct slice){0};
-    p->mentions = NULL;
+    p->mentions_of = p->transcript_of = (struct slice){0};
     p->delayed = false;
     p->sure = 0;
     p->mail = (struct bounce_mail){.format = "", .rcpt = p->rcpt};
@@ -135,19 +136,21 @@ static struct slice part_text(struct bounce_parser *p, const struct mime_part *p
 /* Nothing in it, or octets that are no text whatever the header says. */
 static bool is_no_text(struct slice s)
 {
-    s = slice_strip(slice_sub(s, 0, 4096));
+    s = slice_strip(slice_sub(s, 0, 1024));
     size_t odd = 0;
+    static const uint32_t text =
+        1U << '\n' | 1U << '\r' | 1U << '\t' | 1U << '\f' | 1U << 0x1b;
     for (size_t i = 0; i < s.len; i++) {
-        odd += s.ptr[i] < 0x20 && s.ptr[i] != '\n' && s.ptr[i] != '\r' &&
-               s.ptr[i] != '\t' && s.ptr[i] != '\f' && s.ptr[i] != 0x1b;
+        odd += s.ptr[i] < 0x20 && (text >> s.ptr[i] & 1) == 0;
     }
     return s.len == 0 || odd > s.len / 32;
 }
 
-static bool is_attachment(const struct mime_part *part)
+static bool is_attachment(const struct bounce_parser *p, const struct mime_part *part)
 {
-    struct slice value;
-    return mime_field_find(part->header, "Content-Disposition", &value) &&
+    struct slice value = p->header[HEADER_DISPOSITION]; /* the message's own was read */
+    return (part == &p->mime.part[0] ||
+            mime_field_find(part->header, "Content-Disposition", &value)) &&
            slice_istarts(value, SLICE("attachment"));
 }
 
@@ -177,7 +180,7 @@ static void read_notice(struct bounce_parser *p)
             html = html.len == 0 ? part_text(p, part) : html;
         } else if ((mime_is(part, "text/plain") || mime_is(part, "text") ||
                     mime_is(part, "multipart/*")) &&
-                   !is_attachment(part)) {
+                   !is_attachment(p, part)) {
             text = part_text(p, part);
             text = is_no_text(text) ? (struct slice){0} : text;
         }
@@ -240,8 +243,15 @@ static void read_original(struct bounce_parser *p)
 {
     struct bounce_mail *m = &p->mail;
     struct mime_field f;
-    struct slice copy = p->copy;
-    while (mime_field_next(&copy, &f)) {
+    struct slice copy = p->copy, other;
+    while (m->message_id.len == 0 || m->sender.len == 0 || m->subject.len == 0) {
+        if (copy.len > 0 && strchr("MmFfSs", copy.ptr[0]) == NULL) {
+            IGNORE(slice_line(&copy, &other)); /* none of the three */
+            continue;
+        }
+        if (!mime_field_next(&copy, &f)) {
+            break;
+        }
         if (slice_ieq(f.name, SLICE("Message-ID")) && m->message_id.len == 0) {
             struct slice id = f.value;
             bool bracketed = id.len > 1 && id.ptr[0] == '<';
@@ -500,9 +510,9 @@ _Static_assert(sizeof maker_words / sizeof maker_words[0] ==
                    sizeof maker_names / sizeof maker_names[0] + 1,
                "one name for each saying");
 
-static const char *maker_of(struct slice notice)
+static const char *maker_of(struct bounce_parser *p, struct slice notice)
 {
-    unsigned which = text_which(slice_sub(notice, 0, 1024), maker_words);
+    unsigned which = text_which(p, slice_sub(notice, 0, 1024), maker_words);
     return which == 0 ? NULL : maker_names[which - 1];
 }
 
@@ -514,12 +524,25 @@ static bool try_formats(struct bounce_parser *p, const struct format *f, size_t 
         p->mail.rcpt_n = 0;
         if (f[i].take(p)) {
             const char *maker =
-                p->mail.kind == BOUNCE_MAIL_NONE ? maker_of(p->notice) : NULL;
+                p->mail.kind == BOUNCE_MAIL_NONE ? maker_of(p, p->notice) : NULL;
             p->mail.format = maker != NULL ? maker : f[i].name;
             return true;
         }
     }
     p->mail.rcpt_n = 0;
+    return false;
+}
+
+/* "Final-Recipient:" and the like, blind to the letter case of the part that varies. */
+static bool has_status_fields(struct slice s)
+{
+    for (size_t at = 0; at < s.len; at++) {
+        at += slice_find(slice_from(s, at), ':');
+        if (at >= 10 && at < s.len && s.ptr[at - 10] == '-' &&
+            slice_ieq(slice_sub(s, at - 9, 9), SLICE("recipient"))) {
+            return true;
+        }
+    }
     return false;
 }
 
@@ -542,9 +565,7 @@ static bool parse_level(struct bounce_parser *p, struct slice message,
     size_t cut = text_cut(whole);
     *behind = slice_from(whole, cut);
     p->copy = find_copy(p, *behind);
-    /* Cheap, and blind to the letter case of the part that varies. */
-    p->has_fields = slice_search(whole, SLICE("-Recipient:")) < whole.len ||
-                    slice_search(whole, SLICE("-recipient:")) < whole.len;
+    p->has_fields = has_status_fields(whole);
     p->notice = p->has_fields ? whole : slice_sub(whole, 0, cut);
     header_weigh_notice(p);
     return try_formats(p, before_inner, sizeof before_inner / sizeof before_inner[0]);

@@ -16,6 +16,8 @@ enum {
     INNER_MAX = 1024 * 1024, /* octets of a forwarded report that had to be decoded */
     COPY_MAX = 16 * 1024,    /* of the original, where it had to be decoded */
     ADDRESSES_MAX = 512,     /* addresses in a notice that are looked at */
+    WORDS_MAX = 127,         /* in a list of words that is looked for */
+    WORD_LISTS_MAX = 32,
 };
 
 /* Fields of the report's own header that tell something. */
@@ -31,10 +33,18 @@ enum header_fact {
     HEADER_ORIGINAL_TO,
     HEADER_AUTO_REPLY, /* any of the fields that only automatic answers have */
     HEADER_FEEDBACK,   /* fields that only complaints have */
+    HEADER_DISPOSITION,
     HEADER_FACTS_N,
 };
 
 struct mentions;
+
+/* Which words of a list begin with an octet: chains of places (from 1), the last word first. */
+struct word_index {
+    const char *const *words; /* NULL: free */
+    uint8_t head[256], next[WORDS_MAX];
+    unsigned char second[WORDS_MAX];
+};
 
 struct bounce_parser {
     struct bounce_classifier *classifier;
@@ -48,8 +58,11 @@ struct bounce_parser {
     struct slice copy; /* header section of the original; empty: none was returned */
     struct bounce_mail mail;
     struct bounce_recipient rcpt[BOUNCE_RCPTS_MAX];
-    struct mentions *mentions; /* addresses of that notice; NULL: not looked for yet */
+    struct word_index index[WORD_LISTS_MAX];
+    struct mentions *mentions; /* addresses of the notice mentions_of; NULL: none yet */
     struct slice mentions_of;
+    struct slice transcript_of; /* the notice of which has_transcript tells */
+    bool has_transcript;
     struct buf inner[BOUNCE_LEVELS_MAX]; /* forwarded reports that had to be decoded */
     bool has_fields;                     /* the notice has delivery-status fields in it */
     bool delayed;  /* what the whole report says, where a recipient's part does not */
@@ -74,7 +87,7 @@ void header_read(struct bounce_parser *p, struct slice header);
 void header_weigh_notice(struct bounce_parser *p);
 MUST_USE bool header_null_path(const struct bounce_parser *p);
 /* An inbox owner's machine speaks: RFC 3834, and what was there before it. */
-MUST_USE bool header_is_automatic(const struct bounce_parser *p);
+MUST_USE bool header_is_automatic(struct bounce_parser *p);
 MUST_USE struct slice header_address(struct slice value);
 
 /* --- parse_judge.c --- */
@@ -116,11 +129,12 @@ MUST_USE bool transcript_fill(struct bounce_parser *p, struct slice notice,
 
 /* --- parse_words.c --- */
 
-/* Does s have one of the words (NULL ends them; at most 127, of 2 octets or more), without
- * regard to ASCII case? */
-MUST_USE bool text_has(struct slice s, const char *const *words);
+/* Does s have one of the words, without regard to ASCII case? The words are a static list,
+ * WORDS_MAX at most, of 2 octets or more; NULL ends it. */
+MUST_USE bool text_has(struct bounce_parser *p, struct slice s, const char *const *words);
 /* Which: from 1; 0: none. */
-MUST_USE unsigned text_which(struct slice s, const char *const *words);
+MUST_USE unsigned text_which(struct bounce_parser *p, struct slice s,
+                             const char *const *words);
 /* Does s start with one? The words in lower case. */
 MUST_USE bool text_starts(struct slice s, const char *const *words);
 /* Of which rules between paragraphs, and bullets, are made. */

@@ -8,6 +8,7 @@
 #include "bounce/parse_impl.h"
 #include "bounce/reply_find.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* --- how an address stands there --- */
@@ -110,7 +111,8 @@ static bool ends_in_colon(struct slice line)
 }
 
 /* before: what stands on the line in front of the address (from the address before it on). */
-static enum rank rank_of(struct slice before, struct slice after, struct slice line_above)
+static enum rank rank_of(struct bounce_parser *p, struct slice before, struct slice after,
+                         struct slice line_above)
 {
     static const char *const asks[] = {"contact",       "support", "help",
                                        "postmaster at", "write",   NULL};
@@ -130,7 +132,7 @@ static enum rank rank_of(struct slice before, struct slice after, struct slice l
     }
     if (b.len == 0) {
         bool asked = line_above.len > 0 && line_above.ptr[line_above.len - 1] != '.' &&
-                     text_has(line_above, asks);
+                     text_has(p, line_above, asks);
         return asked ? RANK_DESK : RANK_LINE;
     }
     if (text_is_code(b)) {
@@ -142,20 +144,20 @@ static enum rank rank_of(struct slice before, struct slice after, struct slice l
     /* "Mailbox user <user@host>: full" names are no labels, but label and colon are. */
     bool label = b.len <= 80 && ends_with_any(b, label_words);
     bool to_only = slice_ieq(b, SLICE("to")) || slice_ieq(b, SLICE("cc"));
-    if (label && !to_only && !(text_has(b, not_words) && b.len > 32)) {
+    if (label && !to_only && !(text_has(p, b, not_words) && b.len > 32)) {
         return RANK_LABEL;
     }
-    if (text_has(b, desk_words)) {
+    if (text_has(p, b, desk_words)) {
         return RANK_DESK;
     }
-    if (text_has(b, alias_words)) {
+    if (text_has(p, b, alias_words)) {
         return RANK_ALIAS;
     }
-    if (text_has(b, not_words)) {
+    if (text_has(p, b, not_words)) {
         return RANK_NOT;
     }
     return to_only ? RANK_SENTENCE
-           : text_has(b, sentence_words) || text_has(after, sentence_words)
+           : text_has(p, b, sentence_words) || text_has(p, after, sentence_words)
                ? RANK_SENTENCE
                : RANK_ANY;
 }
@@ -236,7 +238,7 @@ static void find_mentions(struct bounce_parser *p, struct slice s, struct mentio
             it[-1].end = f.end;
             continue;
         }
-        it->rank = rank_of(slice_sub(s, before, f.off - before),
+        it->rank = rank_of(p, slice_sub(s, before, f.off - before),
                            slice_sub(s, f.end, line_end - f.end), line_above(s, start));
         if (before == from && m->n > 0 && it->rank == RANK_LINE &&
             it[-1].rank != RANK_LINE) {
@@ -484,13 +486,14 @@ static void share_reply(struct bounce_parser *p, struct slice head, unsigned fir
 
 static const struct mentions *mentions_of(struct bounce_parser *p, struct slice notice)
 {
-    if (p->mentions == NULL || p->mentions_of.ptr != notice.ptr ||
-        p->mentions_of.len != notice.len) {
-        p->mentions = arena_alloc(&p->arena, sizeof *p->mentions);
+    if (p->mentions == NULL) { /* kept: most messages need it */
+        p->mentions = malloc(sizeof *p->mentions);
+        p->mentions_of = (struct slice){0};
+    }
+    if (p->mentions != NULL &&
+        (p->mentions_of.ptr != notice.ptr || p->mentions_of.len != notice.len)) {
         p->mentions_of = notice;
-        if (p->mentions != NULL) {
-            find_mentions(p, notice, p->mentions);
-        }
+        find_mentions(p, notice, p->mentions);
     }
     return p->mentions;
 }

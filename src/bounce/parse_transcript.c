@@ -83,8 +83,13 @@ bool transcript_fill(struct bounce_parser *p, struct slice notice,
                      struct bounce_recipient *r)
 {
     struct transcript t;
-    if (slice_search(notice, SLICE("Transcript of session")) == notice.len &&
-        slice_search(notice, SLICE("<<< ")) == notice.len) {
+    if (p->transcript_of.ptr != notice.ptr || p->transcript_of.len != notice.len) {
+        p->transcript_of = notice;
+        p->has_transcript =
+            slice_search(notice, SLICE("<<< ")) < notice.len ||
+            slice_search(notice, SLICE("Transcript of session")) < notice.len;
+    }
+    if (!p->has_transcript) {
         return false;
     }
     read_transcript(notice, r->address, &t);

@@ -1,27 +1,52 @@
 /* bounce/parse_words.c - looking for words in a notice; see parse_impl.h */
 #include "bounce/parse_impl.h"
 
-enum { WORDS_MAX = 128 };
+/* The index of a list; built when it is first asked for. Lists are static, so their addresses
+ * name them. NULL: there is no place left. */
+static const struct word_index *index_of(struct bounce_parser *p,
+                                         const char *const *words)
+{
+    size_t slot = ((uintptr_t)words / sizeof *words) % WORD_LISTS_MAX;
+    struct word_index *x = &p->index[slot];
+    for (size_t i = 0; x->words != words && x->words != NULL; i++) {
+        if (i == WORD_LISTS_MAX) {
+            return NULL;
+        }
+        slot = (slot + 1) % WORD_LISTS_MAX;
+        x = &p->index[slot];
+    }
+    if (x->words == words) {
+        return x;
+    }
+    x->words = words;
+    for (unsigned i = 0; i < WORDS_MAX && words[i] != NULL; i++) {
+        unsigned char c = ascii_lower((unsigned char)words[i][0]);
+        x->second[i] = ascii_lower((unsigned char)words[i][1]);
+        x->next[i] = x->head[c];
+        x->head[c] = (uint8_t)(i + 1);
+        if (c >= 'a' && c <= 'z') {
+            x->head[c - 'a' + 'A'] = x->head[c];
+        }
+    }
+    return x;
+}
 
 /* One pass for all words: those that begin with the octet at hand are tried there. */
-unsigned text_which(struct slice s, const char *const *words)
+unsigned text_which(struct bounce_parser *p, struct slice s, const char *const *words)
 {
-    uint8_t head[256] = {0}, next[WORDS_MAX];
-    if (s.len < 2) {
+    const struct word_index *x = index_of(p, words);
+    if (s.len < 2 || x == NULL) {
         return 0;
     }
-    for (unsigned i = 0; i < WORDS_MAX - 1 && words[i] != NULL; i++) {
-        unsigned char c = ascii_lower((unsigned char)words[i][0]);
-        next[i + 1] = head[c];
-        head[c] = (uint8_t)(i + 1);
-    }
     for (size_t at = 0; at + 1 < s.len; at++) {
-        unsigned i = head[ascii_lower(s.ptr[at])];
+        unsigned i = x->head[s.ptr[at]];
+        if (i == 0) {
+            continue;
+        }
         unsigned char second = ascii_lower(s.ptr[at + 1]);
-        for (; i != 0; i = next[i]) {
-            const char *word = words[i - 1];
-            if (ascii_lower((unsigned char)word[1]) == second &&
-                slice_istarts(slice_from(s, at), slice_of(word))) {
+        for (; i != 0; i = x->next[i - 1]) {
+            if (x->second[i - 1] == second &&
+                slice_istarts(slice_from(s, at), slice_of(words[i - 1]))) {
                 return i;
             }
         }
@@ -29,9 +54,9 @@ unsigned text_which(struct slice s, const char *const *words)
     return 0;
 }
 
-bool text_has(struct slice s, const char *const *words)
+bool text_has(struct bounce_parser *p, struct slice s, const char *const *words)
 {
-    return text_which(s, words) != 0;
+    return text_which(p, s, words) != 0;
 }
 
 bool text_starts(struct slice s, const char *const *words)

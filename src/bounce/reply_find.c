@@ -317,13 +317,34 @@ static enum bounce_stage stage_at(struct slice s)
     return BOUNCE_STAGE_UNKNOWN;
 }
 
+/* With which the openers and sayings begin. */
+static bool begins_stage(unsigned char c)
+{
+    switch (c) {
+    case 'a':
+    case 'f':
+    case 'g':
+    case 'i':
+    case 'n':
+    case 'o':
+    case 'p':
+    case 'r':
+    case 's':
+    case 'w':
+    case '>':
+    case '[':
+        return true;
+    default:
+        return false;
+    }
+}
+
 enum bounce_stage bounce_find_stage(struct slice text)
 {
     text = slice_sub(text, 0, 1024);
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = ascii_lower(text.ptr[i]);
-        if (strchr("iafwro>s[npg", c) == NULL || c == '\0' ||
-            (i > 0 && is_word(text.ptr[i - 1]))) {
+        if ((i > 0 && is_word(text.ptr[i - 1])) ||
+            !begins_stage(ascii_lower(text.ptr[i]))) {
             continue;
         }
         enum bounce_stage stage = stage_at(slice_from(text, i));
@@ -364,8 +385,8 @@ struct slice bounce_find_host(struct slice text)
     text = slice_sub(text, 0, 1024);
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = ascii_lower(text.ptr[i]);
-        if (strchr("htscrld", c) == NULL || c == '\0' ||
-            (i > 0 && is_word(text.ptr[i - 1]))) {
+        if ((i > 0 && is_word(text.ptr[i - 1])) || c == '\0' ||
+            strchr("htscrld", c) == NULL) {
             continue;
         }
         for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {

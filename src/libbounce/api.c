@@ -56,6 +56,17 @@ const char *postern_bounce_version(void)
 
 /* --- results --- */
 
+/* All of it ASCII, and no NUL. */
+static bool is_plain(struct slice s)
+{
+    unsigned char bits = 0, nul = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        bits |= s.ptr[i];
+        nul |= s.ptr[i] == '\0';
+    }
+    return bits < 0x80 && nul == 0;
+}
+
 /* Valid UTF-8 without NUL, whatever came in. */
 static const char *text(struct postern_bounce *b, struct slice s)
 {
@@ -63,6 +74,14 @@ static const char *text(struct postern_bounce *b, struct slice s)
     struct slice whole;
     if (s.len == 0) {
         return "";
+    }
+    if (is_plain(s)) {
+        char *copy = arena_alloc(&b->strings, s.len + 1); /* zeroed: its end too */
+        if (copy == NULL) {
+            return "";
+        }
+        memcpy(copy, s.ptr, s.len);
+        return copy;
     }
     buf_init(&out, s.len * 3 + 1);
     for (;;) {

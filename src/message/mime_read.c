@@ -11,12 +11,18 @@ enum {
 
 /* --- fields --- */
 
+/* RFC 5322 2.2: "%d33-57 / %d59-126" */
+static bool is_ftext(unsigned char c)
+{
+    static const uint64_t set[4] = {~0ULL << 33 & ~(1ULL << ':'), ~0ULL >> 1};
+    return (set[c >> 6] >> (c & 63) & 1) != 0;
+}
+
 /* Length of the field name at the start of line, 0 when it is no field. */
 static size_t field_name_len(struct slice line)
 {
-    size_t i = 0;
-    while (i < line.len && i < FIELD_NAME_MAX && line.ptr[i] > ' ' &&
-           line.ptr[i] < 0x7f && line.ptr[i] != ':') {
+    size_t i = 0, most = line.len < FIELD_NAME_MAX ? line.len : FIELD_NAME_MAX;
+    while (i < most && is_ftext(line.ptr[i])) {
         i++;
     }
     size_t name = i;
@@ -60,11 +66,21 @@ bool mime_field_next(struct slice *header, struct mime_field *out)
     return false;
 }
 
+/* The same, passing over the lines that begin with another letter (in lower case). */
+static bool field_next_of(struct slice *header, unsigned char first,
+                          struct mime_field *out)
+{
+    while (header->len > 0 && ascii_lower(header->ptr[0]) != first) {
+        *header = slice_from(*header, line_len(*header));
+    }
+    return mime_field_next(header, out);
+}
+
 bool mime_field_find(struct slice header, const char *name, struct slice *value)
 {
     struct mime_field field;
     struct slice wanted = slice_of(name);
-    while (mime_field_next(&header, &field)) {
+    while (field_next_of(&header, ascii_lower(wanted.ptr[0]), &field)) {
         if (slice_ieq(field.name, wanted)) {
             *value = field.value;
             return true;
@@ -109,7 +125,8 @@ void mime_split(struct slice message, struct slice *header, struct slice *body)
     for (bool first = true; at < message.len; first = false) {
         struct slice rest = slice_from(message, at);
         size_t len = line_len(rest);
-        if (slice_strip(slice_sub(rest, 0, len)).len == 0 && !is_folded(rest)) {
+        if (rest.ptr[0] <= ' ' && !is_folded(rest) &&
+            slice_strip(slice_sub(rest, 0, len)).len == 0) {
             break;
         }
         if (first && field_name_len(slice_sub(rest, 0, len)) == 0) {
@@ -148,7 +165,7 @@ static void read_header(struct mime_part *part)
     struct mime_field field;
     bool typed = false, encoded = false;
     part->type = SLICE("text/plain");
-    while (mime_field_next(&header, &field)) {
+    while (field_next_of(&header, 'c', &field)) {
         if (field.name.len == 12 && !typed &&
             slice_ieq(field.name, SLICE("Content-Type"))) {
             size_t end = 0;

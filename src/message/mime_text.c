@@ -150,8 +150,16 @@ static const char *const latin_names[] = {"iso-8859-1", "latin1", "windows-1252"
 /* 7-bit charsets that give ASCII octets another meaning. */
 static bool has_shifts(struct slice in)
 {
-    return in.len > 0 && (memchr(in.ptr, 0x1b, in.len) != NULL ||
-                          slice_search(in, SLICE("~{")) < in.len);
+    if (slice_find(in, 0x1b) < in.len) {
+        return true;
+    }
+    for (size_t at = slice_find(in, '~'); at + 1 < in.len;
+         at += 1 + slice_find(slice_from(in, at + 1), '~')) {
+        if (in.ptr[at + 1] == '{') {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool mime_to_utf8(struct slice charset, struct slice in,
