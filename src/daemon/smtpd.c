@@ -318,13 +318,12 @@ static bool on_spool_state(struct smtpd *d, const struct msg *m)
 static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct msg *m)
 {
     struct smtpd *d = ctx->state;
-    (void)ch;
     /* proc/msg.h let nothing else through */
     if (m->type == MSG_DIR_AUTH_IS) {
         return auth_answer(d, m->payload);
     }
     if (m->type == MSG_DIR_RCPT_IS) {
-        return mail_answer(d, m->payload);
+        return mail_answer(d, ch, m->payload);
     }
     if (m->type == MSG_DIR_MAIL_IS) {
         return mail_facts_answer(d, m->payload);

@@ -179,7 +179,7 @@ void client_put_rcpt_params(const struct smtp_recipient *r, unsigned first, unsi
 void mail_begin(void *arg, const struct smtp_envelope *e);
 void mail_rcpt(void *arg, const struct smtp_recipient *r);
 /* The directory's answers. False: the payload is malformed. */
-bool mail_answer(struct smtpd *d, struct slice payload);
+bool mail_answer(struct smtpd *d, const struct channel *from, struct slice payload);
 bool mail_facts_answer(struct smtpd *d, struct slice payload);
 /* The directory is back: ask again what was not answered. */
 void mail_ask_again(struct smtpd *d);

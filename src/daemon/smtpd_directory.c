@@ -300,10 +300,12 @@ void mail_rcpt(void *arg, const struct smtp_recipient *r)
     struct client *c = arg;
     struct smtpd *d = c->smtpd;
     struct lookup l;
+    struct dir_question q;
     struct dir_answer answer = {0};
     trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
     lookup_of(&r->path, &l);
-    if (dir_cache_get(&d->cache, l.local, l.domain, clock_mono_ms(), &answer)) {
+    q = (struct dir_question){(uint8_t)c->listener->service, l.local, l.domain};
+    if (dir_cache_get(&d->cache, &q, clock_mono_ms(), &answer)) {
         judge_rcpt(c, &answer);
     } else if (!expect(c)) {
         refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory");
@@ -313,7 +315,7 @@ void mail_rcpt(void *arg, const struct smtp_recipient *r)
     }
 }
 
-bool mail_answer(struct smtpd *d, struct slice payload)
+bool mail_answer(struct smtpd *d, const struct channel *from, struct slice payload)
 {
     struct dir_answer answer = {0};
     struct lookup l;
@@ -328,7 +330,11 @@ bool mail_answer(struct smtpd *d, struct slice payload)
         return false; /* it was asked about a MAIL */
     }
     lookup_of(&asked(c)->path, &l);
-    dir_cache_put(&d->cache, l.local, l.domain, clock_mono_ms(), payload);
+    /* What a directory said before its end may be what its successor changed. */
+    if (from == d->directory) {
+        struct dir_question q = {(uint8_t)c->listener->service, l.local, l.domain};
+        dir_cache_put(&d->cache, &q, clock_mono_ms(), payload);
+    }
     buf_reset(&d->output);
     judge_rcpt(c, &answer);
     client_continue(c);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_MAX = 400 }; /* 64 + 255 and the sign between, with room to spare */
+enum { KEY_MAX = 400 }; /* 1 + 64 + 255 and the sign between, with room to spare */
 
 struct cached {
     struct list node;
@@ -18,20 +18,22 @@ static struct slice key_of(const struct cached *e)
     return (struct slice){e->octets, e->key_len};
 }
 
-/* "local@domain": '@' stands in no domain, so two keys are equal only if both parts are. */
-static bool make_key(struct slice local, struct slice domain, unsigned char key[KEY_MAX],
+/* The service's octet, "local@domain": '@' stands in no domain, so two keys are equal only if
+ * all parts are. */
+static bool make_key(const struct dir_question *q, unsigned char key[KEY_MAX],
                      struct slice *out)
 {
-    size_t len = local.len + 1 + domain.len;
+    size_t len = 1 + q->local.len + 1 + q->domain.len;
     if (len > KEY_MAX) {
         return false;
     }
-    if (local.len > 0) {
-        memcpy(key, local.ptr, local.len);
+    key[0] = q->service;
+    if (q->local.len > 0) {
+        memcpy(key + 1, q->local.ptr, q->local.len);
     }
-    key[local.len] = '@';
-    if (domain.len > 0) {
-        memcpy(key + local.len + 1, domain.ptr, domain.len);
+    key[1 + q->local.len] = '@';
+    if (q->domain.len > 0) {
+        memcpy(key + 1 + q->local.len + 1, q->domain.ptr, q->domain.len);
     }
     *out = (struct slice){key, len};
     return true;
@@ -59,12 +61,12 @@ void dir_cache_clear(struct dir_cache *c)
     map_clear(&c->map);
 }
 
-bool dir_cache_get(struct dir_cache *c, struct slice local, struct slice domain,
-                   uint64_t now_ms, struct dir_answer *out)
+bool dir_cache_get(struct dir_cache *c, const struct dir_question *q, uint64_t now_ms,
+                   struct dir_answer *out)
 {
     unsigned char octets[KEY_MAX];
     struct slice key = {0};
-    if (!make_key(local, domain, octets, &key)) {
+    if (!make_key(q, octets, &key)) {
         return false;
     }
     struct cached *e = map_get(&c->map, key);
@@ -81,14 +83,14 @@ bool dir_cache_get(struct dir_cache *c, struct slice local, struct slice domain,
     return true;
 }
 
-void dir_cache_put(struct dir_cache *c, struct slice local, struct slice domain,
-                   uint64_t now_ms, struct slice payload)
+void dir_cache_put(struct dir_cache *c, const struct dir_question *q, uint64_t now_ms,
+                   struct slice payload)
 {
     unsigned char octets[KEY_MAX];
     struct slice key = {0};
     struct dir_answer answer = {0};
-    if (c->max == 0 || !make_key(local, domain, octets, &key) ||
-        !dir_answer_read(payload, &answer) || answer.status == DIR_FAULT) {
+    if (c->max == 0 || !make_key(q, octets, &key) || !dir_answer_read(payload, &answer) ||
+        answer.status == DIR_FAULT) {
         return;
     }
     struct cached *old = map_get(&c->map, key);

@@ -18,13 +18,19 @@ struct dir_cache {
     size_t max;
 };
 
+/* As asked in MSG_DIR_RCPT: all of it counts. */
+struct dir_question {
+    uint8_t service;
+    struct slice local, domain;
+};
+
 void dir_cache_init(struct dir_cache *c, size_t max);
 void dir_cache_clear(struct dir_cache *c);
 
 /* True: *out is the answer (its cookie means nothing). */
-MUST_USE bool dir_cache_get(struct dir_cache *c, struct slice local, struct slice domain,
+MUST_USE bool dir_cache_get(struct dir_cache *c, const struct dir_question *q,
                             uint64_t now_ms, struct dir_answer *out);
 /* payload: of the MSG_DIR_RCPT_IS that said so. */
-void dir_cache_put(struct dir_cache *c, struct slice local, struct slice domain,
-                   uint64_t now_ms, struct slice payload);
+void dir_cache_put(struct dir_cache *c, const struct dir_question *q, uint64_t now_ms,
+                   struct slice payload);
 #endif

@@ -29,7 +29,8 @@ static void put(struct dir_cache *c, struct slice local, enum dir_status status,
                 uint64_t quota, uint64_t now)
 {
     struct buf b = payload_of(status, quota);
-    dir_cache_put(c, local, SLICE("example.test"), now, buf_slice(&b));
+    dir_cache_put(c, &(struct dir_question){0, local, SLICE("example.test")}, now,
+                  buf_slice(&b));
     buf_clear(&b);
 }
 
@@ -37,7 +38,8 @@ static bool has(struct dir_cache *c, struct slice local, uint64_t now,
                 enum dir_status want)
 {
     struct dir_answer a = {0};
-    return dir_cache_get(c, local, SLICE("example.test"), now, &a) && a.status == want;
+    struct dir_question q = {0, local, SLICE("example.test")};
+    return dir_cache_get(c, &q, now, &a) && a.status == want;
 }
 
 static void test_keeps_and_forgets(void **state)
@@ -69,17 +71,21 @@ static void test_the_new_answer_counts(void **state)
     dir_cache_clear(&c);
 }
 
-/* Only the domain differs, or only the local part: two entries. */
+/* Only the domain differs, only the local part, or only the service: two entries. */
 static void test_keys(void **state)
 {
     struct dir_cache c;
     struct dir_answer a = {0};
+    const struct dir_question others[] = {{0, SLICE("alice"), SLICE("example.tes")},
+                                          {0, SLICE("alice"), SLICE("")},
+                                          {0, SLICE(""), SLICE("example.test")},
+                                          {1, SLICE("alice"), SLICE("example.test")}};
     (void)state;
     dir_cache_init(&c, 10);
     put(&c, SLICE("alice"), DIR_OK, 0, 1000);
-    assert_false(dir_cache_get(&c, SLICE("alice"), SLICE("example.tes"), 1000, &a));
-    assert_false(dir_cache_get(&c, SLICE("alice"), SLICE(""), 1000, &a));
-    assert_false(dir_cache_get(&c, SLICE(""), SLICE("example.test"), 1000, &a));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_false(dir_cache_get(&c, &others[i], 1000, &a));
+    }
     assert_true(has(&c, SLICE("alice"), 1000, DIR_OK));
     dir_cache_clear(&c);
 }
