@@ -1,11 +1,13 @@
 """Every vector of the smuggling suite against the running server, over a socket.
 
-smuggling_live.py POSTERN SUITE (../shared/suites/smuggling.json; 77 when it is not there)
+smuggling_live.py POSTERN SUITE (../shared/suites/smuggling.json; the environment's POSTERN_SHARED
+names another place for ../shared; 77 when it is not there)
 
 Counted are the replies that accept a message and, in the end, the messages in the Maildirs: the
 two must agree, no vector may bring more messages than it says, or fewer, and nothing that was
 smuggled may have become a message, a field, or a recipient of its own."""
 import json
+import os
 import pathlib
 import sys
 import time
@@ -142,6 +144,8 @@ def run_case(server, case, seen):
 
 def main():
     postern, path = sys.argv[1], pathlib.Path(sys.argv[2])
+    if "POSTERN_SHARED" in os.environ:
+        path = pathlib.Path(os.environ["POSTERN_SHARED"], "suites/smuggling.json")
     if not path.exists():
         print(f"{path} is not there: nothing to test")
         return SKIPPED

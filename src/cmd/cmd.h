@@ -10,6 +10,7 @@ enum { EXIT_OK = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_SYSTEM = 
 /* argv[0] is the subcommand; -c FILE was taken off before (config_path). */
 struct cmd_ctx {
     const char *config_path;
+    const char *words; /* what may follow its name, as the usage says */
 };
 
 int cmd_run(struct cmd_ctx *ctx, int argc, char **argv);

@@ -203,7 +203,8 @@ static int word(const char *const *words, int n, const char *text)
 }
 
 /* EXIT_OK, or the status to leave with; *done: leave anyway. */
-static int read_arguments(struct order *o, int argc, char **argv, bool *done)
+static int read_arguments(struct order *o, const char *usage_words, int argc, char **argv,
+                          bool *done)
 {
     char *words[USER_WORDS_MAX];
     const char *usage = NULL;
@@ -226,10 +227,7 @@ static int read_arguments(struct order *o, int argc, char **argv, bool *done)
         char wrong[200];
         (void)snprintf(wrong, sizeof wrong, "there is no '%.100s'",
                        argc < 2 ? "" : argv[1]);
-        return cmd_usage(argv[0], argc < 2 ? "do what?" : wrong,
-                         object == DIR_OBJECT_RELAY
-                             ? "add|set|suspend|resume|list|show|remove"
-                             : "add|set|list|show|remove");
+        return cmd_usage(argv[0], argc < 2 ? "do what?" : wrong, usage_words);
     }
     o->object = (enum dir_object)object;
     o->action = (enum dir_action)action;
@@ -677,7 +675,7 @@ int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv)
     struct order o = {.request = NULL};
     struct config *cfg = NULL;
     bool done = false;
-    int status = read_arguments(&o, argc, argv, &done);
+    int status = read_arguments(&o, ctx->words, argc, argv, &done);
     if (status != EXIT_OK || done) {
         goto out;
     }

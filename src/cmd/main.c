@@ -145,6 +145,7 @@ int main(int argc, char **argv)
     if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
         return help_on(argv[1]);
     }
+    ctx.words = c->usage;
     int status = c->run(&ctx, argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
         perror("postern: standard output");

@@ -403,6 +403,44 @@ bool admin_next_domain(struct dir_admin *a)
     return any;
 }
 
+bool admin_rows(struct dir_admin *a, sqlite3_stmt *stmt,
+                void (*row)(struct dir_admin *a, sqlite3_stmt *stmt))
+{
+    bool any = false;
+    enum db_res res = DB_DONE;
+    while ((res = db_step(a->store, stmt)) == DB_ROW) {
+        row(a, stmt);
+        any = true;
+    }
+    if (res == DB_FAULT) {
+        admin_fault(a);
+    }
+    db_end(stmt);
+    return any;
+}
+
+bool admin_page(struct dir_admin *a, enum db_statement which,
+                void (*row)(struct dir_admin *a, sqlite3_stmt *stmt))
+{
+    while (a->cursor_domain != 0 || admin_next_domain(a)) {
+        sqlite3_stmt *stmt = db_get(a->store, which);
+        db_int(stmt, 1, a->cursor_domain);
+        db_cstr(stmt, 2, a->cursor.local);
+        db_int(stmt, 3, ADMIN_PAGE);
+        if (admin_rows(a, stmt, row)) {
+            return true;
+        }
+        if (a->status != 0) {
+            break;
+        }
+        a->cursor_domain = 0;
+        if (a->one_domain) {
+            break;
+        }
+    }
+    return false;
+}
+
 /* ---- the request ---- */
 
 static int word(const char *const *words, int n, const char *text)

@@ -253,32 +253,15 @@ static void line(struct dir_admin *a, const struct dir_name *name, int64_t id,
                             targets, "created", admin_time(created_ms)));
 }
 
+static void row(struct dir_admin *a, sqlite3_stmt *stmt)
+{
+    (void)db_col_cstr(stmt, 0, a->cursor.local, sizeof a->cursor.local);
+    line(a, &a->cursor, db_col_int(stmt, 1), db_col_int(stmt, 2));
+}
+
 static bool page(struct dir_admin *a)
 {
-    while (a->cursor_domain != 0 || admin_next_domain(a)) {
-        unsigned n = 0;
-        sqlite3_stmt *stmt = db_get(a->store, DB_alias_page);
-        db_int(stmt, 1, a->cursor_domain);
-        db_cstr(stmt, 2, a->cursor.local);
-        db_int(stmt, 3, ADMIN_PAGE);
-        enum db_res res;
-        while ((res = db_step(a->store, stmt)) == DB_ROW) {
-            (void)db_col_cstr(stmt, 0, a->cursor.local, sizeof a->cursor.local);
-            line(a, &a->cursor, db_col_int(stmt, 1), db_col_int(stmt, 2));
-            n++;
-        }
-        if (res == DB_FAULT) {
-            admin_fault(a);
-        }
-        if (n > 0 || a->status != 0) {
-            return n > 0;
-        }
-        a->cursor_domain = 0;
-        if (a->one_domain) {
-            break;
-        }
-    }
-    return false;
+    return admin_page(a, DB_alias_page, row);
 }
 
 void admin_alias_list(struct dir_admin *a)

@@ -54,6 +54,13 @@ MUST_USE bool admin_subject(struct dir_admin *a, struct dir_name *name,
 /* Lists over all domains, or of the one that "domain" (or the subject) names. */
 MUST_USE bool admin_list_begin(struct dir_admin *a);
 MUST_USE bool admin_next_domain(struct dir_admin *a); /* false: no further one */
+/* Runs the statement (bound from the cursor) to its end, row() for each. False: there was none. */
+MUST_USE bool admin_rows(struct dir_admin *a, sqlite3_stmt *stmt,
+                         void (*row)(struct dir_admin *a, sqlite3_stmt *stmt));
+/* A page of what belongs to domains: the statement's parameters are domain, local part of the
+ * last entry, count; row() puts its column 0, the local part, into the cursor. */
+MUST_USE bool admin_page(struct dir_admin *a, enum db_statement which,
+                         void (*row)(struct dir_admin *a, sqlite3_stmt *stmt));
 
 /* targets: text (one) or array. Makes the alias, or replaces its targets. */
 MUST_USE bool admin_alias_write(struct dir_admin *a, const struct dir_name *alias,

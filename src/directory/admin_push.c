@@ -158,26 +158,22 @@ static void add_entry(struct dir_admin *a, const struct dir_name *name,
                             admin_time(push->created_ms)));
 }
 
+static void row(struct dir_admin *a, sqlite3_stmt *stmt)
+{
+    struct db_push push;
+    db_push_row(stmt, &push);
+    (void)db_col_cstr(stmt, 6, a->cursor.domain, sizeof a->cursor.domain);
+    (void)db_col_cstr(stmt, 7, a->cursor.local, sizeof a->cursor.local);
+    add_entry(a, &a->cursor, &push);
+}
+
 static bool page(struct dir_admin *a)
 {
-    unsigned n = 0;
     sqlite3_stmt *stmt = db_get(a->store, DB_push_page);
     db_cstr(stmt, 1, a->cursor.domain);
     db_cstr(stmt, 2, a->cursor.local);
     db_int(stmt, 3, ADMIN_PAGE);
-    enum db_res res;
-    while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        struct db_push push;
-        db_push_row(stmt, &push);
-        (void)db_col_cstr(stmt, 6, a->cursor.domain, sizeof a->cursor.domain);
-        (void)db_col_cstr(stmt, 7, a->cursor.local, sizeof a->cursor.local);
-        add_entry(a, &a->cursor, &push);
-        n++;
-    }
-    if (res == DB_FAULT) {
-        admin_fault(a);
-    }
-    return n > 0;
+    return admin_rows(a, stmt, row);
 }
 
 void admin_push_list(struct dir_admin *a)

@@ -284,24 +284,20 @@ static void add_entry(struct dir_admin *a, const struct db_relay *relay)
                             admin_time(relay->created_ms)));
 }
 
+static void row(struct dir_admin *a, sqlite3_stmt *stmt)
+{
+    struct db_relay relay = {0};
+    db_relay_row(stmt, &relay);
+    (void)snprintf(a->cursor.local, sizeof a->cursor.local, "%s", relay.name);
+    add_entry(a, &relay);
+}
+
 static bool page(struct dir_admin *a)
 {
-    unsigned n = 0;
     sqlite3_stmt *stmt = db_get(a->store, DB_relay_page);
     db_cstr(stmt, 1, a->cursor.local);
     db_int(stmt, 2, ADMIN_PAGE);
-    enum db_res res;
-    while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        struct db_relay relay = {0};
-        db_relay_row(stmt, &relay);
-        (void)snprintf(a->cursor.local, sizeof a->cursor.local, "%s", relay.name);
-        add_entry(a, &relay);
-        n++;
-    }
-    if (res == DB_FAULT) {
-        admin_fault(a);
-    }
-    return n > 0;
+    return admin_rows(a, stmt, row);
 }
 
 void admin_relay_list(struct dir_admin *a)

@@ -252,38 +252,21 @@ static json_t *entry(const struct dir_name *name, const struct db_user *user)
                      admin_time(user->last_use_ms));
 }
 
+static void row(struct dir_admin *a, sqlite3_stmt *stmt)
+{
+    struct db_user user = {.state = db_state(db_col(stmt, 1)),
+                           .quota = db_col_int(stmt, 2),
+                           .last_use_ms = db_col_int(stmt, 3),
+                           .created_ms = db_col_int(stmt, 5),
+                           .password = db_col_int(stmt, 6) != 0};
+    (void)db_col_cstr(stmt, 0, a->cursor.local, sizeof a->cursor.local);
+    (void)db_col_cstr(stmt, 4, user.name, sizeof user.name);
+    admin_line(a, entry(&a->cursor, &user));
+}
+
 static bool page(struct dir_admin *a)
 {
-    while (a->cursor_domain != 0 || admin_next_domain(a)) {
-        unsigned n = 0;
-        sqlite3_stmt *stmt = db_get(a->store, DB_user_page);
-        db_int(stmt, 1, a->cursor_domain);
-        db_cstr(stmt, 2, a->cursor.local);
-        db_int(stmt, 3, ADMIN_PAGE);
-        enum db_res res;
-        while ((res = db_step(a->store, stmt)) == DB_ROW) {
-            struct db_user user = {.state = db_state(db_col(stmt, 1)),
-                                   .quota = db_col_int(stmt, 2),
-                                   .last_use_ms = db_col_int(stmt, 3),
-                                   .created_ms = db_col_int(stmt, 5),
-                                   .password = db_col_int(stmt, 6) != 0};
-            (void)db_col_cstr(stmt, 0, a->cursor.local, sizeof a->cursor.local);
-            (void)db_col_cstr(stmt, 4, user.name, sizeof user.name);
-            admin_line(a, entry(&a->cursor, &user));
-            n++;
-        }
-        if (res == DB_FAULT) {
-            admin_fault(a);
-        }
-        if (n > 0 || a->status != 0) {
-            return n > 0;
-        }
-        a->cursor_domain = 0;
-        if (a->one_domain) {
-            break;
-        }
-    }
-    return false;
+    return admin_page(a, DB_user_page, row);
 }
 
 void admin_user_list(struct dir_admin *a)

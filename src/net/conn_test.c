@@ -444,6 +444,21 @@ static void test_bad_files(void **state)
     o = (struct tls_options){.certificate = certificates, .key = wrong, .n = 1};
     assert_null(tls_server_new(&o, error)); /* the key of another certificate */
     assert_non_null(strstr(error, keys[1]));
+    char locked_path[256];
+    char *locked[] = {locked_path};
+    (void)snprintf(locked_path, sizeof locked_path, "%s.locked", keys[0]);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    FILE *f = fopen(locked_path, "w");
+    assert_true(key != NULL && f != NULL);
+    assert_int_equal(
+        PEM_write_PKCS8PrivateKey(f, key, EVP_aes_128_cbc(), "word", 4, NULL, NULL), 1);
+    assert_int_equal(fclose(f), 0);
+    EVP_PKEY_free(key);
+    o = (struct tls_options){.certificate = certificates, .key = locked, .n = 1};
+    assert_null(tls_server_new(&o, error)); /* and nobody was asked */
+    assert_non_null(strstr(error, locked_path));
+    assert_non_null(strstr(error, "it needs a passphrase"));
+    (void)unlink(locked_path);
 }
 
 int main(void)

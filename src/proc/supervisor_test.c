@@ -403,7 +403,9 @@ static void test_accuse(void **state)
 {
     (void)state;
     start();
-    WAIT_FOR(shared->heard[ROLE_directory] == 2);
+    /* everybody has spoken: what smtpd 1 says next, it says to the new queue */
+    WAIT_FOR(shared->heard[ROLE_directory] == 2 && shared->heard[ROLE_queue] == 4 &&
+             shared->heard[ROLE_trace] == 6);
     int guilty = shared->pid[ROLE_smtpd][1];
     int innocent = shared->pid[ROLE_smtpd][0];
     int directory = shared->pid[ROLE_directory][0];

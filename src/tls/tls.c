@@ -125,16 +125,35 @@ bool tls_client_certificate(const SSL *ssl, char *subject, size_t cap,
 
 /* --- the contexts --- */
 
+/* Nobody is there to type one: OpenSSL would ask the terminal, and wait. */
+static int no_passphrase(char *out, int cap, int writing, void *asked)
+{
+    (void)out;
+    (void)cap;
+    (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
 static bool load(SSL_CTX *context, const char *certificate, const char *key,
-                 const char **what)
+                 const char **what, const char **wants)
 {
     *what = certificate;
     if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) {
         return false;
     }
     *what = key;
-    return SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 &&
-           SSL_CTX_check_private_key(context) == 1;
+    bool asked = false;
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &asked);
+    bool ok = SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 &&
+              SSL_CTX_check_private_key(context) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
+    SSL_CTX_set_default_passwd_cb(context, NULL);
+    if (asked) {
+        *wants = ": it needs a passphrase; write it without one (openssl pkey -in FILE)";
+    }
+    return ok;
 }
 
 static void set_up(SSL_CTX *context, struct tls_server *server,
@@ -170,7 +189,7 @@ static void set_up(SSL_CTX *context, struct tls_server *server,
 
 /* The next context of the server, with that certificate. False: *what failed. */
 static bool add(struct tls_server *server, const struct tls_options *options,
-                unsigned pair, const char **what)
+                unsigned pair, const char **what, const char **wants)
 {
     *what = "TLS";
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -180,7 +199,7 @@ static bool add(struct tls_server *server, const struct tls_options *options,
     server->context[server->n++] = context;
     if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(context, ciphers) != 1 ||
-        !load(context, options->certificate[pair], options->key[pair], what)) {
+        !load(context, options->certificate[pair], options->key[pair], what, wants)) {
         return false;
     }
     set_up(context, server, options);
@@ -201,10 +220,12 @@ struct tls_server *tls_server_new(const struct tls_options *options,
     }
     for (unsigned i = 0; i < options->n; i++) {
         const char *what = "";
-        if (!add(server, options, i, &what)) {
-            char text[TLS_ERROR_MAX / 2];
-            ERR_error_string_n(ERR_get_error(), text, sizeof text);
-            (void)snprintf(error, TLS_ERROR_MAX, "%.100s: %s", what, text);
+        const char *wants = NULL;
+        if (!add(server, options, i, &what, &wants)) {
+            char text[TLS_ERROR_MAX / 2] = ": ";
+            ERR_error_string_n(ERR_get_error(), text + 2, sizeof text - 2);
+            (void)snprintf(error, TLS_ERROR_MAX, "%.100s%s", what,
+                           wants == NULL ? text : wants);
             ERR_clear_error();
             tls_server_free(&server);
             return NULL;
