@@ -213,6 +213,32 @@ def tls_records(make):
             require(said, b"\r\n550 5.1.1" in said)
 
 
+def no_room_for_tls(make):
+    """A full server makes no handshake to say so."""
+    server = make(listeners=["mx", "submissions"], settings=["limits.sessions = 1"])
+    server.start()
+    first = server.connect()
+    first.hello()
+    said = ""
+    try:
+        server.connect("submissions")
+    except ssl.SSLError as fault:
+        said = str(fault)
+    require(said, "alert internal error" in said.lower().replace("_", " "))
+    wait_until("why tells", lambda: "turned away before TLS: it holds as many connections as it may"
+               in server.run("why", server.host, status=None))
+    first.do("QUIT", 221)
+    first.close()
+
+    def served():
+        try:
+            server.connect("submissions").hello()
+        except ssl.SSLError:
+            return False  # the end of the first one was not seen yet
+        return True
+    wait_until("there is room again", served)
+
+
 def names_and_reload(make):
     server = make()
     pairs = [certificate_files(server.dir, name, name) for name in ("a.example.test", "b.example.test")]
@@ -389,7 +415,7 @@ def future_release(make):
     require(f"after 3 s: {time.monotonic() - begin}", time.monotonic() - begin > 2.5)
 
 
-PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xclient_login, tls_versions, tls_records, names_and_reload, tickets, client_certificate,
+PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xclient_login, tls_versions, tls_records, no_room_for_tls, names_and_reload, tickets, client_certificate,
          utf8, parameters)
 
 

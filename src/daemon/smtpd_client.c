@@ -572,10 +572,35 @@ static void trace_connect(struct client *c)
     client_event(c, TRACE_connect, &f);
 }
 
+/* Where the client speaks TLS from the first octet no row can be told before a handshake, which
+ * is what a busy server has the least room for: it hears an alert (RFC 8446 6). */
+static void turn_away(struct client *c, const char *busy)
+{
+    static const unsigned char alert[] = {21, 3, 3, 0,
+                                          2,  2, 80}; /* fatal internal_error */
+    char text[128];
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "ip", c->ip);
+    fields_add_str(&f, "listener", c->listener->name);
+    fields_add_str(&f, "what", busy);
+    log_event(LOG_INFO, c->id, "turned-away", &f);
+    (void)snprintf(text, sizeof text, "turned away before TLS: %s", busy);
+    note_close(c, text);
+    c->dead = !buf_add(&c->smtpd->output, (struct slice){alert, sizeof alert});
+    c->closing = true;
+    settle(c);
+}
+
 static void begin(struct client *c)
 {
     trace_connect(c);
     buf_reset(&c->smtpd->output);
+    const char *busy = busy_with(c->smtpd);
+    if (c->listener->tls == TLS_IMPLICIT && busy != NULL) {
+        turn_away(c, busy);
+        return;
+    }
     if (c->listener->tls == TLS_IMPLICIT) {
         begin_tls(c);
         if (c->dead) {
@@ -585,7 +610,7 @@ static void begin(struct client *c)
         watch(c, true, false);
         return;
     }
-    if (c->smtpd->wait_ms[WAIT_GREETING] > 0 && busy_with(c->smtpd) == NULL) {
+    if (c->smtpd->wait_ms[WAIT_GREETING] > 0 && busy == NULL) {
         c->greeting = true;
         set_wait(c, WAIT_GREETING);
         return;
