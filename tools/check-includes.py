@@ -9,13 +9,14 @@ import re
 import sys
 
 PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth"]
-MIDDLE = ["config", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
+MIDDLE = ["config", "content", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
 MAY = {
     "base": [],
     "reply": ["base"],
     "sasl": ["base"],
     "smtp": ["base", "reply"],
     "message": ["base", "reply"],
+    "content": ["base", "message"],
     "bounce": ["base", "message"],
     "dns": ["base"],
     "senderauth": ["base", "dns", "message"],
@@ -31,7 +32,7 @@ MAY = {
     "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
     "delivery": ["base", "config", "dns", "smtp", "queue", "spool"],
-    "check": PURE + ["config", "directory", "spool"],
+    "check": PURE + ["config", "content", "directory", "spool"],
     "daemon": PURE + MIDDLE + ["check", "sasl"],
     "cmd": PURE + MIDDLE + ["daemon", "sasl", "postern"],
 }

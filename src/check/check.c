@@ -29,6 +29,9 @@ static const struct check checks[] = {
     {"measured-size",   CHECK_MESSAGE, MX | PUSH, 0, check_measured_size},
     {"hops",            CHECK_MESSAGE, ALL,   0, check_hops},
     {"message-form",    CHECK_MESSAGE, ALL,   MODE_OF(checks_message_form), check_message_form},
+    {"structure",       CHECK_MESSAGE, MX | SUBMISSION | RELAY, MODE_OF(checks_structure), check_structure},
+    {"attachments",     CHECK_MESSAGE, MX,    MODE_OF(checks_attachments), check_attachments},
+    {"content-security", CHECK_MESSAGE, MX | SUBMISSION | RELAY, MODE_OF(checks_content_security), check_content_security},
 };
 /* clang-format on */
 

@@ -10,6 +10,7 @@
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 #include "config/config.h"
+#include "content/inspect.h"
 #include "directory/mail.h"
 #include "message/head.h"
 #include "message/line_scan.h"
@@ -48,8 +49,9 @@ struct check_facts {
     bool policy_counted; /* rcpt: its domain's settings are among gathered->policies */
     const struct message_head
         *head; /* message; no fields are in one that is over its limits */
-    const struct line_scan *lines; /* message */
-    uint64_t size;                 /* message: octets */
+    const struct line_scan *lines;        /* message */
+    const struct inspect_report *content; /* message */
+    uint64_t size;                        /* message: octets */
 };
 
 struct check_verdict {
@@ -89,5 +91,8 @@ void check_declared_size(const struct check_facts *f, struct check_verdict *out)
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
 void check_header_size(const struct check_facts *f, struct check_verdict *out);
 void check_message_form(const struct check_facts *f, struct check_verdict *out);
+void check_structure(const struct check_facts *f, struct check_verdict *out);
+void check_attachments(const struct check_facts *f, struct check_verdict *out);
+void check_content_security(const struct check_facts *f, struct check_verdict *out);
 void check_hops(const struct check_facts *f, struct check_verdict *out);
 #endif

@@ -63,6 +63,7 @@ struct config_times {
  *   DOMAIN    char *               characters       domain name in A-label form, or empty
  *   PATH      char *               characters       path; relative: below state-dir
  *   PATHS     struct config_list   items            list of paths; relative: below state-dir
+ *   WORDS     struct config_list   items            list of words, as they are
  *   DIR       char *               characters       path; relative: beside the file
  *   ENDPOINT  char *               characters       "unix:/path", "address:port", empty
  *   INT       uint64_t             value            100
@@ -78,6 +79,7 @@ struct config_times {
 #define CONFIG_TYPE_DOMAIN    char *
 #define CONFIG_TYPE_PATH      char *
 #define CONFIG_TYPE_PATHS     struct config_list
+#define CONFIG_TYPE_WORDS     struct config_list
 #define CONFIG_TYPE_DIR       char *
 #define CONFIG_TYPE_ENDPOINT  char *
 #define CONFIG_TYPE_INT       uint64_t
@@ -154,6 +156,20 @@ struct config_times {
     X("oauth", "audience", oauth_audience, STR, "", 0, 200, "", "audience that the token must be meant for; empty: any") \
     X("oauth", "time", oauth_time, TIME, "10 s", 100, 30000, "", "wait for the answer") \
     X("checks", "message-form", checks_message_form, ENUM, "reject", 0, 0, CONFIG_MODES, "no header section, or a line in it that is no field; NUL; a line beyond limits.line (message-malformed)") \
+    X("checks", "structure", checks_structure, ENUM, "reject", 0, 0, CONFIG_MODES, "MIME structure in which mail readers would see different parts, such as boundaries that are missing or said twice; entities beyond content.depth or content.parts (message-malformed)") \
+    X("checks", "attachments", checks_attachments, ENUM, "reject", 0, 0, CONFIG_MODES, "more than content.attachments (attachment-count-exceeded)") \
+    X("checks", "content-security", checks_content_security, ENUM, "reject", 0, 0, CONFIG_MODES, "a file of a kind that content.block or the server's own list blocks, also within an archive (content-security-block)") \
+    X("content", "depth", content_depth, INT, "20", 1, 64, "", "MIME entities within each other") \
+    X("content", "parts", content_parts, INT, "1000", 1, 100000, "", "MIME entities of a message") \
+    X("content", "attachments", content_attachments, INT, "500", 0, 100000, "", "attachments of a message") \
+    X("content", "block", content_block, WORDS, "", 0, 64, "", "extensions of file names, and kinds of catalogue/attachments.tsv (macro-document, encrypted-archive, unsearchable, rtf-object, unix-script ...), that are refused beside those that are anyway") \
+    X("content", "allow", content_allow, WORDS, "", 0, 64, "", "extensions and kinds that are not refused, unless content.block names them") \
+    X("content", "archive-size", content_archive_size, SIZE, "16 MiB", 0, 1073741824, "", "largest attached archive that is looked into; larger ones are unsearchable") \
+    X("content", "archive-depth", content_archive_depth, INT, "4", 1, 16, "", "archives within each other; what is nested deeper counts as a bomb") \
+    X("content", "archive-files", content_archive_files, INT, "10000", 1, 1000000, "", "files of an archive, those of archives within it too; with more it is unsearchable") \
+    X("content", "archive-unpacked", content_archive_unpacked, SIZE, "64 MiB", 65536, 1073741824, "", "octets of an archive that are unpacked to look at them; with more it is unsearchable") \
+    X("content", "archive-ratio", content_archive_ratio, INT, "250", 10, 100000, "", "octets unpacked for one that is packed, beyond which an archive counts as a bomb") \
+    X("content", "archive-time", content_archive_time, TIME, "500 ms", 10, 60000, "", "time for an archive, in which the smtpd process does nothing else; then it is unsearchable") \
     X("spool", "segment-size", spool_segment_size, SIZE, "64 MiB", 1048576, 4294967296, "", "size at which a segment is sealed") \
     X("spool", "free-space", spool_free_space, SIZE, "256 MiB", 0, 1099511627776, "", "below this much free disk mail is refused for now") \
     X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \

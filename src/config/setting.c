@@ -213,6 +213,14 @@ static const char *take_path(const struct setting *s, struct slice text, void *f
                                       : take_item(s, text, field);
 }
 
+static const char *take_words(const struct setting *s, struct slice text, void *field)
+{
+    enum { WORD_MAX = 64 };
+    return text.len == 0         ? "it is too short"
+           : text.len > WORD_MAX ? "it is too long"
+                                 : take_item(s, text, field);
+}
+
 static void print_text(const struct setting *s, const void *field, unsigned item,
                        struct buf *out)
 {
@@ -332,6 +340,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_item, clear_list},
     [SETTING_ZONES]     = {true,  true,  offsetof(struct config_list, n), "a list of zones with an address each, such as \"example.org 192.0.2.53@5300\"", take_zone, print_item, clear_list},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
+    [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
 };
 /* clang-format on */
 
@@ -446,6 +455,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_RESOLVERS:
     case SETTING_ZONES:
     case SETTING_PATHS:
+    case SETTING_WORDS:
     case SETTING_TYPES:
         break;
     }

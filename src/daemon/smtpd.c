@@ -191,6 +191,10 @@ static const char *smtpd_open(struct role_ctx *ctx)
     map_init(&d->lookups, d->client_max);
     map_init(&d->logins, d->client_max);
     auth_offer_init(d);
+    smtpd_inspect_init(d);
+    if (!inspect_prepare()) {
+        return "out of memory";
+    }
     map_init(&d->peers, d->client_max);
     map_init(&d->networks, d->client_max);
     buf_init(&d->output, SMTPD_OUTPUT_MAX);

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "check/check.h"
+#include "content/inspect.h"
 #include "directory/cache.h"
 #include "message/head.h"
 #include "message/line_scan.h"
@@ -74,6 +75,7 @@ struct smtpd {
     struct map lookups; /* cookie -> struct client */
     struct map logins;  /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
+    struct inspect_settings inspect;
     struct map peers;    /* client address -> struct peer_count */
     struct map networks; /* client network (struct net) -> struct peer_count */
     uint64_t next_cookie;
@@ -141,6 +143,7 @@ struct client {
     struct spool_message *message;
     struct message_head head; /* the header section; fields once it is complete */
     struct line_scan lines;   /* of the message so far */
+    struct inspect *inspect;  /* NULL before the body, and where memory was short */
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
     struct mail_policy *policies;   /* the domains among them that have settings */
@@ -199,6 +202,13 @@ void mail_give_up(struct client *c);
 struct check_facts mail_facts(const struct client *c, const struct smtp_envelope *e);
 void mail_trace_check(void *arg, const struct check *check,
                       const struct check_verdict *v);
+
+/* smtpd_inspect.c: the message is looked into. */
+void smtpd_inspect_init(struct smtpd *d);
+void mail_inspect_head(struct client *c); /* c->head is complete */
+void mail_inspect_body(struct client *c, struct slice s);
+/* NULL: memory was short. */
+MUST_USE const struct inspect_report *mail_inspect_end(struct client *c);
 
 /* smtpd_auth.c: the part about AUTH. */
 void auth_offer_init(struct smtpd *d);

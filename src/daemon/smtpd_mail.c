@@ -106,6 +106,7 @@ static bool submits(const struct client *c)
 /* The header section is complete: its fields can be looked at from here on. */
 static bool head_done(struct client *c)
 {
+    mail_inspect_head(c);
     return message_head_end(&c->head);
 }
 
@@ -113,7 +114,11 @@ static bool head_done(struct client *c)
  * once the spool took the octets, for those that it did not take come again. */
 static enum spool_res body_add(struct client *c, struct slice s)
 {
-    return spool_message_add(c->message, s);
+    enum spool_res res = spool_message_add(c->message, s);
+    if (res == SPOOL_OK) {
+        mail_inspect_body(c, s);
+    }
+    return res;
 }
 
 /* Takes a span apart into header section and body. */
@@ -339,6 +344,11 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
     }
     facts.head = &c->head;
     facts.lines = &c->lines;
+    facts.content = mail_inspect_end(c);
+    if (facts.content == NULL) {
+        finish(c, REPLY_system_temporary_problem, "out of memory");
+        return;
+    }
     facts.size = smtp_session_data_len(c->session);
     if (!check_run(CHECK_MESSAGE, &facts, &v, mail_trace_check, c)) {
         smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
@@ -368,6 +378,7 @@ void mail_reset(void *arg)
     mail_forget(c);
     spool_message_free(&c->message);
     message_head_clear(&c->head);
+    inspect_free(&c->inspect);
     c->committing = false;
     c->target_n = 0;
     c->gathered = (struct check_gathered){0};

@@ -249,6 +249,7 @@ static void reroot(struct config *seen, const char *root)
 #define REROOT_NETWORKS(field)
 #define REROOT_RESOLVERS(field)
 #define REROOT_ZONES(field)
+#define REROOT_WORDS(field)
 #define X(section, name, field, type, def, min, max, words, help) REROOT_##type(field)
     CONFIG_SETTINGS(X)
 #undef X

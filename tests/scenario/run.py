@@ -9,6 +9,7 @@ compared with the catalogue: a reply that is no row of it fails the scenario. Ex
 what was expected and the whole conversation.
 """
 import argparse
+import base64
 import concurrent.futures
 import os
 import pathlib
@@ -20,6 +21,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import catalogue  # noqa: E402
 import nsd  # noqa: E402
+import pack  # noqa: E402
 import sasl  # noqa: E402
 from server import SKIPPED, Failed, Server, wait_until  # noqa: E402
 
@@ -237,6 +239,17 @@ class Play:
         count, line = rest.split(" ", 1)
         for i in range(int(count)):
             self.do(line.replace("%d", str(i + 1)))
+
+    def do_transaction(self, rest):
+        """transaction ADDRESS: MAIL, RCPT, DATA up to 354"""
+        for line, code in (("MAIL FROM:<ann@client.example>", "250"), (f"RCPT TO:<{rest}>", "250"),
+                           ("DATA", "354")):
+            self.do_c(line)
+            self.do_s(code)
+
+    def do_pack(self, rest):
+        """pack DESCRIPTION: an archive in base64 (tests/lib/pack.py)"""
+        self.now.send(base64.encodebytes(pack.pack(rest)).replace(b"\n", b"\r\n"))
 
     def do_body(self, rest):
         """body [size=N] [received=N]: a message after 354, with its final dot"""
