@@ -115,7 +115,11 @@ static enum dkim_reason read_fields(struct reader *r, struct slice value)
 
 static enum dkim_reason read_length(struct reader *r, struct slice value)
 {
-    return dkim_number(value, &r->out->length) ? DKIM_REASON_NONE : DKIM_REASON_TAG_VALUE;
+    if (!dkim_number(value, &r->out->length)) {
+        return DKIM_REASON_TAG_VALUE;
+    }
+    r->out->length -= r->out->length == DKIM_BODY_ALL; /* 76 digits are not "all" */
+    return DKIM_REASON_NONE;
 }
 
 static enum dkim_reason read_query(struct reader *r, struct slice value)
@@ -269,7 +273,10 @@ void dkim_signature_read(enum signature_form form, const struct header_table *t,
     }
     const struct dkim_tag *b = dkim_tags_get(&r.tags, "b");
     out->b_span = b == NULL ? (struct slice){0} : b->span;
-    /* A name that is too long is one that the DNS cannot hold: the source says so. */
-    snprintf(out->key_name, sizeof out->key_name, "%s._domainkey.%s", out->selector,
-             out->domain);
+    int n = snprintf(out->key_name, sizeof out->key_name, "%s._domainkey.%s",
+                     out->selector, out->domain);
+    if (n < 0 || n > DNS_NAME_MAX) {
+        out->key_name[0] = '\0';
+        fail(out, DKIM_REASON_SELECTOR, SLICE("its key's name would be too long"));
+    }
 }
