@@ -2,7 +2,7 @@
  *
  * By a login of one of the customer's users; by its address, and then the sender's or HELO's
  * domain must be the customer's too (or somebody logged in); by presenting one of the
- * customer's domains in MAIL or HELO, where the customer allows that (relay set --by-domain).
+ * customer's domains in MAIL or HELO, where that was switched on (relay set --by-domain yes).
  * Rows: relay-denied-unregistered, relay-denied-suspended, relay-credentials-mismatch. */
 #include "check/check.h"
 

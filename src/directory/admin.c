@@ -50,7 +50,7 @@ const struct dir_admin_option dir_admin_options[] = {
     {"domain", "DOMAIN", RELAYS | DIR_MANY,
      "of the customer's senders, with the names below it; several replace"},
     {"by-domain", "yes|no", RELAYS,
-     "yes (as it begins): naming such a domain in HELO or MAIL is enough; no: only address or login"},
+     "yes: naming such a domain in HELO or MAIL is enough, which anybody can; no (as it begins): only address or login"},
     {"state", "STATE", PUSHES, "active; restricted: may not send at present"},
     {"recipients", "N", PUSHES, "most recipients of one message (300)"},
     {"data", "SIZE", PUSHES, "largest message; none: limits.message-size"},

@@ -110,7 +110,7 @@
     X(relay_page, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
                   " FROM relay WHERE name > ?1 ORDER BY name LIMIT ?2") \
     X(relay_put, "INSERT INTO relay (name, state, by_domain, created_ms)" \
-                 " VALUES (?1, 'active', coalesce(?2, 1), ?3)") \
+                 " VALUES (?1, 'active', coalesce(?2, 0), ?3)") \
     X(relay_set, "UPDATE relay SET state = coalesce(?2, state)," \
                  " by_domain = coalesce(?3, by_domain) WHERE id = ?1") \
     X(relay_del, "DELETE FROM relay WHERE id = ?1") \

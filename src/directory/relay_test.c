@@ -48,9 +48,10 @@ static struct dir_mail asked(const char *ip, const char *helo, const char *domai
 static void test_who(void **state)
 {
     (void)state;
-    relay("add", "acme", "'network':'192.0.2.0/24,2001:db8::/32','domain':'acme.test'");
-    relay("add", "lab",
-          "'network':'192.0.2.128/25','domain':'lab.acme.test','by-domain':'no'");
+    relay(
+        "add", "acme",
+        "'network':'192.0.2.0/24,2001:db8::/32','domain':'acme.test','by-domain':'yes'");
+    relay("add", "lab", "'network':'192.0.2.128/25','domain':'lab.acme.test'");
     struct dir_mail m = asked("192.0.2.1", "mx.acme.test", "lab.acme.test", "");
     assert_customer(m, DIR_BY_ADDRESS, "acme");
     assert_customer(m, DIR_BY_HELO, "acme");
@@ -119,7 +120,8 @@ static void test_shown(void **state)
 {
     (void)state;
     relay("add", "acme",
-          "'network':'192.0.2.7/32,2001:DB8::/32','domain':'B.test,a.test'");
+          "'network':'192.0.2.7/32,2001:DB8::/32','domain':'B.test,a.test',"
+          "'by-domain':'yes'");
     relay("add", "beta", "");
     assert_int_equal(t_ask("{'object':'relay','action':'list'}", out, sizeof out), 0);
     assert_string_equal(
@@ -127,7 +129,7 @@ static void test_shown(void **state)
              "\"2001:db8::/32\"],\"domains\":[\"a.test\",\"b.test\"],\"by_domain\":true,"
              "\"created\":\"2027-01-15T08:00:00Z\"}\n"
              "{\"relay\":\"beta\",\"state\":\"active\",\"networks\":[],\"domains\":[],"
-             "\"by_domain\":true,\"created\":\"2027-01-15T08:00:00Z\"}\n");
+             "\"by_domain\":false,\"created\":\"2027-01-15T08:00:00Z\"}\n");
 }
 
 static void test_refused(void **state)
