@@ -170,6 +170,21 @@ def all_mechanisms(server):
             client.reply()
 
 
+def beyond_ascii(server):
+    """A password is the same however its letters are written (SASLprep), by each mechanism."""
+    whole, parts = "gr\u00fc\u00df-dich", "gru\u0308\u00df-di\u00adch"  # u with two dots, in one or as two; a soft hyphen
+    server.run("user", "add", "uli@example.test", "--password-stdin", stdin=parts + "\n")
+    server.run("user", "set", "uli@example.test", "--password-stdin", stdin="\u0007 bell\n", status=1)
+    for mechanism, word, code in (("PLAIN", whole, "235"), ("PLAIN", parts, "235"), ("LOGIN", parts, "235"),
+                                  ("SCRAM-SHA-256", whole, "235"), ("PLAIN", "gruss-dich", "535")):
+        with contextlib.closing(server.connect("submissions")) as client:
+            client.reply()
+            client.do("EHLO client.example", "250")
+            got = sasl.log_in(client.reply, lambda line: client.send(line.encode() + b"\r\n"),
+                              mechanism, "uli@example.test", word)
+            require(got.code == code, f"{mechanism} {word!r}: {got}")
+
+
 def nothing_told(server):
     secrets = [WORD.encode()]
     for text in (sasl.plain(USER, WORD), WORD.encode(), sasl.plain("nobody@example.test", WORD)):
@@ -207,6 +222,7 @@ def main():
             with_gsasl(server)
         messages_are_whole(server, sent)
         all_mechanisms(server)
+        beyond_ascii(server)
         server.end_process()  # what it had to tell is told
         nothing_told(server)
     print(f"{sent} messages")

@@ -394,9 +394,18 @@ static int add_password(struct order *o, struct config *cfg)
     if (!get_password(o)) {
         return EXIT_NO;
     }
-    if (o->password[0] == '\0' || !dir_password_hash(o->password, hash)) {
-        (void)fputs("postern: an empty password is none\n", stderr);
+    if (!dir_password_prepare(o->password, true)) {
+        (void)fputs(
+            o->password[0] == '\0'
+                ? "postern: an empty password is none\n"
+                : "postern: a password is text in UTF-8, without control characters and "
+                  "without characters that SASLprep (RFC 4013) does not know\n",
+            stderr);
         return EXIT_NO;
+    }
+    if (!dir_password_hash(o->password, hash)) {
+        (void)fputs("postern: the password cannot be hashed\n", stderr);
+        return EXIT_SYSTEM;
     }
     if (json_object_set_new(o->request, "password-hash", json_string(hash)) != 0) {
         return EXIT_SYSTEM;

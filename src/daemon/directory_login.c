@@ -357,6 +357,9 @@ static void want_password(struct exchange *x)
     list_init(&job->base.node);
     job->exchange = x->id;
     bool ok = slice_cstr(x->sasl.secret, job->password, sizeof job->password);
+    _Static_assert(sizeof job->password == DIR_PASSWORD_MAX, "it is prepared in place");
+    IGNORE(dir_password_prepare(job->password,
+                                false)); /* as it is, then: a hash of elsewhere */
     for (unsigned i = 0; x->found && i < x->account.n; i++) {
         memcpy(job->hash[job->n++], x->account.credential[i].hash, DIR_HASH_MAX);
     }

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stringprep.h>
 #include <sys/random.h>
 
 _Static_assert(DIR_HASH_MAX >= CRYPT_OUTPUT_SIZE, "a hash must fit");
@@ -27,6 +28,27 @@ static bool hash_with(const char *password, const char *setting, char out[DIR_HA
         explicit_bzero(data, sizeof *data);
         free(data);
     }
+    return ok;
+}
+
+bool dir_password_prepare(char password[DIR_PASSWORD_MAX], bool stored)
+{
+    char prepared[DIR_PASSWORD_MAX];
+    bool plain = true;
+    for (const char *p = password; *p != '\0'; p++) {
+        plain = plain && *p >= ' ' && *p <= '~';
+    }
+    if (plain) {
+        return password[0] != '\0';
+    }
+    memcpy(prepared, password, strlen(password) + 1);
+    bool ok = stringprep(prepared, sizeof prepared, stored ? STRINGPREP_NO_UNASSIGNED : 0,
+                         stringprep_saslprep) == STRINGPREP_OK &&
+              prepared[0] != '\0';
+    if (ok) {
+        memcpy(password, prepared, strlen(prepared) + 1);
+    }
+    explicit_bzero(prepared, sizeof prepared);
     return ok;
 }
 

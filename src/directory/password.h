@@ -14,6 +14,11 @@ enum {
     DIR_PASSWORD_GENERATED = 24 /* four letters or digits and a "-", five times */
 };
 
+/* As SASLprep has it (RFC 4013; Unicode 3.2, NFKC), in place: what SCRAM clients do to a password,
+ * so that PLAIN and SCRAM agree on it. stored: it is being set, and unassigned code points are not
+ * taken. False, and nothing is changed: not UTF-8, prohibited characters, or nothing left. */
+MUST_USE bool dir_password_prepare(char password[DIR_PASSWORD_MAX], bool stored);
+
 /* False: libxcrypt could not (no memory, no yescrypt, an empty or too long password). */
 MUST_USE bool dir_password_hash(const char *password, char out[DIR_HASH_MAX]);
 

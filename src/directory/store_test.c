@@ -349,6 +349,44 @@ static void test_passwords(void **state)
     assert_false(dir_password_hash_ok("$y$"));
 }
 
+/* RFC 4013 3, and what stands outside its table. */
+static void test_prepared(void **state)
+{
+    static const struct {
+        const char *in, *out; /* NULL: not taken */
+        bool stored;
+    } cases[] = {
+        {"user", "user", true},
+        {"correct horse ~!", "correct horse ~!", true},
+        {"I\xc2\xadX", "IX", true},            /* a soft hyphen goes */
+        {"\xc2\xaa", "a", true},               /* NFKC */
+        {"\xe2\x85\xa8", "IX", true},          /* NFKC */
+        {"pa\xcc\x88ss", "p\xc3\xa4ss", true}, /* composed */
+        {"a\xc2\xa0z", "a z", true},           /* a blank that is not ASCII's */
+        {"\xe5\xaf\x86\xe7\xa0\x81", "\xe5\xaf\x86\xe7\xa0\x81", true},
+        {"a\x07", NULL, true},            /* prohibited */
+        {"\xd8\xa7\x31", NULL, true},     /* right to left, ending otherwise */
+        {"p\xe4ss", NULL, true},          /* not UTF-8 */
+        {"\xf0\x9f\x98\x80", NULL, true}, /* unassigned in Unicode 3.2 */
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", false}, /* which a query may be */
+        {"\xc2\xad", NULL, true},                        /* nothing left */
+        {"", NULL, true},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char password[DIR_PASSWORD_MAX];
+        (void)snprintf(password, sizeof password, "%s", cases[i].in);
+        bool ok = dir_password_prepare(password, cases[i].stored);
+        assert_int_equal(ok, cases[i].out != NULL);
+        assert_string_equal(password, ok ? cases[i].out : cases[i].in);
+    }
+    char longest[DIR_PASSWORD_MAX];
+    memset(longest, 'x', sizeof longest - 4);
+    memcpy(longest + sizeof longest - 4, "\xe2\x85\xa8", 4); /* IX: shorter than it was */
+    assert_true(dir_password_prepare(longest, true));
+    assert_int_equal(strlen(longest), sizeof longest - 2);
+}
+
 static int open_full(void **state)
 {
     (void)state;
@@ -367,10 +405,11 @@ static int close_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_lookup),         cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_quota_file),     cmocka_unit_test(test_edited),
-        cmocka_unit_test(test_not_a_database), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_prepared), cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_facts),    cmocka_unit_test(test_quota_file),
+        cmocka_unit_test(test_edited),   cmocka_unit_test(test_not_a_database),
+        cmocka_unit_test(test_broken),
     };
     return cmocka_run_group_tests(tests, open_full, close_it);
 }
