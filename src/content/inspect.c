@@ -215,6 +215,18 @@ static bool is_attachment(const struct mime_entity *e)
     return e->names->n > 0 && !slice_eq(e->disposition, SLICE("inline"));
 }
 
+/* RFC 2046 5.2.2: without id and number nobody puts the fragments together (some bounces call what
+ * they return so). */
+static bool can_be_joined(const struct mime_entity *e)
+{
+    struct buf value;
+    buf_init(&value, MIME_NAME_MAX);
+    bool both =
+        mime_param(e->params, "id", &value) && mime_param(e->params, "number", &value);
+    buf_clear(&value);
+    return both;
+}
+
 static enum mime_want on_begin(void *arg, const struct mime_entity *e)
 {
     struct inspect *x = arg;
@@ -227,8 +239,9 @@ static enum mime_want on_begin(void *arg, const struct mime_entity *e)
         judge(x, kind_by_name(name), BY_NAME, name, name);
         eml |= slice_eq(kind_extension(name, text), SLICE("eml"));
     }
-    if (kind_by_type(e->type) != KIND_NONE) {
-        judge(x, kind_by_type(e->type), BY_TYPE, first, first);
+    enum content_kind kind = kind_by_type(e->type);
+    if (kind != KIND_NONE && !(kind == KIND_FRAGMENT && !can_be_joined(e))) {
+        judge(x, kind, BY_TYPE, first, first);
     }
     if (e->composite) {
         return MIME_SKIP;
