@@ -61,8 +61,8 @@ static struct slice one_below(struct slice start, struct slice parent)
     return start;
 }
 
-/* RFC 9989 4.10.2: psd=n; else the domain below psd=y, unless the walk began there; else the record
- * with the fewest labels; else where it began. */
+/* RFC 9989 4.10.2: psd=n; else the domain below psd=y (where the walk began there, that one); else
+ * the record with the fewest labels; else where it began. */
 static void choose_org(struct slice start, struct dmarc_walk *out)
 {
     const struct dmarc_step *top = NULL;
@@ -72,7 +72,7 @@ static void choose_org(struct slice start, struct dmarc_walk *out)
         if (step->records != 1) {
             continue;
         }
-        if (step->record.psd == DMARC_PSD_YES && i > 0) {
+        if (step->record.psd == DMARC_PSD_YES) {
             out->psd_record = step;
             top = NULL;
             out->org = one_below(start, step->domain);
@@ -208,7 +208,7 @@ static bool choose_policy(struct check *c, const struct dmarc_step *step, bool *
     }
     out->policy = r->sp;
     out->policy_tag = r->has_sp ? "sp" : "p";
-    if (!r->has_np || r->np == r->sp) {
+    if (r->np == r->sp) {
         return true;
     }
     const struct dns_answer *a = c->dns->ask(c->dns->arg, DNS_A, c->query->author);

@@ -41,6 +41,7 @@ static void records(void **state)
         {"v=DMARC1x; p=none", false, {.usable = false}},
         {"v=dmarc1; p=none", false, {.usable = false}},
         {"v; x=1; v=DMARC1; p=none", false, {.usable = false}},
+        {"v; v=DMARC1; p=none", false, {.usable = false}},
         {" v=DMARC1; p=none", false, {.usable = false}},
         {"V\t=\tDMARC1\t;P=None", true, {.has_p = true, .usable = true}},
         {"v=DMARC1", true, {.usable = false}},
@@ -155,6 +156,19 @@ static void policies(void **state)
     is(dmarc.org, "com");
 }
 
+/* Two records at one name are none there, and an unrelated identifier is not asked about. */
+static void two_records(void **state)
+{
+    (void)state;
+    zone("_dmarc.mail.example.com TXT v=DMARC1; p=quarantine\n_dmarc.example.com TXT "
+         "v=DMARC1; p=none\n"
+         "_dmarc.example.com TXT v=DMARC1; p=reject\n");
+    assert_true(check("a.mail.example.com", "mail.example.org", DMARC_SAID_PASS));
+    is(dmarc.org, "mail.example.com");
+    assert_int_equal(dmarc.disposition, DMARC_P_QUARANTINE);
+    assert_int_equal(dns.question_n, 4);
+}
+
 /* Identifiers beyond the bound of walks align only when they are the author's own domain. */
 static void bounded(void **state)
 {
@@ -210,6 +224,7 @@ static void authors(void **state)
         {" a@x.example>", AUTHOR_SYNTAX, ""},
         {" <a@x.example", AUTHOR_SYNTAX, ""},
         {" G: H: a@x.example;;", AUTHOR_SYNTAX, ""},
+        {" G: H:, a@x.example;", AUTHOR_SYNTAX, ""},
         {" G: a@x.example", AUTHOR_SYNTAX, ""},
         {" \"a\r\nb\" <a@x.example>", AUTHOR_SYNTAX, ""},
         {" (a\\", AUTHOR_SYNTAX, ""},
@@ -239,6 +254,8 @@ static void authors(void **state)
         assert_true((author.problem == NULL) == (author.status == AUTHOR_OK));
     }
     struct author author;
+    author_of_value(SLICE(" \"\\\0\" <a@x.example>"), &author);
+    assert_int_equal(author.status, AUTHOR_SYNTAX);
     author_of_header(SLICE("From: a@x.example\r\nfrom : b@y.example\r\n\r\n"), &author);
     assert_int_equal(author.status, AUTHOR_FIELDS);
     author_of_header(SLICE("To: a@x.example\r\n\r\nFrom: b@y.example\r\n"), &author);
@@ -278,8 +295,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records),       cmocka_unit_test(asks_ahead),
         cmocka_unit_test(failure_above), cmocka_unit_test(policies),
-        cmocka_unit_test(bounded),       cmocka_unit_test(authors),
-        cmocka_unit_test(domains),
+        cmocka_unit_test(bounded),       cmocka_unit_test(two_records),
+        cmocka_unit_test(authors),       cmocka_unit_test(domains),
     };
     fake_dns_init(&dns, (struct slice){0});
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

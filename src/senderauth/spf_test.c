@@ -1,6 +1,8 @@
 /* What the conformance suites do not ask: evidence, limits counted, waiting, Received-SPF, the survey. */
 #include "senderauth/fake_dns.h"
 #include "senderauth/spf.h"
+#include "senderauth/spf_macro.h"
+
 #include "senderauth/spf_survey.h"
 
 #include <setjmp.h>
@@ -102,8 +104,133 @@ static void faults(void **state)
     assert_string_equal(spf.problem, "more than one SPF record");
     check("192.0.2.1", "ann@slow.example");
     assert_int_equal(spf.result, SPF_TEMPERROR);
+    zone("slow.example FAIL\nworse.example TXT v=spf1 ?all\nsingle TXT v=spf1 +all\n"
+         "mixed.example TXT v=spf1 include:worse.example a:slow.example -all\n"
+         "none.example TXT v=spf1 include:a..b.example -all\n"
+         "mapped.example TXT v=spf1 ip6:::ffff:192.0.2.1 -all exp=why.mapped.example\n"
+         "why.mapped.example TXT no\x01 thanks\n");
+    check("192.0.2.1", "ann@mixed.example");
+    assert_int_equal(spf.result, SPF_TEMPERROR);
+    is(spf.by, "a:slow.example");
+    check("192.0.2.1", "ann@single");
+    assert_int_equal(spf.result, SPF_NONE);
+    check("192.0.2.1", "ann@none.example");
+    assert_int_equal(spf.result, SPF_PERMERROR);
+    check("192.0.2.1", "ann@mapped.example");
+    assert_int_equal(spf.result, SPF_FAIL);
+    is(spf.explanation, "");
     check("192.0.2.1", "ann@[192.0.2.1]");
     assert_int_equal(spf.result, SPF_NONE);
+}
+
+/* Records by the octet: with a fault, or without. */
+static void syntax(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "",
+        " ",
+        "all",
+        "  +ALL  ",
+        "ip4:0.0.0.0/0",
+        "ip6:::/0 ip6:::1/128",
+        "a/32//128 mx//0",
+        "a:%{d}",
+        "a:x.%{d}",
+        "a:%{dr}.x-y",
+        "a:a/24.b.c1/24",
+        "ptr:x.b",
+        "exists:%{i}.%{l10r.-+,/_=}.b",
+        "exists:%%%_%-.b",
+        "x=",
+        "x=%{c}%{r}%{t}",
+        "a1.b-c_=:/",
+        "redirect=a.b. exp=a.b",
+        "a:.b",
+        "a:1-2.3-4",
+    };
+    static const char *const bad[] = {
+        "al",
+        "all.",
+        "all/0",
+        "-",
+        "--all",
+        "-redirect=a.b",
+        "+x=y",
+        "=x",
+        "1x=y",
+        "redirect:a.b",
+        "ip4",
+        "ip4:",
+        "ip4:1.2.3",
+        "ip4:01.2.3.4",
+        "ip4:1.2.3.4/08",
+        "ip4:1.2.3.4/33",
+        "ip4:1.2.3.4/",
+        "ip4:1.2.3.4//32",
+        "ip4:1.2.3.4/1/2",
+        "ip4:1.2.3.4/00",
+        "ip4:::1",
+        "ip6:1.2.3.4",
+        "ip6:::1/129",
+        "ip6:::1/01",
+        "ip6:::1//64",
+        "ip6:[::1]",
+        "a:",
+        "a/",
+        "a/33",
+        "a//129",
+        "a//064",
+        "a/024",
+        "a/0/0",
+        "a:b",
+        "a:b.",
+        "a:b.1",
+        "a:b.-c",
+        "a:b.c-",
+        "a:b.c..",
+        "a:%{d}.",
+        "a:%",
+        "a:%x.b",
+        "a:%{d",
+        "a:%{}.b",
+        "a:%{z}.b",
+        "a:%{d0}.b",
+        "a:%{dr1}.b",
+        "a:%{d;}.b",
+        "a:%{c}.b",
+        "a:%{r}.b",
+        "a:%{t}.b",
+        "ptr/0",
+        "ptr:b",
+        "include",
+        "include:",
+        "include/24",
+        "include:a.b/24",
+        "exists",
+        "exists:a.b//64",
+        "redirect=",
+        "exp=",
+        "exp=a",
+        "x=%{y}",
+        "x=\x7f",
+        "redirect=a.b redirect=a.b",
+        "exp=a.b EXP=a.b",
+        "a:b.c\x01",
+        "all a:\xc3\xa4.b",
+    };
+    struct slice where;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        const char *fault = spf_record_fault(slice_of(good[i]), &where);
+        if (fault != NULL) {
+            fail_msg("%s: %s", good[i], fault);
+        }
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (spf_record_fault(slice_of(bad[i]), &where) == NULL) {
+            fail_msg("%s", bad[i]);
+        }
+    }
 }
 
 /* Only SP is space (isspace() would take the others), and only in front of a term. */
@@ -160,6 +287,22 @@ static void limits(void **state)
     check("192.0.2.1", "ann@void.example");
     assert_int_equal(spf.result, SPF_PERMERROR);
     assert_int_equal(spf.voids, 3);
+    zone(
+        "void.example TXT v=spf1 a:a.void.example a:b.void.example a:c.void.example "
+        "+all\n"
+        "a.void.example TXT x\nb.void.example TXT x\nc.void.example TXT x\n"
+        "mx.example TXT v=spf1 mx -all\nmx.example MX a.mx.example\nmx.example MX "
+        "b.mx.example\n"
+        "mx.example MX c.mx.example\n"
+        "v6.example TXT v=spf1 mx -all\nv6.example MX x.v6.example\nv6.example MX "
+        "y.v6.example\n"
+        "v6.example MX z.v6.example\nx.v6.example A 192.0.2.1\ny.v6.example A 192.0.2.2\n"
+        "z.v6.example A 192.0.2.3\n");
+    check("192.0.2.1", "ann@void.example");
+    assert_int_equal(spf.result, SPF_PERMERROR);
+    check("192.0.2.1", "ann@mx.example");
+    assert_int_equal(spf.result, SPF_PERMERROR);
+    assert_int_equal(spf.terms, 1);
     /* Three MX hosts that only have IPv4 addresses are no void lookups for an IPv6 client. */
     check("2001:db8::1", "ann@v6.example");
     assert_int_equal(spf.result, SPF_FAIL);
@@ -180,6 +323,65 @@ static void asks_ahead(void **state)
     assert_false(spf_check(&dns.source, &q, &spf));
     assert_int_equal(dns.question_n, 5);
     is(dns.question[4]->name, "192.0.2.1.b.example");
+    zone("example.com TXT v=spf1 a:a.b a:b.b a:c.b a:d.b a:e.b a:f.b a:g.b a:h.b a:i.b "
+         "a:j.b a:k.b a:l.b\n");
+    fake_dns_forget(&dns, true);
+    assert_false(spf_check(&dns.source, &q, &spf));
+    assert_true(fake_dns_reveal(&dns, 0));
+    assert_false(spf_check(&dns.source, &q, &spf));
+    assert_int_equal(dns.question_n, 1 + SPF_TERMS_MAX);
+}
+
+/* Of the client's names the first ten count, and the one nearest to the domain is %{p}. */
+static void names_of_client(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_add_str(&text, "example.com TXT v=spf1 ptr -all exp=why.example.com\n"
+                       "sub.example TXT v=spf1 -all exp=why.example.com\n"
+                       "why.example.com TXT %{p}\n");
+    for (unsigned i = 0; i < 12; i++) {
+        buf_add_fmt(&text, "1.2.0.192.in-addr.arpa PTR n%u.%s\n", i,
+                    i == 11            ? "example.com"
+                    : i == 4 || i == 7 ? "sub.example"
+                                       : "example.net");
+        buf_add_fmt(&text, "n%u.example.net A 192.0.2.1\nn%u.sub.example A 192.0.2.1\n",
+                    i, i);
+    }
+    buf_add_str(&text, "n11.example.com A 192.0.2.1\n");
+    buf_add_byte(&text, 0);
+    zone((const char *)text.ptr);
+    check("192.0.2.1", "ann@example.com");
+    assert_int_equal(spf.result, SPF_FAIL);
+    is(spf.explanation, "n0.example.net");
+    check("192.0.2.1", "ann@sub.example");
+    is(spf.explanation, "n4.sub.example");
+    zone("sub.example TXT v=spf1 -all exp=why.sub.example\nwhy.sub.example TXT %{p}\n"
+         "1.2.0.192.in-addr.arpa PTR a.sub.example\n1.2.0.192.in-addr.arpa PTR "
+         "sub.example\n"
+         "sub.example A 192.0.2.1\na.sub.example A 192.0.2.1\n");
+    check("192.0.2.1", "ann@sub.example");
+    is(spf.explanation, "sub.example");
+    buf_clear(&text);
+}
+
+/* A name that is too long loses labels on its left, and no more than it must. */
+static void long_names(void **state)
+{
+    (void)state;
+    struct ip ip;
+    unsigned char domain[DNS_NAME_MAX], out[DNS_NAME_MAX];
+    size_t len;
+    assert_true(ip_parse(SLICE("192.0.2.1"), &ip));
+    for (size_t i = 0; i < sizeof domain; i++) {
+        domain[i] = i % 2 == 0 ? 'a' : '.';
+    }
+    for (size_t n = 245; n <= 253; n += 2) {
+        struct spf_macro_values v = {.domain = {domain, n}, .ip = &ip};
+        assert_true(spf_macro_name(SLICE("x-y-z.%{d}"), &v, out, &len));
+        assert_int_equal(len, n + 6 <= DNS_NAME_MAX ? n + 6 : n);
+    }
 }
 
 static void local_part_not_ascii(void **state)
@@ -248,7 +450,8 @@ static void surveys(void **state)
          "-ip4:1.0.0.0/1 a "
          "include:more.example ~all\nmore.example TXT v=spf1 ip4:198.51.100.0/24 a/24 "
          "-all\n"
-         "more.example A 203.0.113.7\n"
+         "more.example A 203.0.113.7\nwithin.example TXT v=spf1 ip4:10.0.0.0/16 "
+         "ip4:10.0.7.0/24 ~all\n"
          "all.example TXT v=spf1 ?include:ignored.example include:plus.example -all\n"
          "ignored.example TXT v=spf1 +all\nplus.example TXT v=spf1 all\n"
          "wide.example TXT v=spf1 ip4:128.0.0.0/1 ip6:2000::/3 a/0 ptr -all "
@@ -262,6 +465,8 @@ static void surveys(void **state)
     assert_int_equal(survey.findings, 0);
     assert_int_equal(survey.addresses4, 65536 + 256 + 256);
     assert_int_equal(survey.terms, 3);
+    survey_of("within.example");
+    assert_int_equal(survey.addresses4, 65536);
     survey_of("all.example");
     assert_int_equal(survey.found_n, 1);
     found(0, SPF_FINDS_ALL, "all lets everybody send (record of plus.example)");
@@ -294,10 +499,17 @@ static void surveys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(evidence),   cmocka_unit_test(faults),
-        cmocka_unit_test(spaces),     cmocka_unit_test(limits),
-        cmocka_unit_test(asks_ahead), cmocka_unit_test(local_part_not_ascii),
-        cmocka_unit_test(received),   cmocka_unit_test(surveys),
+        cmocka_unit_test(evidence),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(spaces),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(asks_ahead),
+        cmocka_unit_test(syntax),
+        cmocka_unit_test(names_of_client),
+        cmocka_unit_test(long_names),
+        cmocka_unit_test(local_part_not_ascii),
+        cmocka_unit_test(received),
+        cmocka_unit_test(surveys),
     };
     fake_dns_init(&dns, (struct slice){0});
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

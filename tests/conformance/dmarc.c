@@ -16,8 +16,16 @@ enum { ROUNDS_MAX = 1000, DKIM_MAX = 64, QUERIES_MAX = 64 };
 static struct dmarc_identifier identifier(struct run *run, const json_t *json)
 {
     const char *result = text_of(json, "result");
+    struct slice domain = octets(run, json_object_get(json, "domain"));
+    unsigned char name[DNS_NAME_MAX];
+    size_t len;
+    if (domain_take(domain, name, &len)) {
+        IGNORE(arena_dup(&run->arena, (struct slice){name, len},
+                         &domain)); /* or as it was */
+    }
+
     return (struct dmarc_identifier){
-        .domain = octets(run, json_object_get(json, "domain")),
+        .domain = domain,
         .said = strcmp(result, "pass") == 0        ? DMARC_SAID_PASS
                 : strcmp(result, "temperror") == 0 ? DMARC_SAID_TEMPERROR
                                                    : DMARC_SAID_FAIL,
