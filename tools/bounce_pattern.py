@@ -205,27 +205,55 @@ def flatten(alternatives):
     return out
 
 
+# Octets by what an alternation tells apart: each letter, the masks, a few signs, digits, the rest.
+# As alt_class[] in src/bounce/pattern.c.
+ALT_CLASSES = 40
+
+
+def alt_class(octet):
+    if 0x61 <= octet <= 0x7a:
+        return octet - 0x61
+    if 0x30 <= octet <= 0x39:
+        return 26
+    if 1 <= octet <= 5:
+        return 26 + octet
+    signs = b" -_.,:/"
+    return 32 + signs.index(octet) if octet in signs else ALT_CLASSES - 1
+
+
 def alternation(alternatives, back, follow):
-    """ALT, 32 octets (a bit for each octet that may come), n, n times (first octet, or 0 for
-    several, where to), then the alternatives, each with a jump to the end. Longest first, so
-    that the span found is the longest."""
+    """ALT, for each class of octets which group may come, one for the end of the text, then the
+    groups (n, n times where to), then the alternatives, each with a jump to the end. Offsets
+    count from behind the table. Longest first, so that the span found is the longest."""
     alternatives = sorted(flatten(alternatives), key=lambda s: -weight(s))
     if len(alternatives) > 255:
         raise BadPattern("more than 255 alternatives")
     bodies = [program(s, back, follow) for s in alternatives]
     firsts = [first(s, back, follow) for s in alternatives]
-    total = sum(len(b) + 3 for b in bodies)
-    bits = sum(1 << octet for octet in frozenset().union(*firsts))
-    head = bytearray([OP_ALT]) + bits.to_bytes(32, "little") + bytes([len(bodies)])
-    body, at = bytearray(), 0
-    for may, code in zip(firsts, bodies):
-        start = 3 * len(bodies) + at
-        head += bytes([min(may) if len(may) == 1 else 0]) + start.to_bytes(2, "little")
+    members = [[] for _ in range(ALT_CLASSES + 1)]
+    for n, may in enumerate(firsts):
+        for c in {alt_class(octet) for octet in may}:
+            members[c].append(n)
+        if len(may) != 1:  # it may be empty, or begin with what may be
+            members[ALT_CLASSES].append(n)
+    groups = sorted({tuple(m) for m in members if m})
+    size = sum(1 + 2 * len(g) for g in groups)
+    starts, at = [], size
+    for code in bodies:
+        starts.append(at)
         at += len(code) + 3
-        body += code + bytes([OP_JUMP]) + (total - at).to_bytes(2, "little")
-    if len(head) + len(body) > 60000:
+    where, table, here = {(): 0xffff}, bytearray(), 0
+    for g in groups:
+        where[g] = here
+        here += 1 + 2 * len(g)
+        table += bytes([len(g)]) + b"".join(starts[n].to_bytes(2, "little") for n in g)
+    head = bytearray([OP_ALT]) + b"".join(where[tuple(m)].to_bytes(2, "little") for m in members)
+    body = bytearray()
+    for start, code in zip(starts, bodies):
+        body += code + bytes([OP_JUMP]) + (at - start - len(code) - 3).to_bytes(2, "little")
+    if at > 60000:
         raise BadPattern("too large")
-    return bytes(head + body)
+    return bytes(head + table + body)
 
 
 class Variant:

@@ -6,8 +6,8 @@
 enum op {
     OP_END = 0,
     OP_LIT, /* n, n octets */
-    OP_ALT, /* bits of the octets that may come (32), n, n times: first octet or 0 for several,
-              * offset from behind n (2) */
+    OP_ALT, /* offset (2) of a group for each class of octets, and for the end of the text; then
+             * the groups: n, n times where to (2). Offsets count from behind the classes. */
     OP_JUMP, /* offset from behind it (2) */
     OP_GAP,  /* up to 60 octets of one line, between whole words */
     OP_SEP,  /* 1 to 12 octets that are no letters or digits */
@@ -51,16 +51,53 @@ static inline size_t move(const struct run *r, size_t at, size_t n)
     return r->back ? at - n : at + n;
 }
 
-static bool literal(const struct run *r, size_t at, const unsigned char *octets, size_t n)
+static inline size_t offset(const unsigned char *octets)
+{
+    return (size_t)octets[0] | (size_t)octets[1] << 8;
+}
+
+/* What alternations tell apart, as in tools/bounce_pattern.py. */
+enum { ALT_CLASSES = 40, NO_GROUP = 0xffff };
+
+static inline unsigned class_at(const struct run *r, size_t at)
+{
+    static const unsigned char signs[64] = {
+        [' '] = 32, ['-'] = 33, ['.'] = 35, [','] = 36, [':'] = 37, ['/'] = 38,
+        [1] = 27,   [2] = 28,   [3] = 29,   [4] = 30,   [5] = 31,
+    };
+    unsigned char c;
+    if (!next(r, at, &c)) {
+        return ALT_CLASSES;
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - (unsigned)'a';
+    }
+    if (ascii_is_digit(c)) {
+        return 26;
+    }
+    if (c == '_') {
+        return 34;
+    }
+    return c < sizeof signs && signs[c] != 0 ? signs[c] : ALT_CLASSES - 1;
+}
+
+static inline bool literal(const struct run *r, size_t at, const unsigned char *octets,
+                           size_t n)
 {
     if (n > (r->back ? at - r->p->lo : r->p->hi - at)) {
         return false;
     }
+    const unsigned char *text = r->p->text + at;
     if (!r->back) {
-        return memcmp(r->p->text + at, octets, n) == 0;
+        for (size_t i = 0; i < n; i++) { /* mostly the first ones differ */
+            if (text[i] != octets[i]) {
+                return false;
+            }
+        }
+        return true;
     }
     for (size_t i = 0; i < n; i++) { /* stored in the order of reading */
-        if (r->p->text[at - 1 - i] != octets[i]) {
+        if (*--text != octets[i]) {
             return false;
         }
     }
@@ -99,6 +136,16 @@ static const struct {
 
 static bool run(struct run *r, const unsigned char *pc, size_t at);
 
+/* False when what follows cannot begin here: saves a call for most places of a gap. */
+static inline bool may_begin(const struct run *r, const unsigned char *pc, size_t at)
+{
+    unsigned char c;
+    if (pc[0] == OP_ALT) {
+        return offset(pc + 1 + 2 * class_at(r, at)) != NO_GROUP;
+    }
+    return pc[0] != OP_LIT || (next(r, at, &c) && c == pc[2]);
+}
+
 /* Tries each length, shortest first. */
 static bool run_repeat(struct run *r, const unsigned char *pc, size_t at)
 {
@@ -106,8 +153,8 @@ static bool run_repeat(struct run *r, const unsigned char *pc, size_t at)
     bool whole = op != OP_GAP || boundary(r->p, at);
     unsigned char c;
     for (unsigned n = 0; whole; n++, at = move(r, at, 1)) {
-        if (n >= times[op].min && (op != OP_GAP || boundary(r->p, at)) &&
-            run(r, pc + 1, at)) {
+        if (n >= times[op].min && may_begin(r, pc + 1, at) &&
+            (op != OP_GAP || boundary(r->p, at)) && run(r, pc + 1, at)) {
             return true;
         }
         if (n == times[op].max || !next(r, at, &c) || !repeats(op, c)) {
@@ -117,25 +164,16 @@ static bool run_repeat(struct run *r, const unsigned char *pc, size_t at)
     return false;
 }
 
-static inline size_t offset(const unsigned char *octets)
-{
-    return (size_t)octets[0] | (size_t)octets[1] << 8;
-}
-
 static bool run_alternatives(struct run *r, const unsigned char *pc, size_t at)
 {
-    enum { N = 1 + 32 };
-    const unsigned char *row = pc + N + 1;
-    unsigned char c = 0;
-    bool more = next(r, at, &c);
-    if (more && (pc[1 + c / 8] >> c % 8 & 1) == 0) {
+    const unsigned char *base = pc + 1 + 2 * (ALT_CLASSES + 1);
+    size_t group = offset(pc + 1 + 2 * class_at(r, at));
+    if (group == NO_GROUP) {
         return false;
     }
-    for (unsigned i = pc[N]; i > 0; i--, row += 3) {
-        if (row[0] != 0 && (!more || row[0] != c)) {
-            continue;
-        }
-        const unsigned char *to = pc + N + 1 + offset(row + 1);
+    const unsigned char *row = base + group;
+    for (unsigned i = *row++; i > 0; i--, row += 2) {
+        const unsigned char *to = base + offset(row);
         if (to[0] == OP_LIT && !literal(r, at, to + 2, to[1])) {
             continue; /* seen here, as it is most of them, without a call */
         }
