@@ -155,14 +155,25 @@ class Rule:
             raise ValueError("no such condition")
 
 
-SUBJECTS = 8
+SUBJECTS, CODE_MIN, CODES = 8, 200, 400  # as in src/bounce/table.h
 
 
 def order(rule):
-    """Pattern first, then by the status's subject, then the rest."""
+    """Pattern first, then by the status's subject and least detail, then the rest."""
     if rule.cells["pattern"]:
-        return (0, 0)
-    return (1, rule.status[1] if rule.status else SUBJECTS)
+        return (0, 0, 0)
+    return (1, *rule.status[1:3]) if rule.status else (1, SUBJECTS, 0)
+
+
+def by_code(rules):
+    """For each code, and for all others, the rules with neither pattern nor status that may fit."""
+    plain = [(i, r) for i, r in enumerate(rules) if order(r) == (1, SUBJECTS, 0)]
+    starts, out = [], []
+    for code in [*range(CODE_MIN, CODE_MIN + CODES), None]:
+        starts.append(len(out))
+        out += [i for i, r in plain if not r.codes or (
+            code and any(str(code).startswith(str(value)) for value, _ in r.codes))]
+    return starts + [len(out)], out
 
 
 def read(folder):
@@ -318,7 +329,13 @@ def table(world):
     out += ["};", "const struct bounce_rule_info bounce_rule_infos[BOUNCE_RULES_N] = {"]
     out += [info_row(r) for r in world["rules"]]
     out += ["};", "const uint16_t bounce_rules_of_subject[BOUNCE_SUBJECTS + 1] = {"]
-    out += [f"    {sum(1 for r in world['rules'] if order(r) < (1, n))}," for n in range(9)]
+    out += [f"    {sum(1 for r in world['rules'] if order(r) < (1, n, 0))},"
+            for n in range(SUBJECTS + 1)]
+    starts, rules = by_code(world["rules"])
+    out += ["};", "const uint16_t bounce_rules_of_code[BOUNCE_CODES + 2] = {"]
+    out += [f"    {n}," for n in starts]
+    out += ["};", "const uint16_t bounce_code_rules[] = {"]
+    out += [f"    {n}," for n in rules]
     out += ["};", "const struct bounce_mark bounce_mark_table[BOUNCE_MARKS_N] = {"]
     for _, m in world["marks"]:
         if m["what"] == "stage":

@@ -1,5 +1,6 @@
 #include "bounce/classify.h"
 
+#include "bounce/known.h"
 #include "bounce/normal.h"
 #include "bounce/pattern.h"
 #include "bounce/table.h"
@@ -9,8 +10,9 @@
 #include <string.h>
 
 enum {
-    FOUND_MAX = 1024, /* literals in one text; more are dropped */
-    HITS_MAX = 256,   /* patterns that match */
+    FOUND_MAX = 1024,      /* literals in one text; more are dropped */
+    HITS_MAX = 256,        /* marks and times that match */
+    CANDIDATES_MAX = 2048, /* rules that may match; more are dropped */
     STEPS_MAX =
         100000, /* of all patterns in one text, some 10 ns each; usual: under 100 */
     MARKS_FIRST = BOUNCE_RULES_TEXT_N,
@@ -25,10 +27,31 @@ struct hit {
     uint32_t id, from, to;
 };
 
+/* A rule that speaks, and what it matched in the normal text. */
+struct voice {
+    uint16_t rule, weight, from, to;
+};
+
 /* A literal of the database in the text. */
 struct found {
     uint32_t literal, to;
 };
+
+/* All that is known when the rules are weighed. */
+struct facts {
+    unsigned code;
+    unsigned code_start[4]; /* its first n digits */
+    struct bounce_status status[STATUS_MAX];
+    unsigned status_n;
+    enum bounce_stage stage;
+    enum bounce_provider provider;
+};
+
+/* A rule's literal stands at `at`: its pattern may match there. Those of one weight are linked. */
+struct candidate {
+    uint16_t variant, at, next;
+};
+enum { NO_CANDIDATE = 0xffff };
 
 struct bounce_classifier {
     hs_database_t *db;
@@ -38,20 +61,20 @@ struct bounce_classifier {
     uint32_t call;             /* number of the reply */
     uint32_t seen[PATTERNS_N]; /* the last reply in which a pattern matched */
     struct hit hit[HITS_MAX];
-    unsigned hits_n, without;
+    unsigned hits_n, steps, without;
+    struct candidate candidate[CANDIDATES_MAX];
+    unsigned candidates_n;
+    uint64_t weights[2];           /* bit set: there are candidates */
+    uint16_t head[128], tail[128]; /* of them, by weight */
+    bool scanned, all_tried;
     size_t names_start; /* in normal.text: where the server's own names begin */
-    struct bounce_match match[HITS_MAX + BOUNCE_RULES_N - BOUNCE_RULES_TEXT_N];
-    size_t matches_n;
+    struct voice voice[BOUNCE_RULES_N]; /* heaviest first, in the end */
+    size_t voices_n;
+    struct bounce_match match[BOUNCE_RULES_N]; /* the same, as asked for from outside */
+    struct facts facts;
     struct bounce_normal normal;
-};
-
-/* All that is known when the rules are weighed. */
-struct facts {
-    unsigned code;
-    struct bounce_status status[STATUS_MAX];
-    unsigned status_n;
-    enum bounce_stage stage;
-    enum bounce_provider provider;
+    uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)]; /* of the normal text */
+    struct bounce_known known;
 };
 
 struct bounce_classifier *bounce_classifier_new(void)
@@ -99,38 +122,65 @@ static int on_literal(unsigned id, unsigned long long from, unsigned long long t
 }
 
 /* Whether all of a variant stands around its literal at `at`. */
-static void try_variant(struct bounce_classifier *c, const struct bounce_variant *v,
-                        size_t at, unsigned *steps)
+static bool matches(struct bounce_classifier *c, const struct bounce_variant *v,
+                    size_t at, struct hit *hit)
 {
     const struct bounce_normal *n = &c->normal;
-    struct bounce_place text = {n->text, 0, n->main_len};
-    struct bounce_place names = {n->text, n->main_len, n->len};
+    struct bounce_place text = {n->text, 0, n->main_len, c->edges};
+    struct bounce_place names = {n->text, n->main_len, n->len, NULL};
     const struct bounce_place *place = v->in_url ? &names : &text;
     size_t from, to;
-    if (at < place->lo || at >= place->hi || c->hits_n == HITS_MAX) {
+    if (at < place->lo || at >= place->hi ||
+        !bounce_pattern_fore(place, bounce_programs + v->fore, at, &c->steps, &to) ||
+        !bounce_pattern_back(place, bounce_programs + v->back, at, &c->steps, &from)) {
+        return false;
+    }
+    c->seen[v->pattern] = c->call;
+    *hit = (struct hit){v->pattern, (uint32_t)from, (uint32_t)to};
+    return true;
+}
+
+static void add_candidate(struct bounce_classifier *c, unsigned variant, size_t at)
+{
+    unsigned weight = bounce_rule_table[bounce_variant_table[variant].pattern].weight;
+    uint64_t bit = (uint64_t)1 << weight % 64;
+    uint16_t mine = (uint16_t)c->candidates_n;
+    if (c->candidates_n == CANDIDATES_MAX) {
+        return;
+    }
+    c->candidate[c->candidates_n++] =
+        (struct candidate){(uint16_t)variant, (uint16_t)at, NO_CANDIDATE};
+    if ((c->weights[weight / 64] & bit) == 0) {
+        c->weights[weight / 64] |= bit;
+        c->head[weight] = mine;
+    } else {
+        c->candidate[c->tail[weight]].next = mine;
+    }
+    c->tail[weight] = mine;
+}
+
+/* Marks and times are looked for at once, rules only noted: which of them can speak is known
+ * when the marks are. */
+static void sort_out(struct bounce_classifier *c, unsigned variant, size_t at)
+{
+    const struct bounce_variant *v = &bounce_variant_table[variant];
+    if (v->pattern < MARKS_FIRST) {
+        add_candidate(c, variant, at);
         return;
     }
     /* A host's mark may come again among the server's own names, which count more. */
-    bool again = v->in_url && v->pattern >= MARKS_FIRST;
-    if (c->seen[v->pattern] == c->call && !again) {
-        return;
+    bool again = c->seen[v->pattern] == c->call && !v->in_url;
+    if (!again && c->hits_n < HITS_MAX && matches(c, v, at, &c->hit[c->hits_n])) {
+        c->hits_n++;
     }
-    if (!bounce_pattern_fore(place, bounce_programs + v->fore, at, steps, &to) ||
-        !bounce_pattern_back(place, bounce_programs + v->back, at, steps, &from)) {
-        return;
-    }
-    c->seen[v->pattern] = c->call;
-    c->hit[c->hits_n++] = (struct hit){v->pattern, (uint32_t)from, (uint32_t)to};
 }
 
-static void try_found(struct bounce_classifier *c)
+static void sort_out_found(struct bounce_classifier *c)
 {
-    unsigned steps = STEPS_MAX;
     for (unsigned i = 0; i < c->found_n; i++) {
         const struct bounce_literal *l = &bounce_literal_table[c->found[i].literal];
         for (unsigned k = 0; k < l->users_n; k++) {
-            try_variant(c, &bounce_variant_table[bounce_literal_users[l->users + k]],
-                        c->found[i].to - l->len, &steps);
+            sort_out(c, bounce_literal_users[l->users + k], c->found[i].to - l->len);
         }
     }
 }
@@ -154,7 +204,7 @@ static enum bounce_stage stage_of_command(struct slice command)
         {SLICE_INIT("."), BOUNCE_STAGE_EOM},
         {SLICE_INIT("end of data"), BOUNCE_STAGE_EOM},
     };
-    for (size_t i = sizeof verbs / sizeof verbs[0]; i-- > 0;) {
+    for (size_t i = sizeof verbs / sizeof verbs[0]; command.len > 0 && i-- > 0;) {
         if (slice_istarts(command, verbs[i].verb)) {
             return verbs[i].stage;
         }
@@ -208,11 +258,10 @@ static void read_status(const struct bounce_reply *reply, const struct bounce_no
     }
 }
 
-static bool code_fits(const struct bounce_rule *r, unsigned code)
+static bool code_fits(const struct bounce_rule *r, const struct facts *f)
 {
     for (unsigned i = 0; i < r->code_n; i++) {
-        static const unsigned divisor[] = {1, 100, 10, 1};
-        if (code / divisor[r->code[i].digits] == r->code[i].value) {
+        if (f->code_start[r->code[i].digits] == r->code[i].value) {
             return true;
         }
     }
@@ -235,90 +284,158 @@ static bool status_fits(const struct bounce_rule *r, const struct facts *f)
 static bool rule_fits(const struct bounce_rule *r, const struct facts *f)
 {
     return (r->provider == BOUNCE_PROVIDER_NONE || r->provider == f->provider) &&
-           (r->stages == 0 || (r->stages >> f->stage & 1) != 0) &&
-           code_fits(r, f->code) && status_fits(r, f);
+           (r->stages == 0 || (r->stages >> f->stage & 1) != 0) && code_fits(r, f) &&
+           status_fits(r, f);
 }
 
-static void add_match(struct bounce_classifier *c, unsigned rule, const struct hit *hit)
+static void add_voice(struct bounce_classifier *c, unsigned rule, const struct hit *hit)
 {
-    struct bounce_match *m = &c->match[c->matches_n++];
-    *m = (struct bounce_match){.rule = rule, .weight = bounce_rule_table[rule].weight};
+    struct voice *v = &c->voice[c->voices_n++];
+    *v = (struct voice){.rule = (uint16_t)rule, .weight = bounce_rule_table[rule].weight};
     if (hit != NULL) {
-        size_t last = c->normal.at[hit->to > hit->from ? hit->to - 1 : hit->to];
-        m->span_off = c->normal.at[hit->from];
-        m->span_len = last + 1 - m->span_off;
+        v->from = (uint16_t)hit->from;
+        v->to = (uint16_t)hit->to;
     }
 }
 
-/* Which rules speak: those whose pattern matched and those without one, if all else fits. */
-static void collect(struct bounce_classifier *c, const struct facts *f)
+/* Where that stands in the reply's own text. */
+static void set_span(const struct bounce_classifier *c, unsigned from, unsigned to,
+                     size_t *off, size_t *len)
 {
-    for (unsigned i = 0; i < c->hits_n; i++) {
-        unsigned id = c->hit[i].id;
-        if (id < MARKS_FIRST && id != c->without &&
-            rule_fits(&bounce_rule_table[id], f)) {
-            add_match(c, id, &c->hit[i]);
+    *off = to > from ? c->normal.at[from] : 0;
+    *len = to > from ? c->normal.at[to - 1] + 1U - *off : 0;
+}
+
+static void collect_range(struct bounce_classifier *c, unsigned id, unsigned end,
+                          unsigned detail)
+{
+    for (; id < end && bounce_rule_table[id].status.low <= detail; id++) {
+        if (id != c->without && rule_fits(&bounce_rule_table[id], &c->facts)) {
+            add_voice(c, id, NULL);
         }
     }
-    unsigned subjects = 0;
+}
+
+/* The rules without a pattern: by the subject of a status, where they are in the order of the
+ * least detail they take, or by the code. */
+static void collect_textless(struct bounce_classifier *c)
+{
+    const struct facts *f = &c->facts;
+    unsigned detail[BOUNCE_SUBJECTS] = {0}, subjects = 0;
     for (unsigned i = 0; i < f->status_n; i++) {
-        if (f->status[i].subject < BOUNCE_SUBJECTS) {
-            subjects |= 1U << f->status[i].subject;
+        unsigned s = f->status[i].subject;
+        if (s < BOUNCE_SUBJECTS) {
+            subjects |= 1U << s;
+            detail[s] = f->status[i].detail > detail[s] ? f->status[i].detail : detail[s];
         }
     }
     for (unsigned s = 0; s < BOUNCE_SUBJECTS; s++) {
-        unsigned end = (subjects >> s & 1) != 0 ? bounce_rules_of_subject[s + 1] : 0;
-        for (unsigned id = bounce_rules_of_subject[s]; id < end; id++) {
-            if (id != c->without && rule_fits(&bounce_rule_table[id], f)) {
-                add_match(c, id, NULL);
-            }
+        if ((subjects >> s & 1) != 0) {
+            collect_range(c, bounce_rules_of_subject[s], bounce_rules_of_subject[s + 1],
+                          detail[s]);
         }
     }
-    for (unsigned id = bounce_rules_of_subject[BOUNCE_SUBJECTS]; id < BOUNCE_RULES_N;
-         id++) {
+    bool usual = f->code >= BOUNCE_CODE_MIN && f->code < BOUNCE_CODE_MIN + BOUNCE_CODES;
+    unsigned row = usual ? f->code - BOUNCE_CODE_MIN : BOUNCE_CODES;
+    for (unsigned i = bounce_rules_of_code[row]; i < bounce_rules_of_code[row + 1]; i++) {
+        unsigned id = bounce_code_rules[i];
         if (id != c->without && rule_fits(&bounce_rule_table[id], f)) {
-            add_match(c, id, NULL);
+            add_voice(c, id, NULL);
         }
     }
 }
 
 /* Weight, then the longer text, then the catalogue's order. */
-static bool weighs_more(const struct bounce_match *a, const struct bounce_match *b)
+static bool weighs_more(const struct voice *a, const struct voice *b)
 {
     if (a->weight != b->weight) {
         return a->weight > b->weight;
     }
-    if (a->span_len != b->span_len) {
-        return a->span_len > b->span_len;
+    if (a->to - a->from != b->to - b->from) {
+        return a->to - a->from > b->to - b->from;
     }
     return a->rule < b->rule;
 }
 
 static void heaviest_first(struct bounce_classifier *c)
 {
-    for (size_t i = 1; i < c->matches_n; i++) {
-        struct bounce_match m = c->match[i];
+    for (size_t i = 1; i < c->voices_n; i++) {
+        struct voice v = c->voice[i];
         size_t k = i;
-        for (; k > 0 && weighs_more(&m, &c->match[k - 1]); k--) {
-            c->match[k] = c->match[k - 1];
+        for (; k > 0 && weighs_more(&v, &c->voice[k - 1]); k--) {
+            c->voice[k] = c->voice[k - 1];
         }
-        c->match[k] = m;
+        c->voice[k] = v;
     }
+}
+
+/* What speaks against a verdict and weighs less than two thirds of what speaks for it counts
+ * for nothing. */
+static bool counts_beside(unsigned weight, unsigned best)
+{
+    return weight * 3 >= best * 2;
+}
+
+/* Whether a candidate can change something: it is not, unless all are `wanted`, when it is too
+ * light, or of the class that has won. */
+static bool worth_trying(const struct bounce_classifier *c, unsigned rule,
+                         const struct voice *best, bool wanted)
+{
+    const struct bounce_rule *r = &bounce_rule_table[rule];
+    bool idle = !wanted && best != NULL && r->weight < best->weight &&
+                (r->klass == bounce_rule_table[best->rule].klass ||
+                 !counts_beside(r->weight, best->weight));
+    return !idle && c->seen[rule] != c->call && rule != c->without &&
+           rule_fits(r, &c->facts);
+}
+
+static const struct voice *heavier(const struct voice *a, const struct voice *b)
+{
+    return a == NULL || weighs_more(b, a) ? b : a;
+}
+
+/* Tries the candidates, heaviest first. */
+static void collect_texts(struct bounce_classifier *c, bool all)
+{
+    const struct voice *best = NULL;
+    for (size_t i = 0; i < c->voices_n; i++) {
+        best = heavier(best, &c->voice[i]);
+    }
+    for (unsigned half = 2; half-- > 0;) {
+        for (uint64_t bits = c->weights[half]; bits != 0;) {
+            unsigned top = 63U - (unsigned)__builtin_clzll(bits);
+            bits &= ~((uint64_t)1 << top);
+            for (unsigned i = c->head[half * 64 + top]; i != NO_CANDIDATE;
+                 i = c->candidate[i].next) {
+                const struct bounce_variant *v =
+                    &bounce_variant_table[c->candidate[i].variant];
+                struct hit hit;
+                if (worth_trying(c, v->pattern, best, all) &&
+                    matches(c, v, c->candidate[i].at, &hit)) {
+                    add_voice(c, v->pattern, &hit);
+                    best = heavier(best, &c->voice[c->voices_n - 1]);
+                }
+            }
+        }
+    }
+    c->all_tried = all;
+    heaviest_first(c);
 }
 
 /* How sure: by the evidence that won, less what speaks for another class. */
 static unsigned confidence(const struct bounce_classifier *c)
 {
-    if (c->matches_n == 0) {
+    if (c->voices_n == 0) {
         return 0;
     }
-    unsigned weight = c->match[0].weight, other = 0;
-    unsigned klass = bounce_rule_table[c->match[0].rule].klass;
-    for (size_t i = 1; i < c->matches_n && other == 0; i++) {
-        if (bounce_rule_table[c->match[i].rule].klass != klass) {
-            other = c->match[i].weight;
+    unsigned weight = c->voice[0].weight, other = 0;
+    unsigned klass = bounce_rule_table[c->voice[0].rule].klass;
+    for (size_t i = 1; i < c->voices_n && other == 0; i++) {
+        if (bounce_rule_table[c->voice[i].rule].klass != klass) {
+            other = c->voice[i].weight;
         }
     }
+    other = counts_beside(other, weight) ? other : 0;
     unsigned sure = weight >= 60 ? 90 + weight / 11 : 20 + weight * 7 / 6;
     return sure - sure * other * other / (weight * weight * 3);
 }
@@ -332,10 +449,10 @@ static unsigned first_digit(const struct bounce_verdict *v)
  * fault weigh nearly as much, their kind holds. */
 static enum bounce_kind uncontested(const struct bounce_classifier *c)
 {
-    for (size_t i = 1; i < c->matches_n; i++) {
-        const struct bounce_rule *r = &bounce_rule_table[c->match[i].rule];
+    for (size_t i = 1; i < c->voices_n; i++) {
+        const struct bounce_rule *r = &bounce_rule_table[c->voice[i].rule];
         enum bounce_kind kind = bounce_class_table[r->klass].kind;
-        if (c->match[i].weight + CONTEST < c->match[0].weight) {
+        if (c->voice[i].weight + CONTEST < c->voice[0].weight) {
             break;
         }
         if (kind == BOUNCE_SOFT || kind == BOUNCE_BLOCK) {
@@ -363,7 +480,7 @@ static enum bounce_kind kind_of(const struct bounce_classifier *c,
     }
     if (kind == BOUNCE_HARD && before_recipient(v->stage)) {
         kind = BOUNCE_BLOCK;
-    } else if (kind == BOUNCE_HARD && c->matches_n > 0) {
+    } else if (kind == BOUNCE_HARD && c->voices_n > 0) {
         kind = uncontested(c);
     }
     if (rule != NULL && rule->has_kind) {
@@ -437,55 +554,66 @@ static uint32_t retry_after(const struct bounce_classifier *c)
     return longest > WAIT_MAX_S ? WAIT_MAX_S : (uint32_t)longest;
 }
 
-static void scan(struct bounce_classifier *c, const struct bounce_reply *reply,
-                 const struct bounce_context *context)
+static void normalize(struct bounce_classifier *c, const struct bounce_reply *reply,
+                      const struct bounce_context *context)
 {
-    c->call++;
-    c->found_n = 0;
-    c->hits_n = 0;
-    c->matches_n = 0;
+    struct facts *f = &c->facts;
     bounce_normalize(reply->text, reply->code, &c->normal);
     c->names_start = c->normal.len;
     bounce_normal_host(&c->normal, context->mx_host);
     bounce_normal_host(&c->normal, context->peer_host);
+    unsigned code = c->normal.code;
+    *f = (struct facts){.code = code,
+                        .code_start = {0, code / 100, code / 10, code},
+                        .stage = context->stage};
+    if (f->stage == BOUNCE_STAGE_UNKNOWN) {
+        f->stage = stage_of_command(context->command);
+    }
+    read_status(reply, &c->normal, f);
+    c->call++;
+    c->voices_n = 0;
+    c->scanned = false;
+    c->all_tried = false;
+}
+
+/* All patterns that may match the normal text. */
+static void scan(struct bounce_classifier *c)
+{
+    c->found_n = 0;
+    c->hits_n = 0;
+    c->candidates_n = 0;
+    c->weights[0] = c->weights[1] = 0;
+    c->steps = STEPS_MAX;
+    bounce_pattern_edges(c->normal.text, c->normal.main_len, c->edges);
     /* Only a broken database or scratch fails here, and both were made by new(). */
     IGNORE(hs_scan(c->db, (const char *)c->normal.text, (unsigned)c->normal.len, 0,
                    c->scratch, on_literal, c));
-    try_found(c);
+    sort_out_found(c);
+    read_marks(c, &c->facts);
+    collect_textless(c);
+    c->scanned = true;
 }
 
-void bounce_classify(struct bounce_classifier *c, const struct bounce_reply *reply,
-                     const struct bounce_context *context, struct bounce_verdict *out)
+static void judge(struct bounce_classifier *c, struct bounce_verdict *out)
 {
-    static const struct bounce_context nothing;
-    context = context == NULL ? &nothing : context;
-    scan(c, reply, context);
-
-    struct facts f = {.code = c->normal.code, .stage = context->stage};
-    if (f.stage == BOUNCE_STAGE_UNKNOWN) {
-        f.stage = stage_of_command(context->command);
-    }
-    read_marks(c, &f);
-    read_status(reply, &c->normal, &f);
-    collect(c, &f);
-    heaviest_first(c);
-
+    const struct facts *f = &c->facts;
+    scan(c);
+    collect_texts(c, false);
     *out = (struct bounce_verdict){.klass = BOUNCE_UNCLASSIFIED,
-                                   .provider = f.provider,
-                                   .stage = f.stage,
-                                   .code = f.code,
-                                   .status = f.status[0],
+                                   .provider = f->provider,
+                                   .stage = f->stage,
+                                   .code = f->code,
+                                   .status = f->status[0],
                                    .rule = BOUNCE_RULE_NONE,
                                    .confidence = confidence(c)};
     const struct bounce_rule *rule = NULL;
-    if (c->matches_n > 0) {
-        const struct bounce_match *m = &c->match[0];
-        rule = &bounce_rule_table[m->rule];
+    if (c->voices_n > 0) {
+        const struct voice *best = &c->voice[0];
+        rule = &bounce_rule_table[best->rule];
         out->klass = rule->klass;
         out->subscope = rule->subscope;
-        out->rule = m->rule;
-        out->span_off = m->span_off;
-        out->span_len = m->span_len;
+        out->rule = best->rule;
+        set_span(c, best->from, best->to, &out->span_off, &out->span_len);
     }
     out->scope = bounce_class_table[out->klass].scope;
     out->kind = kind_of(c, out, rule);
@@ -493,8 +621,58 @@ void bounce_classify(struct bounce_classifier *c, const struct bounce_reply *rep
     out->retry_after_s = retry_after(c);
 }
 
+static void make_key(const struct bounce_classifier *c, struct bounce_known_key *key)
+{
+    const struct facts *f = &c->facts;
+    *key = (struct bounce_known_key){.code_stage = f->code << 8 | f->stage,
+                                     .names_start = (uint32_t)c->names_start};
+    for (unsigned i = 0; i < f->status_n; i++) {
+        const struct bounce_status *s = &f->status[i];
+        key->status[i] =
+            (uint32_t)s->klass << 24 | (uint32_t)s->subject << 12 | s->detail;
+    }
+}
+
+void bounce_classify(struct bounce_classifier *c, const struct bounce_reply *reply,
+                     const struct bounce_context *context, struct bounce_verdict *out)
+{
+    static const struct bounce_context nothing;
+    struct bounce_known_key key;
+    normalize(c, reply, context == NULL ? &nothing : context);
+    if (c->normal.len > BOUNCE_KNOWN_TEXT || c->without != BOUNCE_RULE_NONE) {
+        judge(c, out);
+        return;
+    }
+    make_key(c, &key);
+    struct slice text = {c->normal.text, c->normal.len};
+    bool known;
+    struct bounce_known_reply *k = bounce_known_place(&c->known, &key, text, &known);
+    if (!known) {
+        judge(c, out);
+        bounce_known_keep(k, &key, text, out);
+        k->from = c->voices_n > 0 ? c->voice[0].from : 0;
+        k->to = c->voices_n > 0 ? c->voice[0].to : 0;
+        return;
+    }
+    *out = k->verdict;
+    set_span(c, k->from, k->to, &out->span_off, &out->span_len);
+}
+
 size_t bounce_matches(struct bounce_classifier *c, const struct bounce_match **out)
 {
+    if (!c->scanned) {
+        scan(c);
+    }
+    if (!c->all_tried) {
+        c->steps = STEPS_MAX;
+        collect_texts(c, true);
+    }
+    for (size_t i = 0; i < c->voices_n; i++) {
+        const struct voice *v = &c->voice[i];
+        struct bounce_match *m = &c->match[i];
+        *m = (struct bounce_match){.rule = v->rule, .weight = v->weight};
+        set_span(c, v->from, v->to, &m->span_off, &m->span_len);
+    }
     *out = c->match;
-    return c->matches_n;
+    return c->voices_n;
 }

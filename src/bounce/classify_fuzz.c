@@ -46,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .mx_host = slice_sub(reply.text, 0, data[2] % 32U)};
     check_normal(reply.text, reply.code);
     bounce_classify(c, &reply, &context, &a);
+    bounce_classifier_without(c, BOUNCE_RULES_N); /* nothing remembered */
     bounce_classify(c, &reply, &context, &b);
+    bounce_classifier_without(c, BOUNCE_RULE_NONE);
     need(a.klass == b.klass && a.kind == b.kind && a.rule == b.rule && a.code == b.code &&
          a.span_off == b.span_off && a.span_len == b.span_len && a.action == b.action &&
          a.retry_after_s == b.retry_after_s && a.confidence == b.confidence);

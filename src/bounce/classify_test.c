@@ -245,6 +245,59 @@ static void same_again(void **state)
     assert_memory_equal(&a, &b, sizeof a);
 }
 
+static bool same_verdict(const struct bounce_verdict *a, const struct bounce_verdict *b)
+{
+    return a->klass == b->klass && a->kind == b->kind && a->scope == b->scope &&
+           a->subscope == b->subscope && a->action == b->action &&
+           a->provider == b->provider && a->stage == b->stage && a->code == b->code &&
+           a->status.klass == b->status.klass && a->status.subject == b->status.subject &&
+           a->status.detail == b->status.detail && a->retry_after_s == b->retry_after_s &&
+           a->confidence == b->confidence && a->rule == b->rule &&
+           a->span_off == b->span_off && a->span_len == b->span_len;
+}
+
+/* A reply heard before is judged as one that was not. */
+static void known_or_not(void **state)
+{
+    (void)state;
+    static const struct bounce_context contexts[] = {
+        {.stage = BOUNCE_STAGE_UNKNOWN},
+        {.stage = BOUNCE_STAGE_MAIL},
+        {.mx_host = SLICE_INIT("mx.google.com")},
+        {.mx_host = SLICE_INIT("mx1.qq.com"), .peer_host = SLICE_INIT("mx.example")},
+    };
+    static const unsigned codes[] = {0, 450, 550};
+    struct bounce_verdict known, fresh;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < BOUNCE_RULES_N * 12; i++) {
+            struct bounce_reply reply = {.code = codes[i / 4 % 3],
+                                         .status = {i % 5 == 0 ? 5 : 0, 7, 1},
+                                         .text =
+                                             slice_of(bounce_rule_infos[i / 12].example)};
+            bounce_classify(classifier, &reply, &contexts[i % 4], &known);
+            const struct bounce_match *m;
+            size_t n = bounce_matches(classifier, &m);
+            assert_true((n > 0) == (known.rule != BOUNCE_RULE_NONE));
+            assert_true(n == 0 || m[0].rule == known.rule);
+            bounce_classifier_without(classifier, BOUNCE_RULES_N);
+            bounce_classify(classifier, &reply, &contexts[i % 4], &fresh);
+            bounce_classifier_without(classifier, BOUNCE_RULE_NONE);
+            if (!same_verdict(&known, &fresh)) {
+                print_message("'%s' is %s by %s, and %s by %s\n",
+                              bounce_rule_infos[i / 12].example, class_name(known),
+                              rule_name(known), class_name(fresh), rule_name(fresh));
+            }
+            assert_true(same_verdict(&known, &fresh));
+        }
+    }
+    /* The span is that of the reply at hand. */
+    struct bounce_verdict a = classify("550 <joe@example.com> user unknown");
+    struct bounce_verdict b = classify("550 <joe.longer@mail.example.com> user unknown");
+    assert_int_equal(b.rule, a.rule);
+    assert_int_equal(b.span_off + b.span_len,
+                     strlen("550 <joe.longer@mail.example.com> user unknown"));
+}
+
 static void long_texts_end(void **state)
 {
     (void)state;
@@ -369,6 +422,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_4yz_is_never_hard),
         cmocka_unit_test(span_is_in_the_text),
         cmocka_unit_test(same_again),
+        cmocka_unit_test(known_or_not),
         cmocka_unit_test(long_texts_end),
         cmocka_unit_test(names),
         cmocka_unit_test(observed_rows),

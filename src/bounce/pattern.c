@@ -30,9 +30,28 @@ static inline bool word(unsigned char c)
     return (c >= 'a' && c <= 'z') || ascii_is_digit(c);
 }
 
+void bounce_pattern_edges(const unsigned char *text, size_t n, uint64_t *edges)
+{
+    bool before = false;
+    uint64_t bits = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool now = word(text[i]);
+        bits |= (uint64_t) !(before && now) << i % 64;
+        before = now;
+        if (i % 64 == 63) {
+            edges[i / 64] = bits;
+            bits = 0;
+        }
+    }
+    edges[n / 64] = bits | (uint64_t)1 << n % 64;
+}
+
 /* Whether a word may end, or begin, at `at`. */
 static inline bool boundary(const struct bounce_place *p, size_t at)
 {
+    if (p->edges != NULL) {
+        return (p->edges[at / 64] >> at % 64 & 1) != 0;
+    }
     return at <= p->lo || at >= p->hi || !word(p->text[at - 1]) || !word(p->text[at]);
 }
 
@@ -164,6 +183,51 @@ static bool run_repeat(struct run *r, const unsigned char *pc, size_t at)
     return false;
 }
 
+/* There is one at the very start and the very end. */
+static inline size_t edge_after(const uint64_t *edges, size_t at)
+{
+    size_t i = at + 1;
+    uint64_t bits = edges[i / 64] >> i % 64;
+    while (bits == 0) {
+        i = (i | 63) + 1;
+        bits = edges[i / 64];
+    }
+    return i + (size_t)__builtin_ctzll(bits);
+}
+
+static inline size_t edge_before(const uint64_t *edges, size_t at)
+{
+    size_t i = at - 1;
+    uint64_t bits = edges[i / 64] << (63 - i % 64);
+    while (bits == 0) {
+        i = (i & ~(size_t)63) - 1;
+        bits = edges[i / 64];
+    }
+    return i - (size_t)__builtin_clzll(bits);
+}
+
+/* As run_repeat() of a gap, from edge to edge. */
+static bool run_gap(struct run *r, const unsigned char *pc, size_t at)
+{
+    const struct bounce_place *p = r->p;
+    size_t start = at, end = r->back ? p->lo : p->hi;
+    if (!boundary(p, at)) {
+        return false;
+    }
+    for (;;) {
+        if (may_begin(r, pc + 1, at) && run(r, pc + 1, at)) {
+            return true;
+        }
+        if (at == end) {
+            return false;
+        }
+        at = r->back ? edge_before(p->edges, at) : edge_after(p->edges, at);
+        if ((r->back ? start - at : at - start) > times[OP_GAP].max) {
+            return false;
+        }
+    }
+}
+
 static bool run_alternatives(struct run *r, const unsigned char *pc, size_t at)
 {
     const unsigned char *base = pc + 1 + 2 * (ALT_CLASSES + 1);
@@ -214,6 +278,10 @@ static bool run(struct run *r, const unsigned char *pc, size_t at)
         case OP_ALT:
             return run_alternatives(r, pc, at);
         case OP_GAP:
+            if (r->p->edges != NULL) {
+                return run_gap(r, pc, at);
+            }
+            return run_repeat(r, pc, at);
         case OP_SEP:
         case OP_PLUS:
         case OP_NUM:

@@ -11,7 +11,14 @@
 struct bounce_place {
     const unsigned char *text;
     size_t lo, hi;
+    const uint64_t
+        *edges; /* of the text, if lo is 0 and it is one line; NULL: not known */
 };
+
+/* A bit for each place, n included, where a word may begin or end: of n octets in
+ * BOUNCE_EDGES(n) words. */
+#define BOUNCE_EDGES(n) ((n) / 64 + 1)
+void bounce_pattern_edges(const unsigned char *text, size_t n, uint64_t *edges);
 
 /* Runs a program from `at` forwards (or backwards); *end is where its match ends (begins). */
 MUST_USE bool bounce_pattern_fore(const struct bounce_place *p,

@@ -61,10 +61,12 @@ extern const struct bounce_class_info bounce_class_table[BOUNCE_CLASSES_N];
 extern const char *const bounce_provider_names[BOUNCE_PROVIDERS_N];
 extern const struct bounce_rule bounce_rule_table[BOUNCE_RULES_N];
 extern const struct bounce_rule_info bounce_rule_infos[BOUNCE_RULES_N];
-/* Rules without a pattern, by the subject of their status: from [subject] up to [subject + 1];
- * behind them those with a code or stage alone. */
-enum { BOUNCE_SUBJECTS = 8 };
+/* Rules without a pattern, by the subject of their status: from [subject] up to [subject + 1], in
+ * the order of status.low; behind them those with a code or stage alone, which are listed for
+ * each code: bounce_code_rules from [code] up to [code + 1]; the last row is of all other codes. */
+enum { BOUNCE_SUBJECTS = 8, BOUNCE_CODE_MIN = 200, BOUNCE_CODES = 400 };
 extern const uint16_t bounce_rules_of_subject[BOUNCE_SUBJECTS + 1];
+extern const uint16_t bounce_rules_of_code[BOUNCE_CODES + 2], bounce_code_rules[];
 extern const struct bounce_mark bounce_mark_table[BOUNCE_MARKS_N];
 extern const struct bounce_retry bounce_retry_table[BOUNCE_RETRY_N];
 
