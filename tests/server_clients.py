@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from server import PORTS, TIMEOUT, Server, body_of, client_tls  # noqa: E402
 
 POSTERN = sys.argv[1]
-TEXT = "From: ann@client.example\r\nTo: {to}\r\nSubject: {name}\r\n\r\n.dots\r\n..\r\nend\r\n"
+TEXT = "From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nTo: {to}\r\nSubject: {name}\r\n\r\n.dots\r\n..\r\nend\r\n"
 
 
 def needs(program):
@@ -94,7 +94,7 @@ class Clients(unittest.TestCase):
         self.assertIn("with ESMTPS\n", self.one("smtplibtls"))
 
     def test_smtplib_eight_bit(self):
-        text = "Subject: eight\r\n\r\nGr\u00fc\u00dfe, \u4f60\u597d\r\n".encode()
+        text = "From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: eight\r\n\r\nGr\u00fc\u00dfe, \u4f60\u597d\r\n".encode()
         with smtplib.SMTP(self.server.host, PORTS["mx"], "client.example",
                           timeout=TIMEOUT) as client:
             client.ehlo()

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "li
 from processes import Client, Closed, Failed, Server, require, wait_for  # noqa: E402
 
 SIZE = 48
-MESSAGE = b"Subject: filler\r\n\r\n" + b"0123456789abcde\r\n" * 30_000  # 0.5 MB
+MESSAGE = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: filler\r\n\r\n" + b"0123456789abcde\r\n" * 30_000  # 0.5 MB
 
 
 def fill(server, path, leave):
@@ -37,7 +37,7 @@ def attempt(server, message=MESSAGE):
 
 
 def refused(server, code, words):
-    reply = attempt(server, b"Subject: small\r\n\r\nsmall\r\n")
+    reply = attempt(server, b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: small\r\n\r\nsmall\r\n")
     if reply.code == "250":
         return None
     require(reply.code == code[0] and reply.status == code[1], f"wrong row: {reply}")
@@ -47,7 +47,7 @@ def refused(server, code, words):
 
 def accepted(server):
     try:
-        reply = attempt(server, b"Subject: small\r\n\r\nsmall\r\n")
+        reply = attempt(server, b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: small\r\n\r\nsmall\r\n")
     except Closed:
         return False
     require(reply.code[0] in "24", f"refused for good: {reply}")

@@ -10,7 +10,7 @@ from server import Server, body_of  # noqa: E402
 
 POSTERN = sys.argv[1]
 LIMIT = 24 * 1024 * 1024
-HEAD = b"From: ann@client.example\r\nSubject: t\r\n\r\n"
+HEAD = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: t\r\n\r\n"
 
 
 def text_of(octets, seed):

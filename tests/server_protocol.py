@@ -19,7 +19,7 @@ from server import (PORTS, Connection, Failed, Server, certificate_files,  # noq
                     client_tls, wait_until)
 
 USER = "alice@example.test"
-MAIL = b"Subject: x\r\n\r\nx\r\n"
+MAIL = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: x\r\n\r\nx\r\n"
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -335,7 +335,7 @@ def utf8(make):
     c.do("RCPT TO:<jorg@bücher.example>", 550)
     c.do("RCPT TO:<jörg@büch\u200der.example>", 550)  # no name of IDNA
     c.do("DATA", 354)
-    c.send("Subject: Grüße\r\n\r\nGrüße\r\n.\r\n".encode())
+    c.send("From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: Grüße\r\n\r\nGrüße\r\n.\r\n".encode())
     c.expect(250)
     files = server.messages("jörg@xn--bcher-kva.example", 3)
     require(f"one for each: {files}",

@@ -20,7 +20,7 @@ from processes import (ROLES, Client, Closed, Failed, Server, kill, require,  # 
                     wait_for)
 import lmtp_dovecot_test  # noqa: E402
 
-SMALL = b"Subject: small\r\n\r\nsmall\r\n"
+SMALL = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: small\r\n\r\nsmall\r\n"
 
 
 def got(client):

@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from server import Server, body_of  # noqa: E402
 
 POSTERN = sys.argv[1]
-HEAD = b"From: ann@client.example\r\nSubject: t\r\n\r\n"
+HEAD = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: t\r\n\r\n"
 ENVELOPE = b"MAIL FROM:<ann@client.example>\r\nRCPT TO:<%s@example.test>\r\n"
 
 

@@ -71,7 +71,7 @@ KINDS = {"end-of-data": vector_data, "framing": vector_data, "command-line": vec
 
 
 SMUGGLED = (b"MAIL FROM:<smuggled@attacker.example>\r\nRCPT TO:<victim@local.example>\r\nDATA\r\n"
-            b"Subject: smuggled\r\n\r\nsmuggled\r\n.\r\n")
+            b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: smuggled\r\n\r\nsmuggled\r\n.\r\n")
 BEFORE = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r"]
 AFTER = [*BEFORE, b"\0\r\n", b" \r\n", b"\t\r\n"]
 
@@ -82,7 +82,7 @@ def our_cases():
         for after in AFTER:
             if before.endswith(b"\r\n") and after == b"\r\n":
                 continue  # the real end, or one with a stray CR before it
-            data = b"Subject: carrier\r\n\r\nline" + before + b"." + after + SMUGGLED
+            data = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: carrier\r\n\r\nline" + before + b"." + after + SMUGGLED
             yield {"id": f"own:{before!r}.{after!r}", "kind": "end-of-data", "messages_max": 1,
                    "data_hex": data.hex()}
 

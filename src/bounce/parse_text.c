@@ -488,13 +488,11 @@ static const struct mentions *mentions_of(struct bounce_parser *p, struct slice 
 {
     if (p->mentions == NULL) { /* kept: most messages need it */
         p->mentions = malloc(sizeof *p->mentions);
-        p->mentions_known = false;
+        p->mentions_of = (struct slice){0};
     }
-    bool known = p->mentions_known && p->mentions_of.ptr == notice.ptr &&
-                 p->mentions_of.len == notice.len;
-    if (p->mentions != NULL && !known) {
+    if (p->mentions != NULL &&
+        (p->mentions_of.ptr != notice.ptr || p->mentions_of.len != notice.len)) {
         p->mentions_of = notice;
-        p->mentions_known = true;
         find_mentions(p, notice, p->mentions);
     }
     return p->mentions;

@@ -274,12 +274,13 @@ static const struct {
 };
 
 /* Words that stand right before the command. */
-static const char *const openers[] = {
-    "in reply to ",   "in response to ", "after pipelined ",
-    "after sending ", "after ",          "following ",
-    "while sending ", "receiving the ",  "our ",
-    ">>> ",           "smtp:",           "[",
-    "for ",           "performing the ", "not like "};
+static const char *const openers[] = {"in reply to ",   "in response to ",
+                                      "after ",         "following ",
+                                      "while sending ", "receiving the ",
+                                      "our ",           ">>> ",
+                                      "smtp:",          "[",
+                                      "for ",           "performing the ",
+                                      "not like "};
 /* Whole sayings, of qmail and its kin. */
 static const struct {
     const char *words;

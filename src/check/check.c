@@ -7,6 +7,7 @@ enum {
     SUBMISSION = 1U << SERVICE_SUBMISSION,
     RELAY = 1U << SERVICE_RELAY,
     PUSH = 1U << SERVICE_PUSH,
+    MAIL = MX | SUBMISSION | RELAY,
     ALL = MX | SUBMISSION | RELAY | PUSH,
 };
 
@@ -29,9 +30,18 @@ static const struct check checks[] = {
     {"measured-size",   CHECK_MESSAGE, MX | PUSH, 0, check_measured_size},
     {"hops",            CHECK_MESSAGE, ALL,   0, check_hops},
     {"message-form",    CHECK_MESSAGE, ALL,   MODE_OF(checks_message_form), check_message_form},
-    {"structure",       CHECK_MESSAGE, MX | SUBMISSION | RELAY, MODE_OF(checks_structure), check_structure},
+    {"header-name",     CHECK_MESSAGE, MAIL,  MODE_OF(checks_header_lengths), check_header_name},
+    {"header-subject",  CHECK_MESSAGE, MAIL,  MODE_OF(checks_header_lengths), check_header_subject},
+    {"header-value",    CHECK_MESSAGE, MAIL,  MODE_OF(checks_header_lengths), check_header_value},
+    {"header-from",     CHECK_MESSAGE, MX,    MODE_OF(checks_header_from), check_header_from},
+    {"header-message-id", CHECK_MESSAGE, MX,  MODE_OF(checks_header_message_id), check_header_message_id},
+    {"header-once",     CHECK_MESSAGE, MX,    MODE_OF(checks_header_once), check_header_once},
+    {"header-unicode",  CHECK_MESSAGE, MX,    MODE_OF(checks_header_unicode), check_header_unicode},
+    {"header-encoded-word", CHECK_MESSAGE, MX, MODE_OF(checks_header_encoded_word), check_header_encoded_word},
+    {"header-grammar",  CHECK_MESSAGE, MX,    MODE_OF(checks_header_grammar), check_header_grammar},
+    {"structure",       CHECK_MESSAGE, MAIL,  MODE_OF(checks_structure), check_structure},
     {"attachments",     CHECK_MESSAGE, MX,    MODE_OF(checks_attachments), check_attachments},
-    {"content-security", CHECK_MESSAGE, MX | SUBMISSION | RELAY, MODE_OF(checks_content_security), check_content_security},
+    {"content-security", CHECK_MESSAGE, MAIL,  MODE_OF(checks_content_security), check_content_security},
 };
 /* clang-format on */
 

@@ -90,6 +90,15 @@ void check_measured_size(const struct check_facts *f, struct check_verdict *out)
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
 void check_header_size(const struct check_facts *f, struct check_verdict *out);
+void check_header_encoded_word(const struct check_facts *f, struct check_verdict *out);
+void check_header_from(const struct check_facts *f, struct check_verdict *out);
+void check_header_grammar(const struct check_facts *f, struct check_verdict *out);
+void check_header_message_id(const struct check_facts *f, struct check_verdict *out);
+void check_header_name(const struct check_facts *f, struct check_verdict *out);
+void check_header_once(const struct check_facts *f, struct check_verdict *out);
+void check_header_subject(const struct check_facts *f, struct check_verdict *out);
+void check_header_unicode(const struct check_facts *f, struct check_verdict *out);
+void check_header_value(const struct check_facts *f, struct check_verdict *out);
 void check_message_form(const struct check_facts *f, struct check_verdict *out);
 void check_structure(const struct check_facts *f, struct check_verdict *out);
 void check_attachments(const struct check_facts *f, struct check_verdict *out);

@@ -122,6 +122,10 @@ struct config_times {
     X("limits", "hops", limits_hops, INT, "50", 1, 1000, "", "Received fields before a message counts as looping") \
     X("limits", "header-size", limits_header_size, SIZE, "500 KiB", 1024, 1048576, "", "largest header section of a message, as a whole") \
     X("limits", "header-fields", limits_header_fields, INT, "5000", 10, 20000, "", "fields of a header section") \
+    X("limits", "header-value-size", limits_header_value_size, SIZE, "32 KiB", 998, 1048576, "", "value of a field, folds not counted; that of To, Cc, Bcc and References only as the header section as a whole") \
+    X("limits", "header-name-size", limits_header_name_size, SIZE, "1 KiB", 64, 1048576, "", "name of a field") \
+    X("limits", "subject-size", limits_subject_size, SIZE, "998", 78, 1048576, "", "value of Subject, folds not counted") \
+    X("limits", "message-id-size", limits_message_id_size, SIZE, "500", 78, 1048576, "", "value of Message-ID") \
     X("limits", "line", limits_line, INT, "0", 0, 1073741824, "", "octets of a line of a message, without its end; RFC 5322 says 998, which not all that send keep to; 0: any") \
     X("limits", "session-time", limits_session_time, TIME, "30 min", 1000, 86400000, "", "life of a connection") \
     X("limits", "command-time", limits_command_time, TIME, "5 min", 100, 3600000, "", "wait for the next command (RFC 5321 4.5.3.2.7)") \
@@ -155,6 +159,14 @@ struct config_times {
     X("oauth", "scope", oauth_scope, STR, "", 0, 200, "", "scope that the token must have; empty: any") \
     X("oauth", "audience", oauth_audience, STR, "", 0, 200, "", "audience that the token must be meant for; empty: any") \
     X("oauth", "time", oauth_time, TIME, "10 s", 100, 30000, "", "wait for the answer") \
+    X("checks", "header-lengths", checks_header_lengths, ENUM, "reject", 0, 0, CONFIG_MODES, "names and values of fields beyond their limits") \
+    X("checks", "header-from", checks_header_from, ENUM, "reject", 0, 0, CONFIG_MODES, "no From field, more than one, more than one address in it, or none that is whole (mx)") \
+    X("checks", "header-message-id", checks_header_message_id, ENUM, "reject", 0, 0, CONFIG_MODES, "no Message-ID of the form <left@right> (mx); a message from the null reverse-path may have none") \
+    X("checks", "header-once", checks_header_once, ENUM, "reject", 0, 0, CONFIG_MODES, "a field several times that may stand there once (mx)") \
+    X("checks", "header-grammar", checks_header_grammar, ENUM, "reject", 0, 0, CONFIG_MODES, "a value that is not what its field wants: a Date that is none ... (mx)") \
+    X("checks", "header-unicode", checks_header_unicode, ENUM, "reject", 0, 0, CONFIG_MODES, "octets above 127 where they may not stand (mx)") \
+    X("checks", "header-8bit-text", checks_header_8bit_text, BOOL, "yes", 0, 0, "", "header-unicode lets them pass in display names, comments, parameters and unstructured fields, also without SMTPUTF8") \
+    X("checks", "header-encoded-word", checks_header_encoded_word, ENUM, "reject", 0, 0, CONFIG_MODES, "an encoded word (RFC 2047) in an address, an identifier, a date or a MIME token (mx)") \
     X("checks", "message-form", checks_message_form, ENUM, "reject", 0, 0, CONFIG_MODES, "no header section, or a line in it that is no field; NUL; a line beyond limits.line (message-malformed)") \
     X("checks", "structure", checks_structure, ENUM, "reject", 0, 0, CONFIG_MODES, "MIME structure in which mail readers would see different parts, such as boundaries that are missing or said twice; entities beyond content.depth or content.parts (message-malformed)") \
     X("checks", "attachments", checks_attachments, ENUM, "reject", 0, 0, CONFIG_MODES, "more than content.attachments (attachment-count-exceeded)") \

@@ -22,7 +22,7 @@ class Message:
         self.recipients = recipients
         self.sum = hashlib.sha256(body).hexdigest()
         self.octets = (f"From: ann@client.example\r\nX-Id: {ident}\r\nX-Sum: {self.sum}\r\n"
-                       f"Subject: crash\r\n\r\n").encode() + body
+                       f"Message-ID: <crash@client.example>\r\nSubject: crash\r\n\r\n").encode() + body
         self.accepted = False
         self.found = {}  # user -> number of files
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 from server import PORTS, SKIPPED, TIMEOUT, Failed, Server, wait_until  # noqa: E402
 
 WORK = pathlib.Path(sys.argv[1]).resolve().parent / "peers"
-MAIL = "From: ann@client.example\nTo: {to}\nSubject: from {who}\n\n.a dot\n{body}\n"
+MAIL = "From: ann@client.example\nTo: {to}\nMessage-ID: <{who}@client.example>\nSubject: from {who}\n\n.a dot\n{body}\n"
 
 
 class Missing(Exception):

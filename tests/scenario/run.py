@@ -241,8 +241,16 @@ class Play:
             self.do(line.replace("%d", str(i + 1)))
 
     def do_transaction(self, rest):
-        """transaction ADDRESS: MAIL, RCPT, DATA up to 354"""
-        for line, code in (("MAIL FROM:<ann@client.example>", "250"), (f"RCPT TO:<{rest}>", "250"),
+        """transaction [ADDRESS] [from=ADDRESS] [PARAMETER...]: MAIL, RCPT, DATA, up to 354"""
+        sender, rcpt, parameters = "ann@client.example", "alice@example.test", ""
+        for word in rest.split():
+            if word.startswith("from="):
+                sender = word[5:]
+            elif "@" in word:
+                rcpt = word
+            else:
+                parameters += " " + word
+        for line, code in ((f"MAIL FROM:<{sender}>{parameters}", "250"), (f"RCPT TO:<{rcpt}>", "250"),
                            ("DATA", "354")):
             self.do_c(line)
             self.do_s(code)
@@ -256,7 +264,7 @@ class Play:
         options = dict(word.split("=", 1) for word in rest.split())
         head = "".join(f"Received: from a by b; id {i}\r\n"
                        for i in range(int(options.get("received", 0))))
-        head += "From: ann@client.example\r\nSubject: x\r\n\r\n"
+        head += "From: ann@client.example\r\nMessage-ID: <body@client.example>\r\nSubject: x\r\n\r\n"
         left = max(0, int(options.get("size", 100)) - len(head))
         lines = ("x" * 70 + "\r\n") * (left // 72) + "x" * (left % 72) + "\r\n"
         self.now.send((head + lines + ".\r\n").encode())
