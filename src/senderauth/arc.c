@@ -21,6 +21,7 @@ struct set {
     struct slice results;        /* of the AAR */
     struct dkim_signature *seal; /* in the arena */
     unsigned char digest[CRYPTO_HASH_LEN];
+    bool says_fail; /* cv=fail */
     bool checked;
 };
 
@@ -137,6 +138,8 @@ static bool take_field(struct arc *a, enum part part, uint32_t index)
     set->field[part] = index;
     if (part == AAR) {
         set->results = results;
+    } else if (part == SEAL) {
+        set->says_fail = slice_eq(s.cv, SLICE("fail"));
     }
     return true;
 }
@@ -155,6 +158,7 @@ static bool collect(struct arc *a)
     if (a->table.too_many) {
         fail_fmt(a, 0, "the header has too many fields");
     }
+    a->result.final = a->set[a->result.highest].says_fail;
     a->done = a->done || !any;
     return any && ok && !a->done;
 }
@@ -194,8 +198,7 @@ static bool check_claims(struct arc *a)
             return false;
         }
         struct slice cv = a->set[i].seal->cv;
-        if (slice_eq(cv, SLICE("fail"))) {
-            a->result.final = i == a->result.highest;
+        if (a->set[i].says_fail) {
             fail_fmt(a, i, "the sealer of ARC set %u found the chain broken (cv=fail)",
                      i);
             return false;

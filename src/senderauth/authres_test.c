@@ -35,12 +35,12 @@ static void written(void **state)
                   {"header.i", SLICE("@example.com")},
                   {"header.b", SLICE("ab/+cd12")}}},
     };
-    expect_field(
-        items, 2, false,
-        "Authentication-Results: mx.example.org;\r\n"
-        "\tspf=pass smtp.mailfrom=ann@example.com;\r\n"
-        "\tdkim=fail (body \\(was\\) changed) reason=\"body changed\" header.d=example.com\r\n"
-        "\theader.i=@example.com header.b=\"ab/+cd12\"\r\n");
+    expect_field(items, 2, false,
+                 "Authentication-Results: mx.example.org;\r\n"
+                 "\tspf=pass smtp.mailfrom=ann@example.com;\r\n"
+                 "\tdkim=fail (body \\(was\\) changed) reason=\"body changed\" "
+                 "header.d=example.com\r\n"
+                 "\theader.i=@example.com header.b=\"ab/+cd12\"\r\n");
 }
 
 /* What a sender puts into a value never becomes a field, a line or a result of its own. */
@@ -51,12 +51,11 @@ static void hostile_values(void **state)
         {"spf", "fail", .comment = SLICE("\\) dkim=pass\r\nX: y"),
          .prop = {{"smtp.mailfrom", SLICE("a; dkim=pass\r\n\"b\\@x\xc3\xbc\0")},
                   {"smtp.helo", SLICE("a@b@c")}}}};
-    expect_field(
-        items, 1, false,
-        "Authentication-Results: mx.example.org;\r\n"
-        "\tspf=fail (\\\\\\) dkim=pass??X: y) "
-        "smtp.mailfrom=\"a; dkim=pass??\\\"b\\\\@x???\"\r\n"
-        "\tsmtp.helo=\"a@b@c\"\r\n");
+    expect_field(items, 1, false,
+                 "Authentication-Results: mx.example.org;\r\n"
+                 "\tspf=fail (\\\\\\) dkim=pass??X: y) "
+                 "smtp.mailfrom=\"a; dkim=pass??\\\"b\\\\@x???\"\r\n"
+                 "\tsmtp.helo=\"a@b@c\"\r\n");
     const struct authres_item u = {"auth", "pass",
                                    .prop = {{"smtp.auth", SLICE("m\xc3\xbcller")}}};
     expect_field(&u, 1, true,

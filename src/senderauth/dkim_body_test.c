@@ -138,7 +138,7 @@ static void long_body(void **state)
     unsigned seed = 1;
     for (size_t i = 0; i < SIZE; i++) {
         seed = seed * 1103515245 + 12345;
-        in[i] = (unsigned char)"abcdefghijklm   \t\r\n\n"[(seed >> 16) % 22];
+        in[i] = (unsigned char)"abcdefghijklm   \t\r\n\n"[(seed >> 16) % 20];
         if (i > 0 && in[i - 1] == '\r' && seed % 8 != 0) {
             in[i] = '\n';
         }

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-enum { VALUE_MAX = 80 };
+enum { VALUE_MAX = 96 };
 
 static void add_clipped(struct buf *b, struct slice value)
 {

@@ -50,7 +50,7 @@ enum dkim_verdict {
     X(KEY_SHORT,      POLICY,    "key-short",         "has a key of {x} bits; less than 1024 do not count (RFC 8301)") \
     X(KEY_LONG,       POLICY,    "key-long",          "has a key of {x} bits, more than 8192")                       \
     X(BODY_LENGTH,    PERMERROR, "body-length",       "covers (l=) more than the body has[: {x} octets]")            \
-    X(BODY_CHANGED,   FAIL,      "body-changed",      "does not match the body, which was changed after it was made") \
+    X(BODY_CHANGED,   FAIL,      "body-changed",      "does not match the body, which was changed after it was made[: its hash is {x}]") \
     X(HEADER_CHANGED, FAIL,      "header-changed",    "does not match the header: a signed field was changed, added or removed, or the key is another") \
     X(FIELD_CHANGED,  FAIL,      "field-changed",     "does not match the header: {x} was changed after it was made") \
     X(FIELD_ADDED,    FAIL,      "field-added",       "does not match the header: {x} was added after it was made")  \

@@ -41,6 +41,8 @@ struct dkim_signature {
     unsigned char bh[CRYPTO_HASH_LEN];
     int wish; /* of the body's hash; DKIM_BODY_NO_WISH: none */
     /* After it was checked: */
+    char hashes[2 * CRYPTO_HASH_LEN *
+                2]; /* BODY_CHANGED: "measured, not claimed", base64 */
     unsigned key_bits;
     bool testing;
 };
@@ -57,8 +59,9 @@ MUST_USE bool dkim_signature_digest(const struct dkim_signature *s,
                                     unsigned absent_n,
                                     unsigned char out[CRYPTO_HASH_LEN]);
 
-/* Looks for a key in the records that verifies this digest: DKIM_REASON_NONE. Else the defect of
- * the records, or HEADER_CHANGED. False: the answer is not there yet. */
+/* Looks for a key in the records that verifies this digest (NULL: that can be used at all):
+ * DKIM_REASON_NONE. Else the defect of the records, or HEADER_CHANGED. False: the answer is not
+ * there yet. */
 MUST_USE bool dkim_signature_key(struct dkim_signature *s, struct crypto *c,
                                  const struct dns_source *dns, struct buf *octets,
                                  const unsigned char *digest, enum dkim_reason *reason);

@@ -9,7 +9,8 @@
 #define SENDERAUTH_HEADER_TABLE_H
 #include "base/slice.h"
 
-enum { HEADER_TABLE_MAX = 10000, HEADER_NONE = UINT32_MAX };
+enum { HEADER_TABLE_MAX = 10000 };
+#define HEADER_NONE UINT32_MAX /* no field */
 
 struct header_ref {
     struct slice raw;            /* with its CRLF, unless the section ends without one */
