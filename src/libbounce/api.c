@@ -68,7 +68,7 @@ static bool is_plain(struct slice s)
 }
 
 /* Valid UTF-8 without NUL, whatever came in. */
-static const char *text(struct postern_bounce *b, struct slice s)
+static const char *kept_text(struct postern_bounce *b, struct slice s)
 {
     struct buf out;
     struct slice whole;
@@ -99,11 +99,11 @@ static const char *text(struct postern_bounce *b, struct slice s)
     return kept ? (const char *)whole.ptr : "";
 }
 
-static const char *line(struct postern_bounce *b, struct slice s)
+static const char *kept_line(struct postern_bounce *b, struct slice s)
 {
     struct buf out;
     buf_init(&out, s.len + 1);
-    const char *kept = mime_unfold(s, &out) ? text(b, buf_slice(&out)) : "";
+    const char *kept = mime_unfold(s, &out) ? kept_text(b, buf_slice(&out)) : "";
     buf_clear(&out);
     return kept;
 }
@@ -114,7 +114,7 @@ static const char *status_text(struct postern_bounce *b, struct bounce_status s)
     buf_init(&out, 32);
     const char *kept = "";
     if (s.klass != 0 && buf_add_fmt(&out, "%u.%u.%u", s.klass, s.subject, s.detail)) {
-        kept = text(b, buf_slice(&out));
+        kept = kept_text(b, buf_slice(&out));
     }
     buf_clear(&out);
     return kept;
@@ -126,8 +126,8 @@ static void fill(struct postern_bounce *b, const struct bounce_recipient *r,
     const struct bounce_verdict *v = &r->verdict;
     struct bounce_status status = r->status.klass != 0 ? r->status : v->status;
     *out = (struct postern_bounce_result){
-        .recipient = text(b, r->address),
-        .original = text(b, r->original),
+        .recipient = kept_text(b, r->address),
+        .original = kept_text(b, r->original),
         .class_name = bounce_class_info(v->klass)->name,
         .kind = bounce_kind_name(v->kind),
         .action = bounce_action_name(v->action),
@@ -136,11 +136,11 @@ static void fill(struct postern_bounce *b, const struct bounce_recipient *r,
         .delivery = bounce_delivery_name(r->delivery),
         .status = status_text(b, status),
         .code = r->code != 0 ? r->code : v->code,
-        .reply = text(b, r->reply),
+        .reply = kept_text(b, r->reply),
         .stage =
             bounce_stage_name(v->stage != BOUNCE_STAGE_UNKNOWN ? v->stage : r->stage),
         .provider = bounce_provider_name(v->provider),
-        .remote_host = text(b, r->remote_host),
+        .remote_host = kept_text(b, r->remote_host),
         .rule = v->rule < BOUNCE_RULES_N ? bounce_rule_info(v->rule)->id : "",
         .confidence = v->confidence,
         .retry_after_s = v->retry_after_s,
@@ -164,21 +164,21 @@ const struct postern_bounce_mail *postern_bounce_mail(struct postern_bounce *b,
         .result = b->result,
         .n = m->rcpt_n,
         .more = m->more,
-        .reporting_host = text(b, m->reporting_host),
-        .arrival = line(b, m->arrival),
-        .envelope_id = line(b, m->envelope_id),
-        .message_id = line(b, m->message_id),
-        .subject = text(b, m->subject),
-        .sender = text(b, m->sender),
-        .returned_to = text(b, m->returned_to),
-        .token = text(b, m->token),
-        .feedback_type = line(b, m->feedback_type),
+        .reporting_host = kept_text(b, m->reporting_host),
+        .arrival = kept_line(b, m->arrival),
+        .envelope_id = kept_line(b, m->envelope_id),
+        .message_id = kept_line(b, m->message_id),
+        .subject = kept_text(b, m->subject),
+        .sender = kept_text(b, m->sender),
+        .returned_to = kept_text(b, m->returned_to),
+        .token = kept_text(b, m->token),
+        .feedback_type = kept_line(b, m->feedback_type),
     };
     return &b->mail;
 }
 
 const struct postern_bounce_result *
-postern_bounce_reply(struct postern_bounce *b, const void *octets, size_t len,
+postern_bounce_reply(struct postern_bounce *b, const void *text, size_t len,
                      const struct postern_bounce_context *context)
 {
     struct bounce_context known = {0};
@@ -189,17 +189,17 @@ postern_bounce_reply(struct postern_bounce *b, const void *octets, size_t len,
         known.peer_host = slice_of(context->peer_host);
     }
     arena_reset(&b->strings);
-    bounce_parse_reply(b->parser, (struct slice){octets, octets == NULL ? 0 : len},
-                       &known, &r);
+    bounce_parse_reply(b->parser, (struct slice){text, text == NULL ? 0 : len}, &known,
+                       &r);
     fill(b, &r, &b->result[0]);
     return &b->result[0];
 }
 
 const struct postern_bounce_result *postern_bounce_line(struct postern_bounce *b,
-                                                        const void *octets, size_t len)
+                                                        const void *line, size_t len)
 {
     struct bounce_recipient r;
-    struct slice s = {octets, octets == NULL ? 0 : len};
+    struct slice s = {line, line == NULL ? 0 : len};
     arena_reset(&b->strings);
     if (!bounce_parse_log(b->parser, s, &r) && !bounce_parse_bare(b->parser, s, &r)) {
         return NULL;
