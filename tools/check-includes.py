@@ -31,7 +31,7 @@ MAY = {
     "proc": ["base", "config"],
     "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
-    "delivery": ["base", "config", "dns", "smtp", "queue", "spool"],
+    "delivery": ["base", "config", "dns", "net", "resolver", "smtp", "queue", "spool", "tls"],
     "check": PURE + ["config", "content", "directory", "spool"],
     "daemon": PURE + MIDDLE + ["check", "sasl"],
     "cmd": PURE + MIDDLE + ["daemon", "sasl", "postern"],

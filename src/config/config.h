@@ -192,6 +192,12 @@ struct config_times {
     X("delivery", "maildir", delivery_maildir, PATH, "mail/%d/%u/Maildir", 1, 4000, "", "Maildir of a user: %d domain, %u local part") \
     X("delivery", "lmtp", delivery_lmtp, ENDPOINT, "", 0, 4000, "", "deliver by LMTP instead: unix:/path or address:port") \
     X("delivery", "workers", delivery_workers, INT, "16", 1, 256, "", "deliveries at once, per process") \
+    X("delivery", "smtp-port", delivery_smtp_port, INT, "25", 1, 65535, "", "port of other servers") \
+    X("delivery", "connections", delivery_connections, INT, "500", 1, 20000, "", "connections to other servers at once, per process") \
+    X("delivery", "site-connections", delivery_site_connections, INT, "20", 1, 1000, "", "of them to the hosts of one destination") \
+    X("delivery", "connect-time", delivery_connect_time, TIME, "30 s", 1000, 300000, "", "wait for a connection to another server") \
+    X("delivery", "tls", delivery_tls, BOOL, "yes", 0, 0, "", "no: STARTTLS is not used towards other servers, whatever they offer") \
+    X("delivery", "tls-ca", delivery_tls_ca, PATH, "", 0, 4000, "", "PEM file of the authorities that are believed where a policy demands a verified server (default: the system's)") \
     X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \
     X("trace", "keep", trace_keep, TIME, "14 d", 60000, 31536000000, "", "how long sessions can be asked about") \
     X("trace", "size", trace_size, SIZE, "4 GiB", 16777216, 1099511627776, "", "size of trace.db at which the oldest sessions go before their time") \

@@ -51,8 +51,8 @@ void pool_order_free(struct pool_order **o)
     }
 }
 
-static void log_outcome(const struct job *j, const struct job_target *t,
-                        const struct outcome *o, const char *transport, uint64_t ms)
+void pool_log_outcome(const struct job *j, const struct job_target *t,
+                      const struct outcome *o, const char *transport, uint64_t ms)
 {
     static const char *const events[] = {[JOB_DELIVERED] = "delivered",
                                          [JOB_DEFERRED] = "deferred",
@@ -110,7 +110,7 @@ void pool_run(const struct pool_way *way, struct maildir_work *work,
     job_done_write(&o->done, o->job.job, (uint16_t)n);
     for (unsigned i = 0; i < n; i++) {
         outcome_write(&out[i], target[i].number, transport, &o->done);
-        log_outcome(&o->job, &target[i], &out[i], transport, ms);
+        pool_log_outcome(&o->job, &target[i], &out[i], transport, ms);
     }
     BUG_ON(o->done.failed); /* outcome.h: they fit */
     free(own);

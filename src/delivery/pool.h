@@ -44,6 +44,10 @@ struct pool_order *pool_take(struct pool *p); /* done ones; NULL: none now */
 struct pool_order *pool_drop(struct pool *p); /* not begun ones; NULL: none */
 unsigned pool_running(struct pool *p);        /* begun and not taken */
 
+/* One line of the log: what became of a target. */
+void pool_log_outcome(const struct job *j, const struct job_target *t,
+                      const struct outcome *o, const char *transport, uint64_t ms);
+
 /* Carries out one order on the calling thread (what the threads do). link: NULL unless LMTP. */
 void pool_run(const struct pool_way *way, struct maildir_work *work,
               struct lmtp_link *link, struct pool_order *o);

@@ -105,6 +105,22 @@ void source_close(struct source *s)
     buf_clear(&s->head);
 }
 
+enum source_res source_envelope(const struct source *s, const struct job *j,
+                                struct buf *out)
+{
+    unsigned char *room = buf_room(out, j->envelope_len);
+    if (room == NULL) {
+        errno = ENOMEM;
+        return SOURCE_IO;
+    }
+    enum source_res res = read_all(s->fd, room, j->envelope_len,
+                                   j->offset + SPOOL_HEADER_LEN + j->message_len);
+    if (res == SOURCE_OK) {
+        buf_grew(out, j->envelope_len);
+    }
+    return res;
+}
+
 void source_rewind(struct source *s, const struct job *j)
 {
     s->at = j->offset + SPOOL_HEADER_LEN;

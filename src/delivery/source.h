@@ -28,4 +28,7 @@ void source_close(struct source *s);
 /* Octets of the message, in order. */
 MUST_USE enum source_res source_next(struct source *s, struct slice *out);
 void source_rewind(struct source *s, const struct job *j);
+/* The envelope, appended; after source_open() said SOURCE_OK, which checked it. */
+MUST_USE enum source_res source_envelope(const struct source *s, const struct job *j,
+                                         struct buf *out);
 #endif

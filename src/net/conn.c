@@ -92,7 +92,7 @@ enum conn_res conn_write(struct conn *c, struct slice s, size_t *n)
     return CONN_OK;
 }
 
-bool conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx)
+static bool new_tls(struct conn *c, struct ssl_ctx_st *ctx)
 {
     c->ssl = SSL_new(ctx);
     if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
@@ -101,7 +101,24 @@ bool conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx)
         ERR_clear_error();
         return false;
     }
+    return true;
+}
+
+bool conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx)
+{
+    if (!new_tls(c, ctx)) {
+        return false;
+    }
     SSL_set_accept_state(c->ssl);
+    return true;
+}
+
+bool conn_connect_tls(struct conn *c, struct ssl_ctx_st *ctx)
+{
+    if (!new_tls(c, ctx)) {
+        return false;
+    }
+    SSL_set_connect_state(c->ssl);
     return true;
 }
 

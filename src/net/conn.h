@@ -35,6 +35,8 @@ MUST_USE enum conn_res conn_write(struct conn *c, struct slice s, size_t *n);
 
 /* Turns to TLS as the server; then conn_handshake() until it is no longer CONN_AGAIN. */
 MUST_USE bool conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx);
+/* The same as the client; what is expected of the server is set on c->ssl before the handshake. */
+MUST_USE bool conn_connect_tls(struct conn *c, struct ssl_ctx_st *ctx);
 MUST_USE enum conn_res conn_handshake(struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3"; "" in the clear */
 const char *conn_tls_cipher(const struct conn *c);

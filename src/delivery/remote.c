@@ -1,0 +1,458 @@
+/* delivery/remote.c - see remote.h: orders and sites; remote_link.c has the connections */
+#include "delivery/remote_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 5000 };
+
+/* --- orders --- */
+
+bool order_open(const struct remote_order *o)
+{
+    for (unsigned i = 0; i < o->n; i++) {
+        if (!o->outcome[i].set) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void order_settle(struct remote_order *o, enum job_result result, struct slice text)
+{
+    for (unsigned i = 0; i < o->n; i++) {
+        outcome_set(&o->outcome[i], result, text);
+    }
+}
+
+void order_over(struct remote_order *o)
+{
+    struct remote *r = o->remote;
+    uint64_t ms = clock_mono_ms() - o->start_ms;
+    job_done_write(&o->order->done, o->order->job.job, (uint16_t)o->n);
+    for (unsigned i = 0; i < o->n; i++) {
+        outcome_write(&o->outcome[i], o->target[i].number, "smtp", &o->order->done);
+        pool_log_outcome(&o->order->job, &o->target[i], &o->outcome[i], "smtp", ms);
+    }
+    resolver_scope_free(&o->scope);
+    list_remove(&o->node);
+    list_append(&r->done, &o->node);
+    event_active(r->done_event, EV_TIMEOUT, 0);
+}
+
+static void order_free(struct remote_order *o)
+{
+    resolver_scope_free(&o->scope);
+    list_remove(&o->node);
+    o->remote->order_n--;
+    free(o->outcome);
+    free(o);
+}
+
+static void on_done(evutil_socket_t fd, short what, void *arg)
+{
+    struct remote *r = arg;
+    (void)fd, (void)what;
+    while (!list_empty(&r->done)) {
+        struct remote_order *o = LIST_ITEM(r->done.next, struct remote_order, node);
+        struct pool_order *order = o->order;
+        order_free(o);
+        r->options.done(r->options.arg, order);
+    }
+}
+
+/* Both: all that is known is written into a text of its own, and the order is over. */
+static void order_end(struct remote_order *o, enum job_result result, const char *fmt,
+                      ...) __attribute__((format(printf, 3, 4)));
+static void order_end(struct remote_order *o, enum job_result result, const char *fmt,
+                      ...)
+{
+    char text[OUTCOME_REPLY_MAX];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    order_settle(o, result, slice_of(text));
+    order_over(o);
+}
+
+/* --- sites --- */
+
+static struct remote_site *site_of(struct remote *r, const struct route *route)
+{
+    struct slice name = {(const unsigned char *)route->site, route->site_len};
+    struct remote_site *s = map_get(&r->sites, name);
+    if (s != NULL) {
+        return s;
+    }
+    s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->remote = r;
+    s->limit = REMOTE_LINKS_FIRST;
+    list_init(&s->waiting);
+    list_init(&s->links);
+    s->name_len = name.len;
+    memcpy(s->name, route->site, name.len);
+    if (!map_put(&r->sites, name, s)) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void site_went_well(struct remote_site *s)
+{
+    s->fails = 0;
+    s->rest_until_ms = 0;
+    s->limit += s->limit < s->remote->options.config->delivery_site_connections;
+}
+
+/* Its hosts cannot be reached. */
+static void site_rest(struct remote_site *s, const char *why)
+{
+    uint64_t rest_s = REMOTE_REST_S;
+    for (unsigned i = 0; i < s->fails && rest_s < REMOTE_REST_MAX_S; i++) {
+        rest_s *= 2;
+    }
+    s->fails++;
+    s->limit = s->limit / 2 == 0 ? 1 : s->limit / 2;
+    rest_s = rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S;
+    s->rest_until_ms = clock_mono_ms() + rest_s * 1000;
+    (void)snprintf(s->why, sizeof s->why, "%s", why);
+    log_text(LOG_WARN, "site-rests", "%.*s for %llu s: %s", (int)s->name_len, s->name,
+             (unsigned long long)rest_s, why);
+}
+
+static bool site_rests(const struct remote_site *s)
+{
+    return s->rest_until_ms > clock_mono_ms();
+}
+
+/* Not tried now: what the site rests for is what is said. */
+static void order_rests(struct remote_order *o)
+{
+    order_settle(o, JOB_DEFERRED, slice_of(o->site->why));
+    order_over(o);
+}
+
+struct remote_order *site_take(struct remote_site *s)
+{
+    if (list_empty(&s->waiting)) {
+        return NULL;
+    }
+    struct remote_order *o = LIST_ITEM(s->waiting.next, struct remote_order, node);
+    list_remove(&o->node);
+    return o;
+}
+
+static struct remote_link *idle_link(struct remote_site *s)
+{
+    for (struct list *n = s->links.next; n != &s->links; n = n->next) {
+        struct remote_link *l = LIST_ITEM(n, struct remote_link, node);
+        if (l->order == NULL && !l->quitting && smtp_client_reusable(&l->client)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+void site_pump(struct remote_site *s)
+{
+    struct remote *r = s->remote;
+    while (!list_empty(&s->waiting)) {
+        struct remote_link *idle = s->idle_n > 0 ? idle_link(s) : NULL;
+        if (idle != NULL) {
+            link_give(idle, site_take(s));
+            continue;
+        }
+        if (site_rests(s) && s->link_n == 0) {
+            order_rests(site_take(s));
+            continue;
+        }
+        /* After a rest one connection tries, the others wait for what it finds. */
+        unsigned limit = s->fails > 0 ? 1 : s->limit;
+        if (s->link_n >= limit || r->link_n >= r->options.config->delivery_connections) {
+            return;
+        }
+        struct remote_order *o = site_take(s);
+        if (!link_open(s, o, false)) {
+            order_no_host(
+                o,
+                "451 4.3.0 no connection can be begun: descriptors or memory are short",
+                false);
+        }
+    }
+}
+
+void order_no_host(struct remote_order *o, const char *why, bool clear)
+{
+    struct remote_site *s = o->site;
+    if (clear && link_open(s, o, true)) {
+        return;
+    }
+    o->hop++;
+    o->hop_tried++;
+    while (o->hop < o->route.hop_n && o->hop_tried < REMOTE_HOPS_TRIED) {
+        if (link_open(s, o, false)) {
+            return;
+        }
+        o->hop++;
+        o->hop_tried++;
+    }
+    site_rest(s, why);
+    order_settle(o, JOB_DEFERRED, slice_of(why));
+    order_over(o);
+    site_pump(s);
+}
+
+static bool site_of_use(const struct remote_site *s)
+{
+    return s->link_n > 0 || !list_empty(&s->waiting) || site_rests(s) || s->fails > 0;
+}
+
+struct sweep {
+    struct remote_site *useless;
+    uint64_t now_ms;
+};
+
+static void look_for_useless(void *arg, struct slice key, void *value)
+{
+    struct sweep *sweep = arg;
+    struct remote_site *s = value;
+    (void)key;
+    /* Forgiven when nobody has asked for it in twice the longest rest. */
+    if (s->fails > 0 && s->rest_until_ms + 2000ULL * REMOTE_REST_MAX_S < sweep->now_ms) {
+        s->fails = 0;
+    }
+    if (!site_of_use(s)) {
+        sweep->useless = s;
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct remote *r = arg;
+    (void)fd, (void)what;
+    for (unsigned i = 0; i < 16;
+         i++) { /* a few a tick: no stall, and none stays for ever */
+        struct sweep sweep = {NULL, clock_mono_ms()};
+        map_each(&r->sites, look_for_useless, &sweep);
+        if (sweep.useless == NULL) {
+            break;
+        }
+        struct slice name = {(const unsigned char *)sweep.useless->name,
+                             sweep.useless->name_len};
+        (void)map_take(&r->sites, name);
+        free(sweep.useless);
+    }
+}
+
+/* --- from the DNS to a site --- */
+
+static void order_routed(struct remote_order *o)
+{
+    struct slice domain = o->target[0].address;
+    domain = slice_from(domain, slice_rfind(domain, '@') + 1);
+    int len = (int)domain.len;
+    const char *name = (const char *)domain.ptr;
+    switch (o->route.status) {
+    case ROUTE_WAIT:
+        return;
+    case ROUTE_OK:
+        break;
+    case ROUTE_NO_DOMAIN:
+        order_end(o, JOB_FAILED,
+                  "550 5.1.2 the domain %.*s does not exist (DNS: NXDOMAIN)", len, name);
+        return;
+    case ROUTE_NO_DATA:
+        order_end(o, JOB_FAILED,
+                  "550 5.1.2 the domain %.*s has neither MX nor address in the DNS", len,
+                  name);
+        return;
+    case ROUTE_NULL_MX:
+        order_end(o, JOB_FAILED, "556 5.1.10 the domain %.*s takes no mail (null MX)",
+                  len, name);
+        return;
+    case ROUTE_NO_ADDRESS:
+        order_end(o, JOB_DEFERRED,
+                  "451 4.4.4 the MX hosts of %.*s have no address in the DNS", len, name);
+        return;
+    case ROUTE_LOOP:
+        order_end(o, JOB_FAILED,
+                  "554 5.4.6 this server is the best MX of %.*s, but does not host it",
+                  len, name);
+        return;
+    case ROUTE_DNS_FAILED:
+        order_end(o, JOB_DEFERRED,
+                  "451 4.4.3 the MX hosts of %.*s cannot be looked up: %s", len, name,
+                  o->route.why);
+        return;
+    }
+    o->site = site_of(o->remote, &o->route);
+    if (o->site == NULL) {
+        order_end(o, JOB_DEFERRED, "451 4.3.0 no memory for another site");
+        return;
+    }
+    list_remove(&o->node);
+    list_append(&o->site->waiting, &o->node);
+    site_pump(o->site);
+}
+
+static void look(struct remote_order *o)
+{
+    const struct remote_options *options = &o->remote->options;
+    struct slice address = o->target[0].address;
+    struct route_ask ask = {.domain = slice_from(address, slice_rfind(address, '@') + 1),
+                            .hostname = slice_of(options->hostname),
+                            .seed = o->remote->seed + o->order->job.job,
+                            .port = (unsigned)options->config->delivery_smtp_port};
+    if (route_literal(ask.domain, &o->route)) {
+        o->route.status = ROUTE_OK;
+    } else {
+        route_find(&ask, resolver_scope_source(o->scope), &o->route);
+    }
+    order_routed(o);
+}
+
+static void on_news(void *arg)
+{
+    look(arg);
+}
+
+static const struct resolver_ops resolver_ops = {.news = on_news};
+
+/* --- in and out --- */
+
+void remote_put(struct remote *r, struct pool_order *order)
+{
+    struct remote_order *o = calloc(1, sizeof *o);
+    BUG_ON(o == NULL);
+    o->remote = r;
+    o->order = order;
+    o->start_ms = clock_mono_ms();
+    struct job walk = order->job;
+    while (o->n < JOB_TARGETS_MAX && job_next_target(&walk, &o->target[o->n])) {
+        o->n++;
+    }
+    BUG_ON(o->n == 0); /* job_read() saw one */
+    list_init(&o->node);
+    list_append(&r->looking, &o->node);
+    r->order_n++;
+    o->outcome = calloc(o->n, sizeof *o->outcome);
+    o->scope = resolver_scope_new(r->options.resolver, &resolver_ops, o);
+    BUG_ON(o->outcome == NULL);
+    if (o->scope == NULL) {
+        order_end(o, JOB_DEFERRED, "451 4.3.0 no memory for another delivery");
+        return;
+    }
+    look(o);
+}
+
+static struct remote_order *not_begun(struct remote *r)
+{
+    return list_empty(&r->looking)
+               ? NULL
+               : LIST_ITEM(r->looking.next, struct remote_order, node);
+}
+
+static void find_waiting(void *arg, struct slice key, void *value)
+{
+    struct remote_order **found = arg;
+    struct remote_site *s = value;
+    (void)key;
+    if (*found == NULL && !list_empty(&s->waiting)) {
+        *found = LIST_ITEM(s->waiting.next, struct remote_order, node);
+    }
+}
+
+struct pool_order *remote_drop(struct remote *r)
+{
+    struct remote_order *o = not_begun(r);
+    if (o == NULL) {
+        map_each(&r->sites, find_waiting, &o);
+    }
+    if (o == NULL) {
+        return NULL;
+    }
+    struct pool_order *order = o->order;
+    order_free(o);
+    return order;
+}
+
+unsigned remote_running(const struct remote *r)
+{
+    return r->order_n;
+}
+
+struct remote *remote_new(const struct remote_options *options)
+{
+    struct remote *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return NULL;
+    }
+    r->options = *options;
+    r->seed = id_new_session();
+    list_init(&r->looking);
+    list_init(&r->done);
+    map_init(&r->sites, REMOTE_SITES_MAX);
+    r->done_event = event_new(options->base, -1, 0, on_done, r);
+    r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
+    struct timeval tick = {TICK_MS / 1000, 0};
+    if (r->done_event == NULL || r->tick == NULL || event_add(r->tick, &tick) != 0) {
+        remote_free(&r);
+    }
+    return r;
+}
+
+static void free_orders(struct list *list)
+{
+    while (!list_empty(list)) {
+        struct remote_order *o = LIST_ITEM(list->next, struct remote_order, node);
+        pool_order_free(&o->order);
+        order_free(o);
+    }
+}
+
+static void free_site(void *arg, struct slice key, void *value)
+{
+    struct remote_site *s = value;
+    (void)arg, (void)key;
+    while (!list_empty(&s->links)) {
+        struct remote_link *l = LIST_ITEM(s->links.next, struct remote_link, node);
+        struct remote_order *o = l->order;
+        l->order = NULL;
+        if (o != NULL) {
+            list_append(&s->waiting, &o->node);
+        }
+        link_close(l);
+    }
+    free_orders(&s->waiting);
+    free(s);
+}
+
+void remote_free(struct remote **remote)
+{
+    struct remote *r = *remote;
+    if (r == NULL) {
+        return;
+    }
+    free_orders(&r->looking);
+    free_orders(&r->done);
+    map_each(&r->sites, free_site, NULL);
+    map_clear(&r->sites);
+    if (r->done_event != NULL) {
+        event_free(r->done_event);
+    }
+    if (r->tick != NULL) {
+        event_free(r->tick);
+    }
+    free(r);
+    *remote = NULL;
+}

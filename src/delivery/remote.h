@@ -1,0 +1,52 @@
+/* delivery/remote.h - orders whose targets are on other servers: found in the DNS, sent by SMTP.
+ *
+ * Site     the set of MX hosts of a domain (delivery/route.h). Connections belong to a site and serve all
+ *          its domains; one that served its mail waits REMOTE_IDLE_S for the next. A site begins with
+ *          REMOTE_LINKS_FIRST of them, gets one more with each mail that went well up to
+ *          delivery.site-connections, and half of them when none can be made.
+ * Dead     a site whose hosts cannot be reached rests, REMOTE_REST_S at first and twice as long each time
+ *          up to REMOTE_REST_MAX_S: orders for it come back at once as deferred, with what happened. Then one
+ *          connection tries whether it is back. So it costs one probe, not one for each message.
+ * TLS      where it is offered; when its handshake fails once more in clear, but not to a host with TLSA
+ *          records (DANE, RFC 7672): they are binding.
+ * I/O      non-blocking on the event loop; the spool is read with pread(), which blocks for the disk.
+ * Own      an order belongs to it from remote_put() until `done`.
+ * Errors   in the outcomes: each target has one when `done` is called. Never delivered without the
+ *          server's 2yz to the whole message. */
+#ifndef DELIVERY_REMOTE_H
+#define DELIVERY_REMOTE_H
+#include "delivery/pool.h"
+#include "resolver/resolver.h"
+#include "tls/client.h"
+
+enum {
+    REMOTE_LINKS_FIRST = 2,
+    REMOTE_IDLE_S = 10,
+    REMOTE_REST_S = 30,
+    REMOTE_REST_MAX_S = 3600,
+    REMOTE_SITES_MAX = 65536,
+    REMOTE_MAILS_MAX = 100, /* over one connection */
+    REMOTE_HOPS_TRIED = 6,  /* addresses tried for one order */
+};
+
+struct remote;
+struct remote_options {
+    struct event_base *base;
+    struct resolver *resolver;
+    const struct tls_client *tls; /* NULL: no TLS at all */
+    const struct config *config;
+    const char *hostname; /* of EHLO */
+    /* From the loop, never from inside a call of yours. */
+    void (*done)(void *arg, struct pool_order *o);
+    void *arg;
+};
+MUST_USE struct remote *remote_new(const struct remote_options *options);
+void remote_free(struct remote **r); /* drops everything, calls nothing */
+
+/* o->fd is the segment's, or -1. */
+void remote_put(struct remote *r, struct pool_order *o);
+/* One that has no connection yet; NULL: none. */
+struct pool_order *remote_drop(struct remote *r);
+/* Orders that are not done. */
+MUST_USE unsigned remote_running(const struct remote *r);
+#endif

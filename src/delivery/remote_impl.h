@@ -1,0 +1,100 @@
+/* delivery/remote_impl.h - between remote.c (orders, sites) and remote_link.c (a connection). */
+#ifndef DELIVERY_REMOTE_IMPL_H
+#define DELIVERY_REMOTE_IMPL_H
+#include "base/map.h"
+#include "delivery/remote.h"
+#include "delivery/route.h"
+#include "net/conn.h"
+#include "smtp/client_session.h"
+#include "smtp/dot_encode.h"
+#include "spool/record.h"
+
+_Static_assert((int)SMTP_CLIENT_TARGETS_MAX == (int)JOB_TARGETS_MAX, "a job is one mail");
+
+struct remote {
+    struct remote_options options;
+    struct list looking, done; /* orders: asking the DNS; over */
+    struct map sites;          /* by name */
+    struct event *done_event, *tick;
+    unsigned order_n, link_n;
+    uint64_t seed;
+};
+
+struct remote_site {
+    struct remote *remote;
+    struct list waiting, links; /* orders without a connection; connections */
+    unsigned link_n, idle_n, limit;
+    unsigned fails; /* in a row, since one went well */
+    uint64_t rest_until_ms;
+    char why[OUTCOME_REPLY_MAX + 1]; /* it rests */
+    size_t name_len;
+    char name[ROUTE_SITE_MAX];
+};
+
+struct remote_order {
+    struct list node;
+    struct remote *remote;
+    struct pool_order *order;
+    struct resolver_scope *scope;
+    struct route route;
+    struct remote_site *site;
+    unsigned hop;       /* of route: the one to try next */
+    unsigned hop_tried; /* addresses */
+    uint64_t start_ms;
+    unsigned n;
+    struct job_target target[JOB_TARGETS_MAX];
+    struct outcome *outcome; /* n */
+};
+
+enum link_phase { LINK_CONNECTING = 0, LINK_HANDSHAKE, LINK_TALKING };
+
+struct remote_link {
+    struct list node;
+    struct remote_site *site;
+    struct remote_order *order; /* NULL: idle, or saying QUIT */
+    struct conn conn;
+    struct event *readable, *writable, *timer;
+    enum link_phase phase;
+    struct smtp_client client;
+    struct ip ip;
+    char host[DNS_NAME_MAX + 1], where[DNS_NAME_MAX + IP_TEXT_MAX + 3];
+    struct slice tlsa[8];
+    unsigned tlsa_n;
+    bool clear; /* TLS failed here: without it this time */
+    bool no_good, quitting;
+    bool verified;
+    unsigned mails;
+    char fault[OUTCOME_REPLY_MAX + 1]; /* why the host is no good */
+    /* The mail under way. */
+    struct source src;
+    bool src_open, head_sent, body_over;
+    struct smtp_client_mail mail;
+    unsigned which[JOB_TARGETS_MAX]; /* the mail's targets in the order */
+    struct buf envelope, body;       /* body: octets on their way out */
+    struct dot_encoder dots;
+};
+
+/* --- remote.c --- */
+
+/* All targets have an outcome. */
+void order_over(struct remote_order *o);
+/* Those that have none get this one. */
+void order_settle(struct remote_order *o, enum job_result result, struct slice text);
+MUST_USE bool
+order_open(const struct remote_order *o); /* has it targets without outcome? */
+/* The connection for it could not be made: the next host, or the end. */
+void order_no_host(struct remote_order *o, const char *why, bool clear);
+/* The next order for a connection of that site; NULL: none waits. */
+struct remote_order *site_take(struct remote_site *s);
+void site_pump(struct remote_site *s);
+void site_went_well(struct remote_site *s);
+
+/* --- remote_link.c --- */
+
+/* A connection to the order's hop, with the order as its first mail. clear: without TLS. False:
+ * none could be begun: errno. */
+MUST_USE bool link_open(struct remote_site *s, struct remote_order *o, bool clear);
+/* An idle one takes the order. */
+void link_give(struct remote_link *l, struct remote_order *o);
+void link_close(struct remote_link *l);
+#endif

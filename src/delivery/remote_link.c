@@ -1,0 +1,600 @@
+/* delivery/remote_link.c - one connection to a host, and the mails that go over it: see remote.h */
+#include "base/clock.h"
+#include "base/log.h"
+#include "delivery/remote_impl.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_OCTETS = 16 * 1024,
+    BODY_HIGH = 128 * 1024,    /* octets encoded ahead */
+    TURN_OCTETS = 1024 * 1024, /* sent in one turn of the loop */
+};
+
+/* --- the end of a connection --- */
+
+void link_close(struct remote_link *l)
+{
+    struct event *events[] = {l->readable, l->writable, l->timer};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    if (l->src_open) {
+        source_close(&l->src);
+    }
+    list_remove(&l->node);
+    l->site->link_n--;
+    l->site->remote->link_n--;
+    l->site->idle_n -= l->order == NULL && !l->quitting && l->phase == LINK_TALKING;
+    conn_close(&l->conn);
+    smtp_client_clear(&l->client);
+    buf_clear(&l->envelope);
+    buf_clear(&l->body);
+    free(l);
+}
+
+/* Nothing more can be done over it. Its order, if it has one that is not done, goes on without. */
+static void link_end(struct remote_link *l)
+{
+    struct remote_site *s = l->site;
+    struct remote_order *o = l->order;
+    char why[sizeof l->fault];
+    bool no_good = l->no_good;
+    /* DANE is binding; else clear text is better than no mail. */
+    bool clear = l->phase == LINK_HANDSHAKE && l->tlsa_n == 0 && !l->clear;
+    memcpy(why, l->fault, sizeof why);
+    if (o == NULL) {
+        link_close(l);
+        site_pump(s);
+        return;
+    }
+    l->order = NULL;
+    l->quitting = true; /* it was not idle */
+    link_close(l);
+    if (!order_open(o)) {
+        order_over(o);
+    } else if (no_good) {
+        order_no_host(o, why, clear);
+    } else {
+        order_settle(o, JOB_DEFERRED, SLICE("451 4.4.2 the connection ended"));
+        order_over(o);
+    }
+    site_pump(s);
+}
+
+/* --- what the engine says --- */
+
+static void on_result(void *arg, unsigned target, const struct smtp_client_result *r)
+{
+    static const enum job_result results[] = {
+        [SMTP_CLIENT_DELIVERED] = JOB_DELIVERED,
+        [SMTP_CLIENT_DEFERRED] = JOB_DEFERRED,
+        [SMTP_CLIENT_FAILED] = JOB_FAILED,
+    };
+    struct remote_link *l = arg;
+    struct outcome *out = &l->order->outcome[l->which[target]];
+    if (r->kind == SMTP_CLIENT_NEXT) {
+        return; /* it has no outcome yet: it goes with the next mail */
+    }
+    outcome_set(out, results[r->kind], r->reply);
+    outcome_where(out, slice_of(l->where));
+}
+
+static void on_fault(void *arg, const struct smtp_client_result *r)
+{
+    struct remote_link *l = arg;
+    l->no_good = true;
+    (void)snprintf(l->fault, sizeof l->fault, "%.*s (%s)", (int)r->reply.len,
+                   (const char *)r->reply.ptr, l->where);
+}
+
+static const struct smtp_client_ops client_ops = {on_result, on_fault};
+
+static void lost(struct remote_link *l, const char *status, const char *why)
+{
+    smtp_client_lost(&l->client, status, why);
+}
+
+/* --- mails --- */
+
+static unsigned notify_of(struct slice words)
+{
+    static const struct {
+        struct slice word;
+        unsigned bit;
+    } known[] = {{SLICE_INIT("NEVER"), SMTP_NOTIFY_NEVER},
+                 {SLICE_INIT("SUCCESS"), SMTP_NOTIFY_SUCCESS},
+                 {SLICE_INIT("FAILURE"), SMTP_NOTIFY_FAILURE},
+                 {SLICE_INIT("DELAY"), SMTP_NOTIFY_DELAY}};
+    unsigned bits = 0;
+    while (words.len > 0) {
+        size_t comma = slice_find(words, ',');
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+            bits |=
+                slice_ieq(slice_sub(words, 0, comma), known[i].word) ? known[i].bit : 0;
+        }
+        words = slice_from(words, comma + 1);
+    }
+    return bits;
+}
+
+/* "notify#3-7": is target number one of them? */
+static bool is_of(struct slice name, struct slice prefix, uint16_t number)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    if (!slice_starts(name, prefix)) {
+        return false;
+    }
+    struct slice range = slice_from(name, prefix.len);
+    size_t hyphen = slice_find(range, '-');
+    return slice_u64(slice_sub(range, 0, hyphen), &first) &&
+           slice_u64(slice_from(range, hyphen + 1), &last) && first <= number &&
+           number <= last;
+}
+
+static void take_param(struct remote_link *l, struct slice name, struct slice value)
+{
+    struct smtp_client_mail *m = &l->mail;
+    uint64_t priority = 0;
+    if (slice_eq(name, SLICE("ret"))) {
+        m->ret = slice_eq(value, SLICE("FULL")) ? SMTP_RET_FULL : SMTP_RET_HDRS;
+    } else if (slice_eq(name, SLICE("envid"))) {
+        m->envid = value;
+    } else if (slice_eq(name, SLICE("requiretls"))) {
+        m->requiretls = true;
+    } else if (slice_eq(name, SLICE("mt-priority"))) {
+        bool less = slice_starts(value, SLICE("-"));
+        if (slice_u64(slice_from(value, less), &priority)) {
+            m->priority = less ? -(int)priority : (int)priority;
+        }
+    }
+    for (unsigned i = 0; i < m->target_n; i++) {
+        uint16_t number = l->order->target[l->which[i]].number;
+        if (is_of(name, SLICE("notify#"), number)) {
+            m->target[i].notify = notify_of(value);
+        } else if (is_of(name, SLICE("orcpt#"), number)) {
+            m->target[i].orcpt = value;
+        }
+    }
+}
+
+static bool read_envelope(struct remote_link *l, const struct job *j)
+{
+    struct spool_envelope e;
+    struct spool_recipient recipient;
+    struct slice name;
+    struct slice value;
+    buf_clear(&l->envelope);
+    buf_init(&l->envelope, SPOOL_ENVELOPE_MAX);
+    if (source_envelope(&l->src, j, &l->envelope) != SOURCE_OK ||
+        !spool_envelope_open(buf_slice(&l->envelope), &e)) {
+        return false;
+    }
+    while (spool_envelope_next(&e, &recipient)) {
+    }
+    while (spool_envelope_next_param(&e, &name, &value)) {
+        take_param(l, name, value);
+    }
+    return !e.at.failed;
+}
+
+/* The mail to the order's targets that have no outcome. False: it cannot be read; they have one now. */
+static bool make_mail(struct remote_link *l)
+{
+    struct remote_order *o = l->order;
+    const struct job *j = &o->order->job;
+    l->mail = (struct smtp_client_mail){.sender = j->sender,
+                                        .size = j->message_len + j->head_len,
+                                        .eight_bit = (j->flags & JOB_8BITMIME) != 0,
+                                        .utf8 = (j->flags & JOB_SMTPUTF8) != 0,
+                                        .verified = l->verified};
+    for (unsigned i = 0; i < o->n; i++) {
+        if (!o->outcome[i].set) {
+            l->which[l->mail.target_n] = i;
+            l->mail.target[l->mail.target_n++].address = o->target[i].address;
+        }
+    }
+    if (l->src_open) {
+        source_close(&l->src);
+    }
+    l->src_open = true;
+    enum source_res res = source_open(&l->src, o->order->fd, j);
+    if (res == SOURCE_OK && !read_envelope(l, j)) {
+        res = SOURCE_DAMAGED;
+    }
+    if (res != SOURCE_OK) {
+        order_settle(
+            o, JOB_DEFERRED,
+            res == SOURCE_IO
+                ? SLICE("451 4.3.0 the message in the spool cannot be read")
+                : SLICE("451 4.3.0 the message in the spool is damaged (checksum)"));
+        return false;
+    }
+    l->head_sent = l->body_over = false;
+    l->dots = (struct dot_encoder){0};
+    buf_reset(&l->body);
+    return true;
+}
+
+static void body_piece(struct remote_link *l, struct slice s)
+{
+    if (smtp_client_bdat(&l->client)) {
+        (void)buf_add(&l->body, s);
+    } else {
+        dot_encode_add(&l->dots, s, &l->body);
+    }
+}
+
+/* More of the body into l->body. False: the message cannot be read on; nothing was accepted yet. */
+static bool fill_body(struct remote_link *l)
+{
+    struct slice s;
+    if (!l->head_sent) {
+        body_piece(l, buf_slice(&l->src.head));
+        l->head_sent = true;
+        return true;
+    }
+    switch (source_next(&l->src, &s)) {
+    case SOURCE_OK:
+        body_piece(l, s);
+        break;
+    case SOURCE_END:
+        if (!smtp_client_bdat(&l->client)) {
+            dot_encode_end(&l->dots, &l->body);
+        }
+        l->body_over = true;
+        break;
+    case SOURCE_IO:
+    case SOURCE_DAMAGED:
+        return false;
+    }
+    return !l->body.failed;
+}
+
+/* --- talking --- */
+
+/* What a step came to. */
+enum step { STEP_ON = 0, STEP_WAIT, STEP_ENDED };
+
+static enum step flush(struct remote_link *l, struct buf *b)
+{
+    while (b->len > 0) {
+        size_t n = 0;
+        switch (conn_write(&l->conn, buf_slice(b), &n)) {
+        case CONN_OK:
+            buf_consume(b, n);
+            break;
+        case CONN_AGAIN:
+            return STEP_WAIT;
+        case CONN_EOF:
+        case CONN_ERROR:
+            lost(l, "4.4.2", "the connection broke");
+            return STEP_ON; /* the engine is closed now */
+        }
+    }
+    return STEP_ON;
+}
+
+static enum step read_reply(struct remote_link *l)
+{
+    unsigned char octets[READ_OCTETS];
+    size_t n = 0;
+    switch (conn_read(&l->conn, octets, sizeof octets, &n)) {
+    case CONN_OK:
+        smtp_client_input(&l->client, (struct slice){octets, n});
+        return STEP_ON;
+    case CONN_AGAIN:
+        return STEP_WAIT;
+    case CONN_EOF:
+        lost(l, "4.4.2", "the server closed the connection");
+        return STEP_ON;
+    case CONN_ERROR:
+        lost(l, "4.4.2", l->conn.why == NULL ? "the connection broke" : l->conn.why);
+        return STEP_ON;
+    }
+    return STEP_ENDED;
+}
+
+static enum step send_body(struct remote_link *l, size_t *sent)
+{
+    while (!l->body_over && l->body.len < BODY_HIGH) {
+        if (!fill_body(l)) {
+            smtp_client_abandon(&l->client,
+                                "451 4.3.0 the message in the spool cannot be read");
+            return STEP_ON;
+        }
+    }
+    *sent += l->body.len;
+    enum step step = flush(l, &l->body);
+    if (step == STEP_ON && l->body_over && l->body.len == 0) {
+        smtp_client_body_sent(&l->client);
+    }
+    return step;
+}
+
+/* The mail is over. STEP_WAIT: idle, or QUIT is under way. */
+static enum step next_mail(struct remote_link *l)
+{
+    struct remote_site *s = l->site;
+    struct remote_order *o = l->order;
+    if (o != NULL && order_open(o)) { /* more targets than the server takes at once */
+        if (!smtp_client_reusable(&l->client)) {
+            return STEP_ENDED;
+        }
+    } else if (o != NULL) {
+        l->order = NULL;
+        s->idle_n++;
+        order_over(o);
+        site_went_well(s);
+        o = NULL;
+    }
+    if (o == NULL) {
+        bool reusable = smtp_client_reusable(&l->client) && l->mails < REMOTE_MAILS_MAX;
+        o = reusable ? site_take(s) : NULL;
+        if (o == NULL && reusable) {
+            site_pump(s); /* the limit has grown */
+            return STEP_WAIT;
+        }
+        s->idle_n--;
+        if (o == NULL) {
+            l->quitting = true;
+            smtp_client_quit(&l->client);
+            return STEP_ON;
+        }
+        l->order = o;
+    }
+    l->mails++;
+    if (!make_mail(l)) {
+        return STEP_ON; /* its outcomes are there: over next time round */
+    }
+    smtp_client_mail(&l->client, &l->mail);
+    return STEP_ON;
+}
+
+static enum step talk(struct remote_link *l, size_t *sent)
+{
+    enum step step = flush(l, &l->client.out);
+    if (step != STEP_ON) {
+        return step;
+    }
+    switch (smtp_client_want(&l->client)) {
+    case SMTP_CLIENT_REPLY:
+        return read_reply(l);
+    case SMTP_CLIENT_BODY:
+        return send_body(l, sent);
+    case SMTP_CLIENT_TLS:
+        if (!conn_connect_tls(&l->conn,
+                              tls_client_context(l->site->remote->options.tls))) {
+            lost(l, "4.3.0", "no memory for TLS");
+            return STEP_ON;
+        }
+        unsigned usable = tls_client_usable(l->tlsa, l->tlsa_n);
+        enum tls_verify verify = usable > 0 ? TLS_VERIFY_DANE : TLS_VERIFY_NONE;
+        if (!tls_client_expect(l->conn.ssl, slice_of(l->host), verify, l->tlsa,
+                               l->tlsa_n)) {
+            lost(l, "4.7.5", "TLS cannot be set up for this host's name or TLSA records");
+            return STEP_ON;
+        }
+        l->verified = verify != TLS_VERIFY_NONE;
+        l->phase = LINK_HANDSHAKE;
+        return STEP_ON;
+    case SMTP_CLIENT_READY:
+        if (l->order == NULL && l->mails > 0) {
+            return read_reply(l); /* idle: what comes now is a farewell */
+        }
+        return next_mail(l);
+    case SMTP_CLIENT_CLOSED:
+        break;
+    }
+    return STEP_ENDED;
+}
+
+static enum step shake_hands(struct remote_link *l)
+{
+    switch (conn_handshake(&l->conn)) {
+    case CONN_OK:
+        l->phase = LINK_TALKING;
+        smtp_client_tls(&l->client);
+        return STEP_ON;
+    case CONN_AGAIN:
+        return STEP_WAIT;
+    case CONN_EOF:
+    case CONN_ERROR:
+        break;
+    }
+    const char *why = tls_client_fault(l->conn.ssl);
+    why = why != NULL ? why : l->conn.why != NULL ? l->conn.why : "closed by the server";
+    char text[200];
+    (void)snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
+    lost(l, "4.7.5", text);
+    return STEP_ENDED;
+}
+
+static enum step connected(struct remote_link *l)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(l->conn.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        lost(l, "4.4.1", strerrordesc_np(error));
+        return STEP_ENDED;
+    }
+    l->phase = LINK_TALKING;
+    return STEP_ON;
+}
+
+static void arm(struct remote_link *l)
+{
+    struct timeval tv = {0};
+    bool idle = l->order == NULL && !l->quitting;
+    unsigned connect_s =
+        (unsigned)(l->site->remote->options.config->delivery_connect_time / 1000);
+    tv.tv_sec = idle ? REMOTE_IDLE_S
+                : l->phase == LINK_CONNECTING
+                    ? (time_t)(connect_s == 0 ? 1 : connect_s)
+                    : (time_t)smtp_client_patience_s(&l->client) + 1;
+    bool write = l->phase == LINK_CONNECTING || l->conn.wants_write;
+    if (event_add(l->timer, &tv) != 0 || event_add(l->readable, NULL) != 0 ||
+        (write && event_add(l->writable, NULL) != 0)) {
+        lost(l, "4.3.0", "no memory for this connection");
+    }
+}
+
+static void drive(struct remote_link *l)
+{
+    size_t sent = 0;
+    enum step step = STEP_ON;
+    while (step == STEP_ON && sent < TURN_OCTETS) {
+        step = l->phase == LINK_CONNECTING  ? connected(l)
+               : l->phase == LINK_HANDSHAKE ? shake_hands(l)
+                                            : talk(l, &sent);
+    }
+    if (step == STEP_ENDED) {
+        link_end(l);
+        return;
+    }
+    if (step == STEP_ON) { /* the others have their turn */
+        event_active(l->writable, EV_WRITE, 0);
+    }
+    arm(l);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct remote_link *l = arg;
+    (void)fd;
+    if (l->phase == LINK_CONNECTING && (what & EV_WRITE) == 0) {
+        return; /* an error makes it writable too */
+    }
+    drive(l);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct remote_link *l = arg;
+    (void)fd, (void)what;
+    if (l->order == NULL && !l->quitting) {
+        l->quitting = true;
+        l->site->idle_n--;
+        smtp_client_quit(&l->client);
+        drive(l);
+        return;
+    }
+    lost(l, l->phase == LINK_CONNECTING ? "4.4.1" : "4.4.2", "timed out");
+    link_end(l);
+}
+
+/* --- the beginning --- */
+
+static int begin_connect(const struct ip *ip, uint64_t port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+                              .sin6_port = htons((uint16_t)port)};
+    bool is_v4 = ip_is_v4(ip);
+    memcpy(&v4.sin_addr, ip->octet + 12, sizeof v4.sin_addr);
+    memcpy(&v6.sin6_addr, ip->octet, sizeof v6.sin6_addr);
+    int fd =
+        socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    const struct sockaddr *to = is_v4 ? (const void *)&v4 : (const void *)&v6;
+    if (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS) {
+        /* No way there at all: said by the first event, as a refused connection is. */
+        int error = errno;
+        (void)close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static void name_link(struct remote_link *l, const struct route_hop *hop)
+{
+    char ip[IP_TEXT_MAX];
+    size_t n = hop->host.len < sizeof l->host ? hop->host.len : sizeof l->host - 1;
+    if (n > 0) {
+        memcpy(l->host, hop->host.ptr, n);
+    }
+    l->ip = hop->ip;
+    (void)ip_text(&hop->ip, ip);
+    (void)snprintf(l->where, sizeof l->where, "%s[%s]", l->host, ip);
+    for (unsigned i = 0; hop->tlsa != NULL && i < hop->tlsa->n; i++) {
+        if (l->tlsa_n < sizeof l->tlsa / sizeof l->tlsa[0]) {
+            l->tlsa[l->tlsa_n++] = hop->tlsa->record[i].data;
+        }
+    }
+}
+
+static bool prepare(struct remote_link *l, struct remote_site *s)
+{
+    struct event_base *base = s->remote->options.base;
+    l->readable = event_new(base, l->conn.fd, EV_READ, on_event, l);
+    l->writable = event_new(base, l->conn.fd, EV_WRITE, on_event, l);
+    l->timer = evtimer_new(base, on_timer, l);
+    return l->readable != NULL && l->writable != NULL && l->timer != NULL;
+}
+
+bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
+{
+    const struct remote_options *options = &s->remote->options;
+    const struct route_hop *hop = &o->route.hop[o->hop];
+    struct remote_link *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        return false;
+    }
+    l->site = s;
+    l->clear = clear;
+    list_init(&l->node);
+    name_link(l, hop);
+    struct smtp_client_options client = {.hostname = slice_of(options->hostname),
+                                         .tls = options->tls == NULL || clear
+                                                    ? SMTP_CLIENT_TLS_NEVER
+                                                : l->tlsa_n > 0 ? SMTP_CLIENT_TLS_MUST
+                                                                : SMTP_CLIENT_TLS_MAY};
+    smtp_client_init(&l->client, &client, &client_ops, l);
+    buf_init(&l->envelope, SPOOL_ENVELOPE_MAX);
+    buf_init(&l->body, 4 * BODY_HIGH + 2 * SPOOL_HEAD_MAX);
+    list_append(&s->links, &l->node);
+    s->link_n++;
+    s->remote->link_n++;
+    l->quitting = true; /* until it has its order: not idle */
+    conn_init(&l->conn, begin_connect(&hop->ip, options->config->delivery_smtp_port));
+    if (l->conn.fd < 0 || !prepare(l, s)) {
+        link_close(l);
+        return false;
+    }
+    l->quitting = false;
+    l->order = o;
+    l->mails = 1;
+    if (make_mail(l)) {
+        smtp_client_mail(&l->client, &l->mail);
+        arm(l);
+        return true;
+    }
+    l->order = NULL;
+    l->quitting = true;
+    link_close(l);
+    order_over(o);
+    return true;
+}
+
+void link_give(struct remote_link *l, struct remote_order *o)
+{
+    l->site->idle_n--;
+    l->order = o;
+    drive(l);
+}

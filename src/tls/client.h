@@ -1,0 +1,34 @@
+/* tls/client.h - TLS towards other servers: made once a process, before the sandbox.
+ *
+ * Source  RFC 8446, RFC 7435 (opportunistic: any certificate is better than clear text), RFC 6125, 8461
+ *         4.2 (PKIX and the name), RFC 7672 3 (DANE: usages 2 and 3; of 3 neither name nor date count).
+ * Own     the context outlives its connections.
+ * Errors  a reason in words. */
+#ifndef TLS_CLIENT_H
+#define TLS_CLIENT_H
+#include "tls/tls.h"
+
+enum tls_verify {
+    TLS_VERIFY_NONE = 0, /* encrypted, whoever it is */
+    TLS_VERIFY_NAME,     /* signed by a known authority, for that name */
+    TLS_VERIFY_DANE,     /* as its TLSA records say */
+};
+
+struct tls_client;
+
+/* ca: PEM file of the authorities believed; "" or NULL: those of the system. NULL: error says why. */
+MUST_USE struct tls_client *tls_client_new(const char *ca, char error[TLS_ERROR_MAX]);
+void tls_client_free(struct tls_client **c);
+MUST_USE struct ssl_ctx_st *tls_client_context(const struct tls_client *c);
+
+/* TLSA data as on the wire. How many of them an SMTP client can use: 0 with n > 0 means that TLS is
+ * demanded, and nobody verified (RFC 7672 2.2.3). */
+MUST_USE unsigned tls_client_usable(const struct slice *tlsa, unsigned n);
+
+/* Before the handshake: what the server is called (empty: an address), and what it must show. */
+MUST_USE bool tls_client_expect(struct ssl_st *ssl, struct slice host,
+                                enum tls_verify verify, const struct slice *tlsa,
+                                unsigned tlsa_n);
+/* Why the handshake failed, if it was the certificate; else NULL. Static text. */
+MUST_USE const char *tls_client_fault(const struct ssl_st *ssl);
+#endif
