@@ -1,9 +1,8 @@
 /* check/mailbox.c - is the recipient somebody here who can take mail?
  * Rows: rcpt-mailbox-unknown, rcpt-mailbox-disabled, rcpt-mailbox-over-quota,
  * rcpt-mailbox-full-inactive, relay-denied-unregistered (mx: not our domain),
- * message-rejected-temporarily (other services: not our domain, and mail to other servers is
- * not sent yet; docs/architecture.md says why this row), system-temporary-problem (the directory
- * cannot tell). */
+ * system-temporary-problem (the directory cannot tell). On other services a domain that is not
+ * ours is another server's: accepted, to be sent there. */
 #include "check/check.h"
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
@@ -25,7 +24,7 @@ void check_mailbox(const struct check_facts *f, struct check_verdict *out)
 
     out->reply = rows[a->status];
     if (a->status == DIR_NO_DOMAIN && f->service != SERVICE_MX) {
-        out->reply = REPLY_message_rejected_temporarily;
+        out->reply = REPLY_NONE;
     }
     fields_add(e, "rcpt", f->rcpt->mailbox);
     fields_add(e, "domain", f->rcpt->domain);
@@ -37,10 +36,6 @@ void check_mailbox(const struct check_facts *f, struct check_verdict *out)
         fields_add(e, "domain", f->envelope->sender.domain);
         fields_add(e, "rcpt", f->rcpt->mailbox);
         return;
-    }
-    if (out->reply == REPLY_message_rejected_temporarily) {
-        fields_add_str(e, "what",
-                       "mail to other servers is not sent yet"); /* to the trace */
     }
     if (a->quota != 0) {
         fields_add_u64(e, "used", a->used);

@@ -1,13 +1,14 @@
 /* daemon/delivery.c - the delivery role: what the queue orders goes to Maildir or LMTP.
  *
- * Orders wait in the pool; its threads do what blocks. The queue hands out no more than it
- * wants to have under way, so what waits here is bounded by it.
+ * Orders for mailboxes here wait in the pool; its threads do what blocks. Those for other servers go
+ * by SMTP on the event loop (delivery/remote.h). The queue hands out no more than it wants to have
+ * under way, so what waits here is bounded by it.
  * Queue gone   orders not begun are dropped, those under way end, their outcomes have nobody to
  *              hear them: the next queue orders anew, flagged JOB_REPEATED.
  * Drain        nothing new is begun, what runs is ended, its outcomes told. */
 #include "base/log.h"
 #include "base/map.h"
-#include "delivery/pool.h"
+#include "delivery/remote.h"
 #include "proc/role.h"
 
 #include <event2/event.h>
@@ -30,6 +31,9 @@ struct delivery_role {
     struct maildir_store maildir;
     struct lmtp_server lmtp;
     struct pool *pool;
+    struct resolver *resolver;
+    struct tls_client *tls;
+    struct remote *remote;
     struct map segments; /* by number */
     struct channel *queue;
     uint64_t generation; /* of the queue: orders of an earlier one are not answered */
@@ -108,6 +112,9 @@ static void drop_waiting(struct delivery_role *d)
     while ((o = pool_drop(d->pool)) != NULL) {
         order_end(o);
     }
+    while (d->remote != NULL && (o = remote_drop(d->remote)) != NULL) {
+        order_end(o);
+    }
 }
 
 static void forget_unsent(struct delivery_role *d)
@@ -152,7 +159,8 @@ static void finish(struct role_ctx *ctx)
 static void finish_when_done(struct role_ctx *ctx)
 {
     struct delivery_role *d = ctx->state;
-    if (d->draining && pool_running(d->pool) == 0 && list_empty(&d->unsent)) {
+    if (d->draining && pool_running(d->pool) == 0 && remote_running(d->remote) == 0 &&
+        list_empty(&d->unsent)) {
         finish(ctx);
     }
 }
@@ -180,6 +188,15 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
     finish_when_done(ctx);
 }
 
+static void on_remote_done(void *arg, struct pool_order *o)
+{
+    struct role_ctx *ctx = arg;
+    struct delivery_role *d = ctx->state;
+    list_append(&d->unsent, &o->node);
+    send_unsent(d);
+    finish_when_done(ctx);
+}
+
 static void on_resend(evutil_socket_t fd, short what, void *arg)
 {
     struct role_ctx *ctx = arg;
@@ -195,20 +212,37 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
     struct delivery_role *d = ctx->state;
     (void)fd;
     (void)what;
-    log_text(LOG_WARN, "drain-time-over", "%u deliveries left", pool_running(d->pool));
+    log_text(LOG_WARN, "drain-time-over", "%u deliveries left",
+             pool_running(d->pool) + remote_running(d->remote));
     finish(ctx);
 }
 
 /* --- the role -------------------------------------------------------------------------- */
 
-static const char *delivery_role_open(struct role_ctx *ctx)
+/* Before root is given up: resolv.conf, trust anchors, the authorities of the system. */
+static const char *delivery_role_prepare(struct role_ctx *ctx)
 {
-    const struct config *c = ctx->config;
+    static char error[RESOLVER_ERROR_MAX];
     struct delivery_role *d = calloc(1, sizeof *d);
     if (d == NULL) {
         return "no memory";
     }
     ctx->state = d;
+    d->resolver = resolver_new(ctx->base, ctx->config, error);
+    if (d->resolver == NULL) {
+        return error;
+    }
+    if (ctx->config->delivery_tls) {
+        d->tls = tls_client_new(ctx->config->delivery_tls_ca, error);
+        return d->tls == NULL ? error : NULL;
+    }
+    return NULL;
+}
+
+static const char *delivery_role_open(struct role_ctx *ctx)
+{
+    const struct config *c = ctx->config;
+    struct delivery_role *d = ctx->state;
     map_init(&d->segments, SEGMENTS_MAX);
     list_init(&d->unsent);
     bool lmtp = c->delivery_lmtp[0] != 0;
@@ -240,6 +274,14 @@ static void delivery_role_start(struct role_ctx *ctx)
     if (!pool_start(d->pool, (unsigned)ctx->config->delivery_workers)) {
         fatal("delivery: no thread can be started");
     }
+    const char *host =
+        ctx->config->hostname[0] != 0 ? ctx->config->hostname : "localhost";
+    struct remote_options options = {ctx->base, d->resolver,    d->tls, ctx->config,
+                                     host,      on_remote_done, ctx};
+    d->remote = remote_new(&options);
+    if (d->remote == NULL) {
+        fatal("delivery: no memory");
+    }
 }
 
 static void delivery_role_peer(struct role_ctx *ctx, struct channel *ch)
@@ -268,7 +310,12 @@ static bool take_order(struct delivery_role *d, struct slice payload)
         o->segment = s;
         o->fd = s->fd;
     }
-    pool_put(d->pool, o); /* without a segment it ends deferred: cannot be read */
+    /* Without a segment it ends deferred: cannot be read. */
+    if ((o->job.flags & JOB_REMOTE) != 0) {
+        remote_put(d->remote, o);
+    } else {
+        pool_put(d->pool, o);
+    }
     return true;
 }
 
@@ -321,6 +368,7 @@ static void delivery_role_drain(struct role_ctx *ctx, uint32_t ms)
 const struct role_ops delivery_ops = {
     .role = ROLE_delivery,
     .peers = "queue: orders and outcomes; trace: none yet",
+    .prepare = delivery_role_prepare,
     .open = delivery_role_open,
     .start = delivery_role_start,
     .peer = delivery_role_peer,

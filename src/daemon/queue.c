@@ -36,9 +36,7 @@ static void on_changed(void *arg, const struct queue_message *m, uint16_t number
                        enum queue_what what)
 {
     struct queue_role *q = arg;
-    if (what != QUEUE_NO_ROUTE) { /* not an outcome: found again at every start */
-        ledger_changed(&q->ledger, m, number);
-    }
+    ledger_changed(&q->ledger, m, number);
     story_tell(&q->story, m, number, what, q->outcome, clock_wall_ms());
 }
 
@@ -231,8 +229,9 @@ static struct queue_rules rules_of(const struct config *cfg)
         rules.retry_ms[rules.retry_n++] = cfg->queue_retry.ms[i];
     }
     uint64_t flight = cfg->delivery_workers * QUEUE_PER_WORKER;
-    rules.in_flight_max =
+    rules.in_flight_max[QUEUE_LOCAL] =
         flight < QUEUE_IN_FLIGHT_MAX ? (unsigned)flight : QUEUE_IN_FLIGHT_MAX;
+    rules.in_flight_max[QUEUE_REMOTE] = QUEUE_REMOTE_IN_FLIGHT_MAX;
     return rules;
 }
 

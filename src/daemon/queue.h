@@ -11,12 +11,14 @@
 #include "spool/writer.h"
 
 enum {
-    QUEUE_OPEN_MAX = 256,      /* segments open in one delivery */
-    QUEUE_IN_FLIGHT_MAX = 256, /* targets in one delivery, about */
+    QUEUE_OPEN_MAX = 4096,     /* segments open in one delivery */
+    QUEUE_IN_FLIGHT_MAX = 256, /* local targets in one delivery, about */
+    /* Those to other servers: most of them wait for somebody. */
+    QUEUE_REMOTE_IN_FLIGHT_MAX = 2048,
     QUEUE_PER_WORKER = 4,      /* targets in flight per delivery.workers */
 };
 /* So that a segment that no job reads can always be closed for another one. */
-_Static_assert(QUEUE_IN_FLIGHT_MAX <= QUEUE_OPEN_MAX, "each job may need a segment");
+_Static_assert(QUEUE_IN_FLIGHT_MAX + QUEUE_REMOTE_IN_FLIGHT_MAX <= QUEUE_OPEN_MAX, "each job may need a segment");
 
 struct queue_open {
     uint64_t segment;

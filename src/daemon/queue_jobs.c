@@ -128,7 +128,8 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                     .sender = queue_sender(m),
                     .service = m->service,
                     .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8)) |
-                                       (pick->repeated ? JOB_REPEATED : 0)),
+                                       (pick->repeated ? JOB_REPEATED : 0) |
+                                       (pick->remote ? JOB_REMOTE : 0)),
                     .target_n = pick->n};
     buf_reset(&q->out);
     job_write(&q->out, &j);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    READ_OCTETS = 16 * 1024,
+    READ_OCTETS = 8 * 1024,
     BODY_HIGH = 128 * 1024,    /* octets encoded ahead */
     TURN_OCTETS = 1024 * 1024, /* sent in one turn of the loop */
 };

@@ -252,6 +252,14 @@ static void open_role(struct role_loop *loop)
     }
 }
 
+static void prepare_role(struct role_loop *loop)
+{
+    const char *wrong = loop->ops->prepare == NULL ? NULL : loop->ops->prepare(loop->ctx);
+    if (wrong != NULL) {
+        fatal("%s", wrong);
+    }
+}
+
 static void say_last_words(struct role_loop *loop)
 {
     for (unsigned r = 0; r < ROLE_COUNT; r++) {
@@ -284,6 +292,7 @@ void role_main(const struct role_start *start)
     connect_supervisor(loop, start->supervisor_fd);
 
     sandbox_limits(ctx->role, &loop->seen);
+    prepare_role(loop);
     if (sandbox_root_early(ctx->role)) {
         sandbox_root(ctx->role, start->user, &loop->seen);
     }

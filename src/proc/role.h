@@ -2,7 +2,7 @@
  *
  * Each file in src/daemon defines one `const struct role_ops` and nothing else public.
  * role_main() does the same visible steps for all of them, in this order: channel to the
- * supervisor; ops->open() (files, databases, keys: no peer heard yet); rlimits, chroot,
+ * supervisor; ops->prepare(); ops->open() (files, databases, keys: no peer heard yet); rlimits, chroot,
  * user, no_new_privs, Landlock, seccomp (proc/sandbox.h, one row a role); ops->start()
  * (event handlers, threads); MSG_READY; the loop.
  *
@@ -58,6 +58,8 @@ struct role_ctx {
 struct role_ops {
     enum role role;
     const char *peers; /* documentation: who it talks to */
+    /* With the supervisor's rights and root directory: what must be read from there. May be NULL. */
+    const char *(*prepare)(struct role_ctx *ctx);
     /* 0, or the reason (logged) why the role cannot serve. */
     const char *(*open)(struct role_ctx *ctx);
     void (*start)(struct role_ctx *ctx);

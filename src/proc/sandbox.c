@@ -15,7 +15,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 4096, SPARE_FDS = 1024, QUEUE_FDS = 65536 + SPARE_FDS };
+enum {
+    PATH_ROOM = 4096,
+    SPARE_FDS = 1024,
+    QUEUE_FDS = 65536 + SPARE_FDS,
+    DELIVERY_FDS = 4096 + 20000 + SPARE_FDS
+}; /* segments, connections */
 
 /* The directory that becomes "/" for a role, when there are the rights to do so. */
 enum root {
@@ -36,6 +41,7 @@ struct row {
     bool quotas;     /* it may use files below the mail root, beside its own directory */
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     bool dns;        /* it may ask the servers of the dns settings */
+    bool smtp;       /* it connects to delivery.smtp-port of any server */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
 };
@@ -63,11 +69,13 @@ static const struct row rows[ROLE_COUNT] = {
         .own = STATE_SPOOL, .mail = false, .access = LANDLOCK_FILES | LANDLOCK_TREES,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_FILES,
     },
-    /* Copies messages into Maildirs (made on demand) or speaks LMTP to one server. */
+    /* Copies messages into Maildirs (made on demand) or speaks LMTP to one server; speaks SMTP to
+     * any server. */
     [ROLE_delivery] = {
-        .root = ROOT_MAIL, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
-        .own = NULL, .mail = true, .access = LANDLOCK_FILES | LANDLOCK_TREES,
-        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT,
+        .root = ROOT_MAIL, .root_early = true, .fds = DELIVERY_FDS, .fd_a_session = false,
+        .own = NULL, .mail = true, .access = LANDLOCK_FILES | LANDLOCK_TREES, .dns = true,
+        .smtp = true,
+        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT | CALLS_DNS,
     },
     /* Decodes records of all others; one SQLite file. */
     [ROLE_trace] = {
@@ -346,6 +354,9 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
             fatal("oauth.connect-to: '%s' is no address", seen->oauth_connect_to);
         }
         add_port(&rules, landlock_port(&address));
+    }
+    if (row->smtp) {
+        add_port(&rules, (uint16_t)seen->delivery_smtp_port);
     }
     landlock_enter(&rules);
 }

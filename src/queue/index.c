@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum { DOMAIN_MAX = QUEUE_TEXT_MAX };
-#define TEXT_NO_ROUTE "no way to deliver to other domains from here"
 #define TEXT_HELD     "held by command"
 
 struct queue_key queue_key_of(struct message_id id)
@@ -41,7 +40,8 @@ struct queue_index *queue_new(const struct queue_rules *rules,
     map_init(&ix->by_domain, QUEUE_MESSAGES_MAX);
     map_init(&ix->by_job, QUEUE_MESSAGES_MAX);
     memcpy(ix->lane_key, ix->by_domain.key, sizeof ix->lane_key);
-    sched_init(&ix->schedule);
+    sched_init(&ix->schedule[QUEUE_LOCAL]);
+    sched_init(&ix->schedule[QUEUE_REMOTE]);
     for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++) {
         list_init(&ix->worker[i].runs);
     }
@@ -178,19 +178,20 @@ void queue_reschedule(struct queue_index *ix, struct queue_part *part, uint64_t 
         }
     }
     if (due == UINT64_MAX) {
-        sched_drop(&ix->schedule, &part->unit);
+        sched_drop(&ix->schedule[part->remote], &part->unit);
     } else {
-        sched_put(&ix->schedule, &part->unit, due, now_ms);
+        sched_put(&ix->schedule[part->remote], &part->unit, due, now_ms);
     }
 }
 
 static void release_parts(struct queue_index *ix, struct queue_message *m)
 {
     for (uint16_t i = 0; i < m->part_n; i++) {
-        sched_drop(&ix->schedule, &m->part[i].unit);
+        sched_drop(&ix->schedule[m->part[i].remote], &m->part[i].unit);
         domain_unref(ix, m->part[i].domain);
     }
-    sched_release(&ix->schedule, m->part_n);
+    sched_release(&ix->schedule[QUEUE_LOCAL], m->part_n);
+    sched_release(&ix->schedule[QUEUE_REMOTE], m->part_n);
     m->part_n = 0;
 }
 
@@ -255,7 +256,8 @@ void queue_free(struct queue_index **pix)
     map_clear(&ix->by_id);
     map_clear(&ix->by_domain);
     map_clear(&ix->by_job);
-    sched_clear(&ix->schedule);
+    sched_clear(&ix->schedule[QUEUE_LOCAL]);
+    sched_clear(&ix->schedule[QUEUE_REMOTE]);
     free(ix);
 }
 
@@ -306,21 +308,22 @@ static void put_text(struct queue_message *m, size_t *at, struct slice s)
 
 /* The part of that target: the one with its domain, or a new one. */
 static bool find_part(struct queue_index *ix, struct queue_message *m,
-                      struct queue_target *t, struct slice address)
+                      struct queue_target *t, const struct spool_recipient *r)
 {
-    struct queue_domain *d = domain_ref(ix, address);
+    bool remote = r->kind == SPOOL_REMOTE;
+    struct queue_domain *d = domain_ref(ix, r->target);
     if (d == NULL) {
         return false;
     }
     for (uint16_t i = 0; i < m->part_n; i++) {
-        if (m->part[i].domain == d) {
+        if (m->part[i].domain == d && m->part[i].remote == remote) {
             d->refs--;
             t->part = i;
             return true;
         }
     }
     struct queue_part *part = &m->part[m->part_n];
-    *part = (struct queue_part){.message = m, .domain = d};
+    *part = (struct queue_part){.message = m, .domain = d, .remote = remote};
     sched_unit_init(&part->unit, lane_of(ix, m, d));
     t->part = m->part_n++;
     return true;
@@ -363,7 +366,6 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
         t->next_ms = m->arrival_ms;
         t->tried = m->replayed;
         t->same = slice_eq(r.given, r.target);
-        t->no_route = r.kind != SPOOL_LOCAL;
         t->text = (uint32_t)at;
         t->given_len = (uint16_t)r.given.len;
         t->address_len = (uint16_t)r.target.len;
@@ -371,7 +373,7 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
         if (!t->same) {
             put_text(m, &at, r.target);
         }
-        if (!find_part(ix, m, t, r.target)) {
+        if (!find_part(ix, m, t, &r)) {
             return false;
         }
     }
@@ -393,6 +395,19 @@ static void shrink_parts(struct queue_message *m)
     for (uint16_t i = 0; i < m->part_n; i++) {
         list_init(&parts[i].unit.node);
     }
+}
+
+/* In both, for a part's way costs more to count than its slot. */
+static bool reserve(struct queue_index *ix, uint32_t n)
+{
+    if (!sched_reserve(&ix->schedule[QUEUE_LOCAL], n)) {
+        return false;
+    }
+    if (!sched_reserve(&ix->schedule[QUEUE_REMOTE], n)) {
+        sched_release(&ix->schedule[QUEUE_LOCAL], n);
+        return false;
+    }
+    return true;
 }
 
 static struct queue_message *build(struct queue_index *ix, const struct spool_entry *e,
@@ -419,7 +434,7 @@ static struct queue_message *build(struct queue_index *ix, const struct spool_en
     m->text = (unsigned char *)m + head;
     list_init(&m->node);
     bool ok = fill(ix, m, e->envelope);
-    if (!ok || !sched_reserve(&ix->schedule, m->part_n)) {
+    if (!ok || !reserve(ix, m->part_n)) {
         for (uint16_t i = 0; i < m->part_n; i++) {
             domain_unref(ix, m->part[i].domain);
         }
@@ -439,11 +454,6 @@ static void count_in(struct queue_index *ix, struct queue_message *m)
         struct queue_target *t = &m->target[i];
         ix->target_n[QUEUE_pending]++;
         m->part[t->part].domain->target_n[QUEUE_pending]++;
-        if (t->no_route) {
-            queue_set_state(ix, m, i, QUEUE_held);
-            note_set(ix, t, SLICE(""), SLICE(TEXT_NO_ROUTE));
-            queue_tell(ix, m, i, QUEUE_NO_ROUTE);
-        }
     }
 }
 
@@ -491,9 +501,6 @@ static void replay_one(struct queue_index *ix, struct queue_message *m, uint16_t
         queue_set_state(ix, m, number, QUEUE_done);
         return;
     case SPOOL_PENDING:
-        if (t->no_route) {
-            return;
-        }
         t->next_ms = s->next_ms;
         queue_set_state(ix, m, number, QUEUE_pending);
         break;
@@ -654,8 +661,6 @@ static void do_one(struct queue_index *ix, struct queue_message *m, uint16_t num
         if (running && t->asked == ASKED_HOLD) {
             t->asked = ASKED_NOTHING;
             did->changed++;
-        } else if (held && t->no_route) {
-            did->held++;
         } else if (held) {
             t->next_ms = now_ms;
             queue_set_state(ix, m, number, QUEUE_pending);

@@ -5,7 +5,7 @@
  *         states of a target", has them in a table. In short: pending, running (in a job of
  *         one worker), held (until a command), done. A message whose targets are all done
  *         leaves the index.
- * Jobs    one message, one destination domain, up to JOB_TARGETS_MAX targets that are due;
+ * Jobs    one message, one destination domain, one way (local or remote), up to JOB_TARGETS_MAX targets that are due;
  *         never two jobs for one target at once. A worker has at most rules.in_flight_max
  *         targets (one job may pass that bound); the one with the fewest gets the next job.
  * Fair    by (sender, destination domain), queue/schedule.h.
@@ -50,16 +50,19 @@ enum queue_what {
     QUEUE_FAILED,        /* held: refused for good */
     QUEUE_EXPIRED,       /* held: deferred again, and too old */
     QUEUE_HOLD,          /* held: by command */
-    QUEUE_NO_ROUTE,      /* held: nothing here delivers to such a target */
     QUEUE_RELEASE,       /* pending: by command */
     QUEUE_REMOVE,        /* done: by command */
 };
+
+/* Local delivery never waits for what goes to other servers: each has its own schedule, and its
+ * own room in each worker. */
+enum queue_way { QUEUE_LOCAL = 0, QUEUE_REMOTE, QUEUE_WAYS };
 
 struct queue_rules {
     uint64_t retry_ms[QUEUE_RETRIES_MAX]; /* waits; the last one repeats */
     unsigned retry_n;                     /* at least 1 */
     uint64_t expire_ms;                   /* age */
-    unsigned in_flight_max;               /* targets per worker */
+    unsigned in_flight_max[2]; /* targets per worker, by enum queue_way */
 };
 
 struct queue_domain {                     /* interned; lives while a message names it */
@@ -86,13 +89,13 @@ struct queue_target {
     uint8_t crashed : 2; /* workers that went away with it in a row */
     bool tried : 1;      /* may have been handed to a delivery before */
     bool same : 1;       /* address is given, and not stored */
-    bool no_route : 1;   /* not local */
 };
 
 struct queue_part { /* what goes to one domain of one message */
     struct sched_unit unit;
     struct queue_message *message;
     struct queue_domain *domain;
+    bool remote; /* to another server */
 };
 
 struct queue_message {
@@ -160,6 +163,7 @@ struct queue_pick {
     const uint16_t *number; /* n targets; good until the job ends */
     uint16_t n;
     bool repeated; /* one of them may have been handed out before */
+    bool remote;
 };
 /* The next job; its targets are RUNNING. False: nothing is due, or no worker has room. */
 MUST_USE bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out);

@@ -21,7 +21,7 @@ struct queue_run {    /* a job in flight */
 
 struct queue_worker {
     struct list runs;
-    unsigned targets; /* in its jobs */
+    unsigned targets[QUEUE_WAYS]; /* in its jobs */
     bool up;
 };
 
@@ -31,7 +31,7 @@ struct queue_index {
     void *arg;
     struct list messages, cursors;
     struct map by_id, by_domain, by_job;
-    struct schedule schedule;
+    struct schedule schedule[QUEUE_WAYS];
     struct queue_worker worker[QUEUE_WORKERS_MAX];
     unsigned worker_n;            /* none is up from here on */
     struct queue_note *last_note; /* the newest: many targets share one */

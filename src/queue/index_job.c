@@ -1,4 +1,5 @@
 /* queue/index_job.c - see index.h: who delivers what. */
+#include "base/hash.h"
 #include "base/log.h"
 #include "queue/index_impl.h"
 
@@ -31,7 +32,7 @@ static void run_end(struct queue_index *ix, struct queue_run *run, uint64_t now_
     }
     (void)map_take(&ix->by_job, map_key_u64(&run->id));
     list_remove(&run->node);
-    ix->worker[run->worker].targets -= run->n;
+    ix->worker[run->worker].targets[m->part[run->part].remote] -= run->n;
     queue_reschedule(ix, &m->part[run->part], now_ms);
     free(run);
     (void)queue_finish(ix, m);
@@ -64,20 +65,40 @@ void queue_worker_down(struct queue_index *ix, unsigned worker, uint64_t now_ms)
         run_end(ix, LIST_ITEM(w->runs.next, struct queue_run, node), now_ms,
                 left_by_crash);
     }
-    BUG_ON(w->targets != 0);
+    BUG_ON(w->targets[QUEUE_LOCAL] != 0 || w->targets[QUEUE_REMOTE] != 0);
 }
 
-static struct queue_worker *least_busy(struct queue_index *ix)
+static const struct queue_worker *least_busy(const struct queue_index *ix, enum queue_way way)
 {
-    struct queue_worker *best = NULL;
+    const struct queue_worker *best = NULL;
     for (unsigned i = 0; i < ix->worker_n; i++) {
-        struct queue_worker *w = &ix->worker[i];
-        if (w->up && w->targets < ix->rules.in_flight_max &&
-            (best == NULL || w->targets < best->targets)) {
+        const struct queue_worker *w = &ix->worker[i];
+        if (w->up && w->targets[way] < ix->rules.in_flight_max[way] &&
+            (best == NULL || w->targets[way] < best->targets[way])) {
             best = w;
         }
     }
     return best;
+}
+
+static bool any_worker(const struct queue_index *ix)
+{
+    for (unsigned i = 0; i < ix->worker_n; i++) {
+        if (ix->worker[i].up) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A domain goes to the same worker while that has room: what it knows of the domain's hosts, and its
+ * connections to them, are its own. */
+static struct queue_worker *usual_worker(struct queue_index *ix, const struct queue_domain *d,
+                                         struct queue_worker *otherwise)
+{
+    struct slice name = {d->name, d->name_len};
+    struct queue_worker *w = &ix->worker[hash_octets(ix->lane_key, name) % ix->worker_n];
+    return w->up && w->targets[QUEUE_REMOTE] < ix->rules.in_flight_max[QUEUE_REMOTE] ? w : otherwise;
 }
 
 /* The part's targets that are due, as many as one job may have. */
@@ -123,11 +144,14 @@ static struct queue_run *run_new(struct queue_index *ix, struct queue_part *part
     return run;
 }
 
-bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
+static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
+                 struct queue_pick *out)
 {
     uint16_t number[JOB_TARGETS_MAX];
-    struct queue_worker *w = least_busy(ix);
-    struct sched_unit *unit = w == NULL ? NULL : sched_next(&ix->schedule, now_ms);
+    struct schedule *schedule = &ix->schedule[way];
+    const struct queue_worker *room = least_busy(ix, way);
+    struct queue_worker *w = room == NULL ? NULL : &ix->worker[room - ix->worker];
+    struct sched_unit *unit = w == NULL ? NULL : sched_next(schedule, now_ms);
     if (unit == NULL) {
         return false;
     }
@@ -143,11 +167,13 @@ bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
     if (run == NULL) {
         return false;
     }
+    w = way == QUEUE_REMOTE ? usual_worker(ix, part->domain, w) : w;
     *out = (struct queue_pick){.job = run->id,
                                .segment = run->segment,
                                .message = m,
                                .number = run->number,
-                               .n = n};
+                               .n = n,
+                               .remote = part->remote};
     for (uint16_t i = 0; i < n; i++) {
         struct queue_target *t = &m->target[number[i]];
         out->repeated = out->repeated || t->tried;
@@ -156,10 +182,15 @@ bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
     }
     run->worker = out->worker = (unsigned)(w - ix->worker);
     list_append(&w->runs, &run->node);
-    w->targets += n;
-    sched_charge(&ix->schedule, unit, n);
+    w->targets[way] += n;
+    sched_charge(schedule, unit, n);
     queue_reschedule(ix, part, now_ms);
     return true;
+}
+
+bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
+{
+    return take(ix, QUEUE_LOCAL, now_ms, out) || take(ix, QUEUE_REMOTE, now_ms, out);
 }
 
 bool queue_job_segment(const struct queue_index *ix, uint64_t job, unsigned worker,
@@ -210,7 +241,14 @@ void queue_give_back(struct queue_index *ix, uint64_t job, uint64_t now_ms)
 
 uint64_t queue_when(const struct queue_index *ix)
 {
-    return sched_when(&ix->schedule);
+    uint64_t when = UINT64_MAX;
+    for (unsigned way = 0; way < QUEUE_WAYS; way++) {
+        uint64_t next = sched_when(&ix->schedule[way]);
+        /* What is due while there is no room waits for the end of a job, not for a time. */
+        bool room = !any_worker(ix) || least_busy(ix, (enum queue_way)way) != NULL;
+        when = next < when && (next > 0 || room) ? next : when;
+    }
+    return when;
 }
 
 uint64_t queue_in_flight(const struct queue_index *ix)

@@ -16,7 +16,7 @@ static const struct queue_rules rules = {
     .retry_ms = {MIN, 5 * MIN, 15 * MIN},
     .retry_n = 3,
     .expire_ms = 120 * MIN,
-    .in_flight_max = FLIGHT,
+    .in_flight_max = {FLIGHT, FLIGHT},
 };
 
 /* What the callbacks saw. */
@@ -388,20 +388,32 @@ static void test_commands(void **state)
     }
 }
 
-static void test_no_route(void **state)
+/* What goes to other servers fills its own room only, and a domain stays with its worker. */
+static void test_ways(void **state)
 {
     (void)state;
     struct queue_index *ix = fresh();
-    struct queue_did did = {0};
-    assert_int_equal(add(ix, (struct mail){1, "s@x.test", "d.test", 1, 0, SPOOL_REMOTE}),
-                     0);
-    struct queue_message *m = queue_find(ix, (struct message_id){1, 1});
-    assert_int_equal(m->target[0].state, QUEUE_held);
-    assert_int_equal(seen.what[QUEUE_NO_ROUTE], 1);
-    queue_do(ix, m, QUEUE_DO_RELEASE, NULL, 0, &did);
-    assert_int_equal(m->target[0].state, QUEUE_held);
-    queue_do(ix, m, QUEUE_DO_REMOVE, NULL, 0, &did);
-    assert_null(find(ix, 1));
+    struct queue_pick pick = {0};
+    unsigned remote = 0;
+    unsigned worker = 0;
+    queue_worker_up(ix, 0);
+    queue_worker_up(ix, 1);
+    for (uint64_t i = 1; i <= 2 * FLIGHT + 3; i++) {
+        assert_int_equal(add(ix, (struct mail){i, "s@x.test", "far.test", 1, 0, SPOOL_REMOTE}), 0);
+    }
+    while (queue_take(ix, 0, &pick)) {
+        assert_true(pick.remote);
+        worker = remote == 0 ? pick.worker : worker;
+        assert_true(remote >= FLIGHT || pick.worker == worker);
+        remote++;
+    }
+    assert_int_equal(remote, 2 * FLIGHT);
+    assert_true(queue_when(ix) == UINT64_MAX); /* it waits for room */
+    assert_int_equal(add(ix, (struct mail){99, "s@x.test", "far.test", 1, 0, SPOOL_LOCAL}), 0);
+    assert_int_equal(queue_when(ix), 0);
+    assert_true(queue_take(ix, 0, &pick));
+    assert_false(pick.remote);
+    assert_true(queue_validate(ix));
     queue_free(&ix);
 }
 
@@ -735,7 +747,7 @@ int main(void)
         cmocka_unit_test(test_add),        cmocka_unit_test(test_add_malformed),
         cmocka_unit_test(test_delivered),  cmocka_unit_test(test_retry_waits),
         cmocka_unit_test(test_hold_until), cmocka_unit_test(test_failed_is_held),
-        cmocka_unit_test(test_commands),   cmocka_unit_test(test_no_route),
+        cmocka_unit_test(test_commands),   cmocka_unit_test(test_ways),
         cmocka_unit_test(test_replay),     cmocka_unit_test(test_worker_down),
         cmocka_unit_test(test_fair),       cmocka_unit_test(test_notes_shared),
         cmocka_unit_test(test_cursor),     cmocka_unit_test(test_stats),

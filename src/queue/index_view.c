@@ -184,10 +184,10 @@ static bool runs_valid(const struct queue_index *ix)
     uint64_t running = 0, jobs = 0;
     for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++) {
         const struct queue_worker *w = &ix->worker[i];
-        unsigned targets = 0;
+        unsigned targets[QUEUE_WAYS] = {0};
         for (struct list *at = w->runs.next; at != &w->runs; at = at->next, jobs++) {
             const struct queue_run *run = LIST_ITEM(at, struct queue_run, node);
-            targets += run->n;
+            targets[run->message->part[run->part].remote] += run->n;
             for (uint16_t k = 0; k < run->n; k++) {
                 uint16_t number = run->number[k];
                 if (number == NUMBER_TOLD) {
@@ -199,8 +199,10 @@ static bool runs_valid(const struct queue_index *ix)
                 }
             }
         }
-        if (targets != w->targets || (targets > 0 && !w->up)) {
-            return false;
+        for (unsigned way = 0; way < QUEUE_WAYS; way++) {
+            if (targets[way] != w->targets[way] || (targets[way] > 0 && !w->up)) {
+                return false;
+            }
         }
     }
     return running == ix->target_n[QUEUE_running] && jobs == ix->by_job.n;
@@ -230,7 +232,8 @@ bool queue_validate(const struct queue_index *ix)
         }
     }
     if (tally.messages != ix->message_n || tally.messages != ix->by_id.n ||
-        tally.octets != ix->octets || tally.parts != ix->schedule.reserved) {
+        tally.octets != ix->octets || tally.parts != ix->schedule[QUEUE_LOCAL].reserved ||
+        tally.parts != ix->schedule[QUEUE_REMOTE].reserved) {
         return false;
     }
     map_each(&ix->by_domain, add_domain, &tally);
@@ -239,5 +242,6 @@ bool queue_validate(const struct queue_index *ix)
             return false;
         }
     }
-    return sched_validate(&ix->schedule) && runs_valid(ix);
+    return sched_validate(&ix->schedule[QUEUE_LOCAL]) &&
+           sched_validate(&ix->schedule[QUEUE_REMOTE]) && runs_valid(ix);
 }

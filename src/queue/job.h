@@ -3,7 +3,7 @@
  * JOB      u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
  *          length; u32 envelope length; u32 head length; u64 arrival ms; text sender; u8
  *          service; u8 flags; u16 target count; per target: u16 number in the envelope, text
- *          given, text address. All targets of one job go the same way (local). The segment
+ *          given, text address. All targets of one job go the same way: local, or (JOB_REMOTE) to one domain elsewhere. The segment
  *          was opened by SEGMENT_OPEN.
  *          flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its targets
  *          may have been handed to a delivery before (attempts > 0, found by replay at start,
@@ -27,6 +27,7 @@ enum job_flags {
     JOB_8BITMIME = 1, /* as in enum spool_envelope_flags */
     JOB_SMTPUTF8 = 2,
     JOB_REPEATED = 4,
+    JOB_REMOTE = 8, /* its targets are on other servers */
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 

@@ -59,7 +59,7 @@ void spool_store_done(struct spool_store *s, struct message_id id)
 }
 
 static const struct queue_rules rules = {
-    .retry_ms = {1000}, .retry_n = 1, .expire_ms = 100000, .in_flight_max = 100};
+    .retry_ms = {1000}, .retry_n = 1, .expire_ms = 100000, .in_flight_max = {100, 100}};
 static struct queue_ledger ledger;
 static struct queue_index *ix;
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 static const struct queue_rules rules = {
-    .retry_ms = {1000}, .retry_n = 1, .expire_ms = 100000, .in_flight_max = 100};
+    .retry_ms = {1000}, .retry_n = 1, .expire_ms = 100000, .in_flight_max = {100, 100}};
 static struct queue_index *ix;
 
 static void on_changed(void *arg, const struct queue_message *m, uint16_t number,

@@ -17,7 +17,6 @@ static const struct {
     [QUEUE_FAILED] = {TRACE_failed, "failed", LOG_WARN, ADVICE},
     [QUEUE_EXPIRED] = {TRACE_failed, "expired", LOG_WARN, ADVICE},
     [QUEUE_HOLD] = {TRACE_held, "held", LOG_INFO, NULL},
-    [QUEUE_NO_ROUTE] = {TRACE_held, "held", LOG_WARN, ADVICE},
     [QUEUE_RELEASE] = {TRACE_released, "released", LOG_INFO, NULL},
     [QUEUE_REMOVE] = {TRACE_removed, "removed", LOG_INFO, NULL},
 };
