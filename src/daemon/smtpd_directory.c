@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "directory/name.h"
 
+#include <string.h>
+
 /* An address as the directory knows it: local part unquoted, domain in lower case. */
 struct lookup {
     unsigned char local_octets[SMTP_LOCAL_MAX], domain_octets[SMTP_DOMAIN_MAX];
@@ -195,13 +197,35 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload)
 
 /* --- RCPT --- */
 
+/* The recipient that is asked about, its domain in lower case and as A-labels. */
+static bool remote_address(struct client *c, struct slice *out)
+{
+    const struct smtp_path *path = &asked(c)->path;
+    struct lookup l;
+    lookup_of(path, &l);
+    size_t len = path->local.len + 1 + l.domain.len;
+    unsigned char *octets = arena_alloc(smtp_session_arena(c->session), len);
+    if (octets == NULL) {
+        return false;
+    }
+    memcpy(octets, path->local.ptr, path->local.len);
+    octets[path->local.len] = '@';
+    memcpy(octets + path->local.len + 1, l.domain.ptr, l.domain.len);
+    *out = (struct slice){octets, len};
+    return true;
+}
+
 /* Keeps the answer's targets for the envelope. NULL: no room. */
 static struct mail_targets *keep_targets(struct client *c, struct dir_answer *a)
 {
     struct arena *arena = smtp_session_arena(c->session);
     struct mail_targets *t =
-        arena_alloc(arena, sizeof *t + a->target_n * sizeof t->target[0]);
+        arena_alloc(arena, sizeof *t + (a->target_n + 1U) * sizeof t->target[0]);
     struct dir_target target = {0};
+    if (t != NULL && a->status == DIR_NO_DOMAIN) { /* another server's */
+        t->target[t->n].kind = SPOOL_REMOTE;
+        return remote_address(c, &t->target[t->n++].address) ? t : NULL;
+    }
     while (t != NULL && dir_answer_target(a, &target)) {
         t->target[t->n].kind = target.kind;
         if (!arena_dup(arena, target.address, &t->target[t->n++].address)) {

@@ -36,6 +36,17 @@ def own_address():
     return f"127.{64 + n // 62500 % 64}.{n // 250 % 250 + 1}.{n % 250 + 1}"
 
 
+_peers = 0
+
+
+def peer_address():
+    """The same, for what stands in for other hosts: 16 of them a process."""
+    global _peers
+    _peers += 1
+    n = os.getpid() * 16 + _peers % 16
+    return f"127.{128 + n // 62500 % 64}.{n // 250 % 250 + 1}.{n % 250 + 1}"
+
+
 def wait_until(what, true, seconds=TIMEOUT):
     end = time.monotonic() + seconds
     while not true():

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""Mail to other servers: found in the DNS (NSD), sent by SMTP to a second server of ours and to one that
+misbehaves as the test says.
+
+server_remote.py POSTERN
+"""
+import json
+import pathlib
+import re
+import socket
+import ssl
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import nsd  # noqa: E402
+from server import PORTS, SKIPPED, Failed, Server, certificate_files, peer_address, wait_until  # noqa: E402
+
+MESSAGE = b"From: ann@acme.test\r\nSubject: hello\r\n\r\n.dot\r\n\r\ntext\r\n"
+
+
+class Peer:
+    """An SMTP server that answers as told: verb -> reply ("." is the end of the message; None: says
+    nothing; "close": hangs up). Keeps what it heard."""
+
+    def __init__(self, answers=None, keywords=(), context=None):
+        self.host = peer_address()
+        self.answers = answers or {}
+        self.keywords = keywords
+        self.context = context
+        self.heard, self.mails, self.sessions = [], [], 0
+        self.listener = socket.create_server((self.host, PORTS["mx"]))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sessions += 1
+            threading.Thread(target=self.session, args=(sock,), daemon=True).start()
+
+    def session(self, sock):
+        sock.settimeout(20)
+        try:
+            self.talk(sock)
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            sock.close()
+
+    def say(self, sock, verb, usual):
+        answer = self.answers.get(verb, usual)
+        if answer == "close":
+            raise OSError
+        if answer is not None:
+            sock.sendall(answer.encode() + b"\r\n")
+        return answer
+
+    def talk(self, sock):
+        file = sock.makefile("rb")
+        self.say(sock, "greeting", "220 peer.test ESMTP")
+        while line := file.readline():
+            self.heard.append(line.decode().strip())
+            verb = line.split(b" ")[0].split(b":")[0].strip().upper().decode()
+            if verb == "EHLO":
+                lines = ["peer.test", *self.keywords, *(["STARTTLS"] if self.context else [])]
+                self.say(sock, verb, "\r\n".join(f"250{'-' if i + 1 < len(lines) else ' '}{text}"
+                                                 for i, text in enumerate(lines)))
+            elif verb == "STARTTLS":
+                self.say(sock, verb, "220 go")
+                sock = self.context.wrap_socket(sock, server_side=True)
+                file = sock.makefile("rb")
+            elif verb == "DATA":
+                if (self.say(sock, verb, "354 go") or "").startswith("354"):
+                    self.mails.append(self.body(file))
+                    self.say(sock, ".", "250 taken")
+            elif verb == "BDAT":
+                self.mails.append(file.read(int(line.split()[1])))
+                self.say(sock, ".", "250 taken")
+            elif verb == "RCPT":
+                address = re.search(rb"<(.*)>", line).group(1).decode()
+                self.say(sock, address if address in self.answers else verb, "250 ok")
+            elif verb == "QUIT":
+                self.say(sock, verb, "221 bye")
+                return
+            else:
+                self.say(sock, verb, "250 ok")
+
+    @staticmethod
+    def body(file):
+        lines = []
+        while (line := file.readline()) not in (b".\r\n", b""):
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return b"".join(lines)
+
+    def stop(self):
+        self.listener.close()
+
+
+class Play:
+    def __init__(self, postern):
+        self.postern = postern
+        self.server = Server(postern, listeners=["relay"], settings=[
+            f"delivery.smtp-port = {PORTS['mx']}", 'delivery.connect-time = "2 s"',
+            'dns.timeout = "2 s"', 'queue.retry = {"1 s"}'])
+        self.zone, self.peers = [], []
+
+    def peer(self, domain, *args, **kwargs):
+        peer = Peer(*args, **kwargs)
+        self.peers.append(peer)
+        self.zone += [f"{domain}. MX 10 mx.{domain}.", f"mx.{domain}. A {peer.host}"]
+        return peer
+
+    def start(self):
+        self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, self.zone, ["broken.test."])
+        self.server.run("relay", "add", "acme", "--network", "127.0.0.0/8", "--domain", "acme.test")
+        self.server.start()
+
+    def send(self, *rcpts, message=MESSAGE, parameters=""):
+        c = self.server.connect("relay")
+        c.hello()
+        reply = c.message(message, *rcpts, sender="ann@acme.test", parameters=parameters)
+        c.do("QUIT", 221)
+        return str(reply)
+
+    def queued(self):
+        out = self.server.run("queue", "list", "--json").strip()
+        return [json.loads(line) for line in out.splitlines() if line.strip() not in ("", "[]")]
+
+    def logged(self, pattern):
+        wait_until(lambda: f"not in the log: {pattern}\n" + self.server.log()[-3000:],
+                   lambda: re.search(pattern, self.server.log()))
+        return re.search(pattern, self.server.log())
+
+    def stop(self):
+        for peer in self.peers:
+            peer.stop()
+        try:
+            self.server.stop()
+        finally:
+            self.dns.stop()
+
+
+def check(true, what):
+    if not true:
+        raise Failed(what)
+
+
+def test_replies(postern):
+    """What peers answer, and what is made of it."""
+    p = Play(postern)
+    plain = p.peer("plain.test")
+    chunking = p.peer("chunking.test", keywords=["CHUNKING", "PIPELINING", "SIZE 100000"])
+    some = p.peer("some.test", {"no@some.test": "550 5.1.1 nobody of that name"}, keywords=["PIPELINING"])
+    later = p.peer("later.test", {"RCPT": "450 4.2.0 greylisted"})
+    closing = p.peer("closing.test", {".": "close"})
+    grumpy = p.peer("grumpy.test", {"greeting": "554 5.7.1 no mail from you"})
+    second = Peer()
+    p.peers.append(second)
+    nobody = peer_address()
+    p.zone += ["two.test. MX 10 mx1.two.test.", "two.test. MX 20 mx2.two.test.",
+               f"mx1.two.test. A {nobody}", f"mx2.two.test. A {second.host}",
+               "null.test. MX 0 .", "self.test. MX 10 mx.example.test.",
+               f"dead.test. A {nobody}"]
+    p.start()
+    try:
+        p.send("a@plain.test")
+        wait_until("plain.test got nothing", lambda: plain.mails)
+        check(plain.mails[0].endswith(MESSAGE), f"changed on its way: {plain.mails[0]}")
+        check(plain.mails[0].startswith(b"Received: from client.example"), "no Received field")
+        p.send("a@chunking.test")
+        wait_until("chunking.test got nothing", lambda: chunking.mails)
+        check(chunking.mails[0].endswith(MESSAGE), f"changed on its way: {chunking.mails[0]}")
+        p.send("yes@some.test", "no@some.test", "too@some.test")
+        wait_until("some.test got nothing", lambda: some.mails)
+        p.logged(r"event=failed .*to=no@some.test .*550 5\.1\.1 nobody of that name")
+        p.logged(r"event=delivered .*to=too@some.test .*where=mx.some.test\[")
+        p.send("a@two.test")
+        wait_until("two.test: the second host got nothing", lambda: second.mails)
+        for domain, words in (("later.test", "450 4.2.0 greylisted"), ("closing.test", "451 4.4.2"),
+                              ("null.test", "556 5.1.10"), ("self.test", "554 5.4.6"),
+                              ("nowhere.test", "550 5.1.2"), ("broken.test", "451 4.4.3"),
+                              ("dead.test", "451 4.4.1"), ("grumpy.test", "554 5.7.1")):
+            p.send(f"a@{domain}")
+            p.logged(rf"event=(deferred|failed) .*to=a@{domain} .*{re.escape(words)}")
+        check(later.sessions >= 1 and closing.sessions >= 1 and grumpy.sessions >= 1, "not asked")
+        # A dead site rests: what follows is deferred without a connection.
+        p.logged(r"event=site-rests .*dead.test")
+        p.send("b@dead.test")
+        p.logged(r"event=deferred .*to=b@dead.test .*451 4\.4\.1")
+    finally:
+        p.stop()
+
+
+def test_reuse(postern):
+    """Many mails, few connections; targets that a server does not take at once go with the next mail."""
+    p = Play(postern)
+    peer = p.peer("many.test", keywords=["PIPELINING", "LIMITS RCPTMAX=3"])
+    p.start()
+    try:
+        p.send(*(f"u{i}@many.test" for i in range(10)))
+        for i in range(20):
+            p.send(f"v{i}@many.test")
+        wait_until(lambda: f"{len(peer.mails)} mails", lambda: len(peer.mails) >= 24)
+        p.server.settle()
+        rcpts = sorted(re.search("<(.*)>", line).group(1) for line in peer.heard if line.startswith("RCPT"))
+        check(rcpts == sorted([f"u{i}@many.test" for i in range(10)] + [f"v{i}@many.test" for i in range(20)]),
+              f"recipients: {rcpts}")
+        check(len(peer.mails) == 24, f"{len(peer.mails)} mails")
+        check(peer.sessions <= 5, f"{peer.sessions} connections for 24 mails")
+    finally:
+        p.stop()
+
+
+def test_tls(postern):
+    """TLS where it is offered; in clear when its handshake fails; DSN parameters go on."""
+    p = Play(postern)
+    certificate, key = certificate_files(p.server.dir, stem="peer")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.load_cert_chain(certificate, key)
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.set_ciphers("NULL-SHA256:@SECLEVEL=0")  # nothing that we would speak
+    good = p.peer("good.test", keywords=["DSN", "PIPELINING"], context=context)
+    bad = p.peer("bad.test", context=old)
+    p.start()
+    try:
+        c = p.server.connect("relay")
+        c.hello()
+        c.do("MAIL FROM:<ann@acme.test> RET=HDRS ENVID=QQ7", 250)
+        c.do("RCPT TO:<a@good.test> NOTIFY=FAILURE ORCPT=rfc822;x@y.test", 250)
+        c.do("DATA", 354)
+        c.send(MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        c.expect(250)
+        wait_until("good.test got nothing", lambda: good.mails)
+        check("STARTTLS" in good.heard and good.heard.count("EHLO mx.example.test") == 2, f"{good.heard}")
+        check("MAIL FROM:<ann@acme.test> RET=HDRS ENVID=QQ7" in good.heard, f"{good.heard}")
+        check("RCPT TO:<a@good.test> NOTIFY=FAILURE ORCPT=rfc822;x@y.test" in good.heard, f"{good.heard}")
+        p.send("a@bad.test")
+        wait_until("bad.test got nothing", lambda: bad.mails)
+        check("STARTTLS" in bad.heard and bad.sessions == 2, f"{bad.sessions}: {bad.heard}")
+    finally:
+        p.stop()
+
+
+def test_two_of_ours(postern):
+    """From one server of ours to another, with a message that is large."""
+    p = Play(postern)
+    other = Server(postern)
+    p.zone += ["example.test. MX 10 mx.there.test.", f"mx.there.test. A {other.host}"]
+    other.add_users("bob@example.test")
+    other.start()
+    p.start()
+    try:
+        large = MESSAGE + b"".join(b"%d line of a large message\r\n.\r\n" % i for i in range(100000))
+        p.send("bob@example.test", message=large)
+        stored = other.messages("bob@example.test", 1)[0].replace(b"\n", b"\r\n")
+        check(stored.endswith(large), "not what was sent")
+        check(b"with ESMTPS" in stored, "not over TLS")
+        p.send("nobody@example.test")
+        p.logged(r"event=failed .*to=nobody@example.test .*550 5\.1\.1")
+    finally:
+        p.stop()
+        other.stop()
+
+
+def main():
+    if nsd.program() is None:
+        print("skipped: NSD is not installed")
+        return SKIPPED
+    for test in (test_replies, test_reuse, test_tls, test_two_of_ours):
+        try:
+            test(sys.argv[1])
+        except Failed as failed:
+            print(f"{test.__name__}: {failed}")
+            return 1
+        print(f"{test.__name__}: ok")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
