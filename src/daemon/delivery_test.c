@@ -98,6 +98,10 @@ static int setup(void **state)
     f->ctx = (struct role_ctx){.role = ROLE_delivery, .config = &f->config};
     f->ctx.base = event_base_new();
     assert_non_null(f->ctx.base);
+    f->config.dns_timeout = f->config.dns_budget = 1000;
+    f->config.dns_questions = 100;
+    f->config.dns_cache_size = 1024 * 1024;
+    assert_null(delivery_ops.prepare(&f->ctx));
     assert_null(delivery_ops.open(&f->ctx));
     delivery_ops.start(&f->ctx);
     connect_queue(f);
