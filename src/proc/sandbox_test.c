@@ -479,7 +479,7 @@ static const struct {
     {"executable memory", ALL, make_executable, KILLED},
     {"setuid", ALL, become_root, KILLED},
     {"io_uring", ALL, use_io_uring, KILLED},
-    {"bind", ALL & ~SMT, bind_port, KILLED},
+    {"bind", ALL & ~SMT & ~DEL, bind_port, KILLED},
     {"listen", ALL, listen_on, KILLED},
     {"setrlimit", ALL, raise_limit, KILLED},
     {"symlink", ALL, link_symbolically, KILLED},
@@ -566,8 +566,9 @@ static void test_dns(void **state)
     if (test_sandbox_off() || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 4) {
         skip();
     }
-    assert_true(test_configure(&place, "dns { forward = {\"127.0.0.1@5\"} stub-zones = "
-                                       "{\"example.test 127.0.0.1@6\"} }"));
+    assert_true(test_configure(
+        &place, "dns { forward = {\"127.0.0.1@5\"} stub-zones = "
+                "{\"example.test 127.0.0.1@6\"} } delivery { smtp-port = 7 }"));
     for (int way = geteuid() == 0 ? AS_ROOT : WITHOUT_ROOT; way < WAYS; way++) {
         expect("DNS", ROLE_smtpd, way, connect_dns_only, FINE);
         expect("DNS", ROLE_delivery, way, connect_dns_only, FINE);
