@@ -32,7 +32,7 @@ MAY = {
     "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
     "delivery": ["base", "config", "dns", "net", "resolver", "smtp", "queue", "spool", "tls"],
-    "check": PURE + ["config", "content", "directory", "spool"],
+    "check": PURE + ["config", "content", "directory", "rate", "spool"],
     "daemon": PURE + MIDDLE + ["check", "sasl"],
     "cmd": PURE + MIDDLE + ["daemon", "sasl", "postern"],
 }

@@ -1,6 +1,11 @@
 /* check/check.c - see check.h */
 #include "check/check.h"
 
+#include "check/mode.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
 #define MODE_OF(field) offsetof(struct config, field)
 enum {
     MX = 1U << SERVICE_MX,
@@ -22,6 +27,7 @@ static const struct check checks[] = {
     {"allowed-network", CHECK_RCPT,    MX,    0, check_allowed_network},
     {"rcpt-tls",        CHECK_RCPT,    MX,    0, check_rcpt_tls},
     {"push-recipients", CHECK_RCPT,    PUSH,  0, check_push_recipients},
+    {"rcpt-domain",     CHECK_RCPT,    SUBMISSION | RELAY, MODE_OF(checks_rcpt_domain), check_rcpt_domain},
     {"mailbox",         CHECK_RCPT,    ALL,   0, check_mailbox},
     {"one-domain",      CHECK_RCPT,    MX,    0, check_one_domain},
     {"policies",        CHECK_RCPT,    MX,    0, check_policies},
@@ -42,40 +48,87 @@ static const struct check checks[] = {
     {"structure",       CHECK_MESSAGE, MAIL,  MODE_OF(checks_structure), check_structure},
     {"attachments",     CHECK_MESSAGE, MX,    MODE_OF(checks_attachments), check_attachments},
     {"content-security", CHECK_MESSAGE, MAIL,  MODE_OF(checks_content_security), check_content_security},
+    {"ptr",             CHECK_MESSAGE, MX,    MODE_OF(checks_ptr), check_ptr},
 };
 /* clang-format on */
 
-static enum config_mode mode_of(const struct check *c, const struct config *config)
+static const struct {
+    unsigned services;
+    void (*prepare)(const struct check_facts *f);
+} prepares[] = {
+    {MX, prepare_ptr},
+};
+
+static enum config_mode configured_mode(const struct check *c,
+                                        const struct config *config)
 {
     const void *mode = (const unsigned char *)config + c->mode;
     return c->mode == 0 ? CHECK_REJECT : (enum config_mode) * (const int *)mode;
 }
 
-bool check_run(enum check_stage stage, const struct check_facts *f,
-               struct check_verdict *out,
-               void (*seen)(void *arg, const struct check *c,
-                            const struct check_verdict *v),
-               void *arg)
+static void verdict_reset(struct check_verdict *v)
 {
-    out->reply = REPLY_NONE;
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        const struct check *c = &checks[i];
+    fields_reset(&v->evidence);
+    v->reply = v->slow = v->cut = v->observed = REPLY_NONE;
+    v->key = SLICE("");
+    v->waits = false;
+    v->text_len = 0;
+}
+
+enum { CHECKS = sizeof checks / sizeof checks[0] };
+
+enum check_outcome check_run(enum check_stage stage, unsigned *at,
+                             const struct check_facts *f, struct check_verdict *out,
+                             void (*seen)(void *arg, const struct check *c,
+                                          const struct check_verdict *v),
+                             void *arg)
+{
+    verdict_reset(out);
+    for (; *at < CHECKS; ++*at) {
+        const struct check *c = &checks[*at];
         if (c->stage != stage || (c->services & 1U << f->service) == 0) {
             continue;
         }
-        out->mode = mode_of(c, f->config);
+        verdict_reset(out);
+        out->mode = mode_of(f, c->name, configured_mode(c, f->config));
         if (out->mode == CHECK_OFF) {
             continue;
         }
-        fields_reset(&out->evidence);
         c->run(f, out);
-        seen(arg, c, out);
-        if (out->reply != REPLY_NONE && out->mode != CHECK_OBSERVE) {
-            out->reply = out->mode == CHECK_DEFER ? REPLY_message_rejected_temporarily
-                                                  : out->reply;
-            return false;
+        if (out->waits) {
+            return CHECK_WAITS;
         }
-        out->reply = REPLY_NONE;
+        if (out->reply != REPLY_NONE) {
+            mode_apply(f, c->name, out);
+        }
+        seen(arg, c, out);
+        if (out->reply != REPLY_NONE) {
+            return CHECK_REFUSED;
+        }
     }
-    return true;
+    return CHECK_PASSED;
+}
+
+void check_prepare(const struct check_facts *f)
+{
+    for (unsigned i = 0; i < sizeof prepares / sizeof prepares[0]; i++) {
+        if ((prepares[i].services & 1U << f->service) != 0) {
+            prepares[i].prepare(f);
+        }
+    }
+}
+
+const char *check_text(struct check_verdict *v, const char *fmt, ...)
+{
+    char *text = v->text + v->text_len;
+    size_t room = sizeof v->text - v->text_len;
+    va_list args;
+    va_start(args, fmt);
+    int n = room > 1 ? vsnprintf(text, room, fmt, args) : -1;
+    va_end(args);
+    if (n < 0) {
+        return "";
+    }
+    v->text_len += (size_t)n < room ? (size_t)n + 1 : room;
+    return text;
 }

@@ -3,15 +3,21 @@
  * A check is one file in this folder: one function from facts to a verdict, the rows it may
  * give, the services and the stage it belongs to. check_run() takes them in the table's order
  * (cheapest first); the first that refuses ends the stage; all that ran are told to `seen`.
- * Mode    off: it does not run; observe: its refusal is told, and nothing more; defer: the sender
- *         is told to come again (message-rejected-temporarily); reject: its row.
- * Pure    facts in, verdict out: what had to be asked was asked before.
- * Own     evidence borrows from the facts. */
+ * Mode    a check says what it would refuse with; what becomes of that is its mode's business
+ *         (check/mode.h).
+ * Waiting a check that asks the DNS (facts->dns) and hears NULL sets out->waits and returns. The
+ *         stage then rests, and goes on with this check, from its beginning, when something is
+ *         known; checks that passed do not run again. So that it need not wait long, a function in the
+ *         table `prepares` asks early: whenever facts are added, and when answers come.
+ * Pure    facts in, verdict out; but what a check counts (facts->rates) it counts, so it does that
+ *         last, when it waits for nothing any more. prepare() counts nothing.
+ * Own     evidence borrows from the facts, from answers, or stands in the verdict (check_text()). */
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 #include "config/config.h"
 #include "content/inspect.h"
 #include "directory/mail.h"
+#include "dns/answer.h"
 #include "message/head.h"
 #include "message/line_scan.h"
 #include "reply/reply.h"
@@ -19,6 +25,8 @@
 #include "spool/writer.h"
 
 enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
+
+struct rate_table;
 
 /* What the domains of the recipients accepted so far demand of the transaction. */
 struct check_gathered {
@@ -37,9 +45,13 @@ struct check_facts {
     const struct ip *address;
     struct slice login; /* who logged in; empty: nobody */
     bool tls;
-    const char *busy;                      /* overloaded in this way; NULL: not */
-    enum spool_state spool;                /* worst of what writer and queue say */
-    uint64_t now_ms;                       /* wall */
+    const char *busy;       /* overloaded in this way; NULL: not */
+    enum spool_state spool; /* worst of what writer and queue say */
+    uint64_t now_ms;        /* wall */
+    const struct dns_source
+        *dns_session; /* for what is about the client: answers last as long as it */
+    const struct dns_source *dns; /* the transaction's; NULL before MAIL */
+    struct rate_table *rates;     /* what ladders count in; NULL: nothing is counted */
     const struct smtp_envelope *envelope;  /* mail, rcpt, message */
     const struct dir_mail *mail;           /* the same; NULL on mx, which does not ask */
     const struct smtp_path *rcpt;          /* rcpt */
@@ -54,11 +66,25 @@ struct check_facts {
     uint64_t size;                        /* message: octets */
 };
 
+enum { CHECK_TEXT_MAX = 2048 };
+
 struct check_verdict {
-    enum reply_id reply;   /* REPLY_NONE: pass */
-    enum config_mode mode; /* of the check */
+    /* By the check: the row for good, REPLY_NONE: pass; and where it has them, the rows for now:
+     * for who is slowed, and for who goes on all the same and is cut off. Then, by its mode: what
+     * is said, REPLY_NONE: nothing. */
+    enum reply_id reply, slow, cut;
+    struct slice key; /* whose breaches a ladder counts; empty: the client's address */
+    enum config_mode mode;  /* of the check, for these facts */
+    enum reply_id observed; /* said nothing, though there was a breach: what reply was */
+    bool waits;             /* for an answer; nothing else in here counts */
     struct fields evidence;
+    size_t text_len;
+    char text[CHECK_TEXT_MAX]; /* what check_text() made */
 };
+
+/* Words made for evidence, good as long as the verdict; cut where its room ends. */
+const char *check_text(struct check_verdict *v, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 struct check {
     const char *name;
@@ -68,11 +94,21 @@ struct check {
     void (*run)(const struct check_facts *f, struct check_verdict *out);
 };
 
-/* True: nothing refused; out->evidence is that of the last check. */
-MUST_USE bool
-check_run(enum check_stage stage, const struct check_facts *f, struct check_verdict *out,
+enum check_outcome {
+    CHECK_PASSED = 0, /* nothing refused; out->evidence is that of the last check */
+    CHECK_REFUSED,    /* out->reply */
+    CHECK_WAITS,      /* call again, with the same *at, when an answer came */
+};
+
+/* *at: 0 at the beginning of a stage; how far it is, afterwards. */
+MUST_USE enum check_outcome
+check_run(enum check_stage stage, unsigned *at, const struct check_facts *f,
+          struct check_verdict *out,
           void (*seen)(void *arg, const struct check *c, const struct check_verdict *v),
           void *arg);
+
+/* Asks what checks of the service will want to know, as far as the facts are there. */
+void check_prepare(const struct check_facts *f);
 
 /* The table (check.c); one extern a file. */
 void check_room(const struct check_facts *f, struct check_verdict *out);
@@ -104,4 +140,7 @@ void check_structure(const struct check_facts *f, struct check_verdict *out);
 void check_attachments(const struct check_facts *f, struct check_verdict *out);
 void check_content_security(const struct check_facts *f, struct check_verdict *out);
 void check_hops(const struct check_facts *f, struct check_verdict *out);
+void check_rcpt_domain(const struct check_facts *f, struct check_verdict *out);
+void check_ptr(const struct check_facts *f, struct check_verdict *out);
+void prepare_ptr(const struct check_facts *f);
 #endif

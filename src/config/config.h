@@ -15,8 +15,8 @@
 enum config_service { SERVICE_MX = 0, SERVICE_SUBMISSION, SERVICE_RELAY, SERVICE_PUSH };
 enum config_tls { TLS_NONE = 0, TLS_STARTTLS, TLS_REQUIRED, TLS_IMPLICIT };
 /* What a check may do; the words of its setting in this order. */
-enum config_mode { CHECK_OFF = 0, CHECK_OBSERVE, CHECK_DEFER, CHECK_REJECT };
-#define CONFIG_MODES "off|observe|defer|reject"
+enum config_mode { CHECK_OFF = 0, CHECK_OBSERVE, CHECK_DEFER, CHECK_REJECT, CHECK_LADDER };
+#define CONFIG_MODES "off|observe|defer|reject|ladder"
 enum config_clear { CLEAR_DEFAULT = 0, CLEAR_NO, CLEAR_YES };
 const char *config_service_name(enum config_service service);
 const char *config_tls_name(enum config_tls tls);
@@ -159,6 +159,11 @@ struct config_times {
     X("oauth", "scope", oauth_scope, STR, "", 0, 200, "", "scope that the token must have; empty: any") \
     X("oauth", "audience", oauth_audience, STR, "", 0, 200, "", "audience that the token must be meant for; empty: any") \
     X("oauth", "time", oauth_time, TIME, "10 s", 100, 30000, "", "wait for the answer") \
+    X("checks", "local-networks", checks_local_networks, NETWORKS, "127.0.0.0/8, ::1, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fe80::/10, fc00::/7", 0, 64, "", "clients that are not judged by what the DNS says of their address") \
+    X("checks", "ladder-slow", checks_ladder_slow, INT, "20", 0, 1000000, "", "ladder: messages in breach of one sender in a day of which a growing share is refused for now; beyond it all are") \
+    X("checks", "ladder-refuse", checks_ladder_refuse, INT, "100", 0, 1000000, "", "ladder: messages in breach of one sender in a day beyond which it is refused for good") \
+    X("checks", "ptr", checks_ptr, ENUM, "ladder", 0, 0, CONFIG_MODES, "the client's address has no name, or one that does not lead back to it (ptr-missing-*, ptr-forward-mismatch-reject)") \
+    X("checks", "rcpt-domain", checks_rcpt_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient's domain does not exist in the DNS, at submission and relaying (rcpt-domain-not-found)") \
     X("checks", "header-lengths", checks_header_lengths, ENUM, "reject", 0, 0, CONFIG_MODES, "names and values of fields beyond their limits") \
     X("checks", "header-from", checks_header_from, ENUM, "reject", 0, 0, CONFIG_MODES, "no From field, more than one, more than one address in it, or none that is whole (mx)") \
     X("checks", "header-message-id", checks_header_message_id, ENUM, "reject", 0, 0, CONFIG_MODES, "no Message-ID of the form <left@right> (mx); a message from the null reverse-path may have none") \

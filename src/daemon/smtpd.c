@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "rate/table.h"
 #include "tls/tls.h"
 
 #include <event2/event.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum { DRAIN_SPARE_MS = 500 }; /* in time: the supervisor kills who is late */
@@ -142,6 +145,21 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* --- the role --- */
 
+enum { RATE_KEYS = 32768 };
+
+/* Counts for ladders. */
+static struct rate_table *new_rates(void)
+{
+    uint64_t hash_key[2];
+    size_t octets = rate_size_for(RATE_KEYS);
+    void *memory =
+        mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ||
+                   getrandom(hash_key, sizeof hash_key, 0) != sizeof hash_key
+               ? NULL
+               : rate_init(memory, octets, hash_key);
+}
+
 static bool wants_tls(const struct role_ctx *ctx)
 {
     for (unsigned i = 0; i < ctx->config->listener_n; i++) {
@@ -201,6 +219,10 @@ static const char *smtpd_open(struct role_ctx *ctx)
     buf_init(&d->scratch, SMTPD_INPUT_MAX);
     d->input = malloc(SMTPD_READ_MAX);
     if (d->input == NULL) {
+        return "out of memory";
+    }
+    d->rates = new_rates();
+    if (d->rates == NULL) {
         return "out of memory";
     }
     static char resolver_error[RESOLVER_ERROR_MAX];

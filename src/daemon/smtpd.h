@@ -1,6 +1,6 @@
 /* daemon/smtpd.h - inside the smtpd role, in several files: smtpd.c (the role: channels,
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
- * at its other end), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
+ * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
  * kept).
  *
@@ -70,6 +70,7 @@ struct smtpd {
     struct channel *directory, *queue, *trace; /* NULL while that role restarts */
     struct spool_writer *writer;
     struct resolver *resolver;
+    struct rate_table *rates; /* of this process alone */
     enum spool_state queue_state;
     struct dir_cache cache;
     struct map lookups; /* cookie -> struct client */
@@ -141,9 +142,15 @@ struct client {
     uint64_t cookie;      /* of the lookup under way; 0: none */
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     struct spool_message *message;
-    struct message_head head; /* the header section; fields once it is complete */
-    struct line_scan lines;   /* of the message so far */
-    struct inspect *inspect;  /* NULL before the body, and where memory was short */
+    /* What a stage of checks waits for. */
+    struct resolver_scope *dns_session, *dns; /* about the client; the transaction's */
+    bool checks_wait;                         /* for one of them */
+    enum check_stage check_stage;
+    unsigned check_at;          /* how far the checks of the stage are */
+    struct dir_mail *mail_kept; /* MAIL: what the directory said */
+    struct message_head head;   /* the header section; fields once it is complete */
+    struct line_scan lines;     /* of the message so far */
+    struct inspect *inspect;    /* NULL before the body, and where memory was short */
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
     struct mail_policy *policies;   /* the domains among them that have settings */
@@ -172,6 +179,18 @@ struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x);
 void client_tls_stands(struct client *c);
 void client_tls_failed(struct client *c, bool closed);
 
+/* smtpd_dns.c */
+/* The client's address is known, or another one: asks what checks will want to know of it. */
+void dns_begin_session(struct client *c);
+void dns_begin_transaction(struct client *c);
+void dns_end_transaction(struct client *c);
+void dns_end_session(struct client *c);
+/* Runs the checks of the stage, from where they waited. CHECK_WAITS: nothing is to be said; the
+ * stage's function (mail_judge ...) is called again. */
+MUST_USE enum check_outcome dns_run_checks(struct client *c, enum check_stage stage,
+                                           const struct check_facts *f,
+                                           struct check_verdict *v);
+
 /* smtpd_params.c: into an envelope, after its recipients. */
 void client_put_params(const struct smtp_envelope *e, uint64_t arrival_ms, struct buf *b);
 /* Those of a RCPT whose n targets, from first on, stand in the envelope. */
@@ -181,6 +200,9 @@ void client_put_rcpt_params(const struct smtp_recipient *r, unsigned first, unsi
 /* smtpd_directory.c: the part of struct smtp_session_ops that asks the directory. */
 void mail_begin(void *arg, const struct smtp_envelope *e);
 void mail_rcpt(void *arg, const struct smtp_recipient *r);
+/* Go on with the checks of MAIL, or of a recipient. */
+void mail_judge(struct client *c);
+void rcpt_judge(struct client *c);
 /* The directory's answers. False: the payload is malformed. */
 bool mail_answer(struct smtpd *d, const struct channel *from, struct slice payload);
 bool mail_facts_answer(struct smtpd *d, struct slice payload);
@@ -195,6 +217,7 @@ bool mail_give_up_asking(struct client *c);
 struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);
 bool mail_data(void *arg, struct slice s);
 void mail_data_end(void *arg, const struct smtp_envelope *e);
+void message_judge(struct client *c); /* go on with the checks of the message */
 void mail_reset(void *arg);
 /* The wait for directory or spool was too long. */
 void mail_give_up(struct client *c);

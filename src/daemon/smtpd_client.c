@@ -65,6 +65,7 @@ static void client_free(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     smtp_session_free(&c->session); /* its reset drops message and lookup */
+    dns_end_session(c);
     send_trace(c);
     trace_clear(&c->trace);
     if (c->reading || c->writing) {
@@ -595,6 +596,7 @@ static void turn_away(struct client *c, const char *busy)
 static void begin(struct client *c)
 {
     trace_connect(c);
+    dns_begin_session(c);
     buf_reset(&c->smtpd->output);
     const char *busy = busy_with(c->smtpd);
     if (c->listener->tls == TLS_IMPLICIT && busy != NULL) {

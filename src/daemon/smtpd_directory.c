@@ -101,6 +101,7 @@ void mail_forget(struct client *c)
         (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
         c->cookie = 0;
     }
+    c->checks_wait = false;
 }
 
 static void ask_one(void *arg, struct slice key, void *value)
@@ -127,27 +128,35 @@ static void refuse_mail(struct client *c, const char *what)
     c->n = 0;
     smtp_session_mail(c->session,
                       (struct smtp_verdict){REPLY_system_temporary_problem, &f}, NULL);
+    dns_end_transaction(c);
 }
 
-/* mail: what the directory says; NULL where it is not asked. */
-static void judge_mail(struct client *c, struct dir_mail *mail)
+void mail_judge(struct client *c)
 {
     struct check_verdict v;
     struct check_facts facts = mail_facts(c, smtp_session_envelope(c->session));
-    facts.mail = mail;
-    if (!check_run(CHECK_MAIL, &facts, &v, mail_trace_check, c)) {
-        c->n = 0;
+    facts.mail = c->mail_kept;
+    enum check_outcome outcome = dns_run_checks(c, CHECK_MAIL, &facts, &v);
+    if (outcome == CHECK_WAITS) {
+        return;
     }
-    smtp_session_mail(c->session, (struct smtp_verdict){v.reply, &v.evidence}, mail);
+    smtp_session_mail(c->session, (struct smtp_verdict){v.reply, &v.evidence},
+                      c->mail_kept);
+    if (outcome == CHECK_REFUSED) { /* no reset() comes */
+        c->n = 0;
+        dns_end_transaction(c);
+    }
 }
 
 void mail_begin(void *arg, const struct smtp_envelope *e)
 {
     struct client *c = arg;
     c->n = ++c->last_n;
+    c->mail_kept = NULL; /* what the directory says, where it is asked */
+    dns_begin_transaction(c);
     trace_key(&c->trace, TRACE_KEY_ADDRESS, e->sender.mailbox);
     if (c->listener->service == SERVICE_MX) {
-        judge_mail(c, NULL);
+        mail_judge(c);
     } else if (!expect(c)) {
         refuse_mail(c, "out of memory");
     } else if (!send_mail(c)) {
@@ -185,13 +194,15 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload)
         return false; /* it was asked about a recipient */
     }
     buf_reset(&d->output);
-    struct dir_mail *mail = keep_mail(c, &answer);
-    if (mail == NULL) {
+    c->mail_kept = keep_mail(c, &answer);
+    if (c->mail_kept == NULL) {
         refuse_mail(c, "out of memory for this session");
     } else {
-        judge_mail(c, mail);
+        mail_judge(c);
     }
-    client_continue(c);
+    if (!c->checks_wait) {
+        client_continue(c);
+    }
     return true;
 }
 
@@ -302,7 +313,11 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
     facts.policy_counted = has_policy(c, a->domain);
     IGNORE(
         dir_settings_read(a->settings, &settings)); /* dir_answer_read() did it before */
-    if (!check_run(CHECK_RCPT, &facts, &v, mail_trace_check, c)) {
+    enum check_outcome outcome = dns_run_checks(c, CHECK_RCPT, &facts, &v);
+    if (outcome == CHECK_WAITS) {
+        return;
+    }
+    if (outcome == CHECK_REFUSED) {
         smtp_session_rcpt(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
         return;
     }
@@ -322,12 +337,21 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
 void mail_rcpt(void *arg, const struct smtp_recipient *r)
 {
     struct client *c = arg;
+    trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
+    rcpt_judge(c);
+}
+
+/* The directory's answer is not kept while checks wait: it is asked for again, mostly of the cache. */
+void rcpt_judge(struct client *c)
+{
     struct smtpd *d = c->smtpd;
     struct lookup l;
     struct dir_question q;
     struct dir_answer answer = {0};
-    trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
-    lookup_of(&r->path, &l);
+    if (c->cookie != 0) {
+        return; /* that is under way already */
+    }
+    lookup_of(&asked(c)->path, &l);
     q = (struct dir_question){(uint8_t)c->listener->service, l.local, l.domain};
     if (dir_cache_get(&d->cache, &q, clock_mono_ms(), &answer)) {
         judge_rcpt(c, &answer);
@@ -361,7 +385,9 @@ bool mail_answer(struct smtpd *d, const struct channel *from, struct slice paylo
     }
     buf_reset(&d->output);
     judge_rcpt(c, &answer);
-    client_continue(c);
+    if (!c->checks_wait) {
+        client_continue(c);
+    }
     return true;
 }
 

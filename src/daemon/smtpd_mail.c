@@ -12,18 +12,20 @@
 
 void mail_trace_check(void *arg, const struct check *check, const struct check_verdict *v)
 {
-    static const char *const modes[] = {
-        [CHECK_OFF] = "off",
-        [CHECK_OBSERVE] = "observe",
-        [CHECK_DEFER] = "defer",
-        [CHECK_REJECT] = "reject",
-    };
     struct fields f;
     fields_reset(&f);
     fields_add_str(&f, "name", check->name);
-    fields_add_str(&f, "verdict", v->reply == REPLY_NONE ? "pass" : modes[v->mode]);
-    if (v->reply != REPLY_NONE) {
-        fields_add_str(&f, "row", reply_row(v->reply)->id);
+    enum reply_id id = v->reply != REPLY_NONE ? v->reply : v->observed;
+    const struct reply_row *row = id == REPLY_NONE ? NULL : reply_row(id);
+    fields_add_str(&f, "verdict",
+                   row == NULL               ? "pass"
+                   : v->reply != REPLY_NONE  ? (row->closes           ? "close"
+                                                : row->code[0] >= 500 ? "reject"
+                                                                      : "defer")
+                   : v->mode == CHECK_LADDER ? "spare"
+                                             : "observe");
+    if (row != NULL) {
+        fields_add_str(&f, "row", row->id);
     }
     for (unsigned i = 0; i < v->evidence.n; i++) {
         fields_add(&f, v->evidence.item[i].name, v->evidence.item[i].value);
@@ -51,6 +53,10 @@ struct check_facts mail_facts(const struct client *c, const struct smtp_envelope
         .envelope = e,
         .mail = e->data,
         .gathered = &c->gathered,
+        .dns_session =
+            c->dns_session == NULL ? NULL : resolver_scope_source(c->dns_session),
+        .rates = c->smtpd->rates,
+        .dns = c->dns == NULL ? NULL : resolver_scope_source(c->dns),
     };
 }
 
@@ -336,21 +342,28 @@ static void on_done(void *arg, enum spool_res res)
 void mail_data_end(void *arg, const struct smtp_envelope *e)
 {
     struct client *c = arg;
+    (void)e;
+    if ((c->head.state != HEAD_DONE && !head_done(c)) || mail_inspect_end(c) == NULL) {
+        finish(c, REPLY_system_temporary_problem, "out of memory");
+        return;
+    }
+    message_judge(c);
+}
+
+void message_judge(struct client *c)
+{
+    const struct smtp_envelope *e = smtp_session_envelope(c->session);
     struct check_verdict v;
     struct check_facts facts = mail_facts(c, e);
-    if (c->head.state != HEAD_DONE && !head_done(c)) {
-        finish(c, REPLY_system_temporary_problem, "out of memory");
-        return;
-    }
     facts.head = &c->head;
     facts.lines = &c->lines;
-    facts.content = mail_inspect_end(c);
-    if (facts.content == NULL) {
-        finish(c, REPLY_system_temporary_problem, "out of memory");
+    facts.content = inspect_report(c->inspect);
+    facts.size = smtp_session_data_len(c->session);
+    enum check_outcome outcome = dns_run_checks(c, CHECK_MESSAGE, &facts, &v);
+    if (outcome == CHECK_WAITS) {
         return;
     }
-    facts.size = smtp_session_data_len(c->session);
-    if (!check_run(CHECK_MESSAGE, &facts, &v, mail_trace_check, c)) {
+    if (outcome == CHECK_REFUSED) {
         smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
         return;
     }
@@ -376,6 +389,7 @@ void mail_reset(void *arg)
 {
     struct client *c = arg;
     mail_forget(c);
+    dns_end_transaction(c);
     spool_message_free(&c->message);
     message_head_clear(&c->head);
     inspect_free(&c->inspect);
@@ -396,9 +410,13 @@ void mail_give_up(struct client *c)
     } else if (!mail_give_up_asking(c)) {
         struct fields f;
         fields_reset(&f);
-        fields_add_str(&f, "what", "the spool does not answer");
-        log_text(LOG_ERR, "spool",
-                 "no answer: is the queue role running, the disk well?");
+        fields_add_str(&f, "what",
+                       c->checks_wait ? "the DNS does not answer"
+                                      : "the spool does not answer");
+        if (!c->checks_wait) {
+            log_text(LOG_ERR, "spool",
+                     "no answer: is the queue role running, the disk well?");
+        }
         smtp_session_end(c->session,
                          (struct smtp_verdict){REPLY_system_temporary_problem, &f});
     }

@@ -195,6 +195,7 @@ struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x)
                    x->login.len > 0 ? " login " : "", (int)x->login.len,
                    (const char *)x->login.ptr);
     note(c, text);
+    dns_begin_session(c);
     return (struct smtp_verdict){REPLY_NONE, NULL};
 }
 

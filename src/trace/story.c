@@ -150,6 +150,7 @@ struct teller {
     bool in_data;        /* the next reply without a command is to a message */
     bool explained;      /* by a check that no command set off */
     struct slice hello;  /* the argument of the last EHLO told */
+    size_t at;           /* the event being told */
 };
 
 static struct phrase look(struct teller *t, size_t i)
@@ -177,12 +178,32 @@ static void indent(struct teller *t, int depth)
     (void)buf_add_fmt(t->out, "%*s", depth, "");
 }
 
+static void tell_dns(struct teller *t, size_t i, int depth)
+{
+    struct phrase p = look(t, i);
+    indent(t, depth);
+    phrase_fill(&p, phrase_of(TRACE_dns), t->out);
+    phrase_hide(&p, "ms");
+    phrase_rest(&p, "; ", t->out);
+    (void)buf_add_byte(t->out, '\n');
+    t->s->event[i].told = true;
+}
+
+/* What was asked meanwhile waits until the line is ended. */
 static void end_opening(struct teller *t)
 {
-    if (t->opening) {
-        (void)buf_add_byte(t->out, '\n');
-        t->opening = false;
+    if (!t->opening) {
+        return;
     }
+    (void)buf_add_byte(t->out, '\n');
+    t->opening = false;
+    struct trace_view view = t->v;
+    for (size_t i = 0; i < t->at; i++) {
+        if (t->s->event[i].kind == TRACE_dns && !t->s->event[i].told) {
+            tell_dns(t, i, 4);
+        }
+    }
+    t->v = view;
 }
 
 /* The first reply after event i that no other command comes before; event_n: none. */
@@ -271,6 +292,7 @@ static bool tell_check(struct teller *t, size_t i, int depth)
     } words[] = {
         {SLICE_INIT("pass"), "check {name} passed"},
         {SLICE_INIT("observe"), "check {name} would have refused[ ({row})], but only watches"},
+        {SLICE_INIT("spare"), "check {name} would have refused[ ({row})], but spares most of a new sender's mail"},
         {SLICE_INIT("defer"), "because: check {name} refused for now[ ({row})]"},
         {SLICE_INIT("reject"), "because: check {name} refused[ ({row})]"},
         {SLICE_INIT("close"), "because: check {name} ended the connection[ ({row})]"},
@@ -296,8 +318,13 @@ static bool tell_checks(struct teller *t, size_t from, size_t to)
 {
     bool explained = false;
     for (size_t i = from; i < to; i++) {
-        if (t->s->event[i].kind == TRACE_check && !t->s->event[i].told) {
+        if (t->s->event[i].told) {
+            continue;
+        }
+        if (t->s->event[i].kind == TRACE_check) {
             explained = tell_check(t, i, 6) || explained;
+        } else if (t->s->event[i].kind == TRACE_dns) {
+            tell_dns(t, i, 6);
         }
     }
     return explained;
@@ -503,6 +530,7 @@ static void tell_other(struct teller *t, size_t i)
 
 static void tell_event(struct teller *t, size_t i)
 {
+    t->at = i;
     t->s->event[i].told = true;
     switch (t->s->event[i].kind) {
     case TRACE_command:
@@ -517,6 +545,13 @@ static void tell_event(struct teller *t, size_t i)
         break;
     case TRACE_accepted:
         tell_accepted(t, i);
+        break;
+    case TRACE_dns:
+        if (t->opening) {
+            t->s->event[i].told = false;
+        } else {
+            tell_dns(t, i, 4);
+        }
         break;
     case TRACE_NONE:
     case TRACE_connect:
@@ -594,6 +629,7 @@ void story_text(struct story *s, uint32_t n, struct buf *out)
             tell_event(&t, i);
         }
     }
+    t.at = s->event_n;
     end_opening(&t);
     for (size_t i = 0; i < s->event_n; i++) { /* messages without a line of their own */
         if (!s->event[i].told) {

@@ -32,6 +32,7 @@ static const struct {
 } kinds[] = {
     {"dmarc", run_dmarc},
     {"dmarc-from", run_dmarc_from},
+    {"iprev", run_iprev},
     {"spf", run_spf},
     {"dkim-verify", run_dkim},
     {"arc-validate", run_arc_validate},

@@ -122,7 +122,7 @@ class Server:
             text.append(f'listener "{name}" {{ address = {{"{self.host}:{PORTS[name]}"}} '
                         f"service = {service} tls = {tls} {'proxy = yes' if proxy else ''} {clear} }}")
         sections = {"spool": {"free-space": '"0"'},  # the machine's disk is not the subject
-                    "dns": {"forward": f'{{"{self.host}@5300"}}'},  # nobody, or the test's own NSD
+                    "dns": {"forward": f'{{"{self.host}@5300"}}', "timeout": '"200 ms"'},  # nobody
                     "log": {"level": "debug"}}       # tells each reply
         for line in self.settings:
             key, value = (part.strip() for part in line.split("=", 1))

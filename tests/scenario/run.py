@@ -52,7 +52,8 @@ class Play:
         server.listeners = self.listeners or ["mx"]
         if self.zone or self.broken:
             self.dns = nsd.Nsd(server.dir / "nsd", server.host, self.zone, self.broken)
-            server.settings.append(f'dns.forward = {{"{server.host}@{nsd.PORT}"}}')
+            server.settings.insert(0, f'dns.forward = {{"{server.host}@{nsd.PORT}"}}')
+            server.settings.insert(0, 'dns.timeout = "8 s"')
         server.run("domain", "add", "example.test")
         for words in self.setup:
             self.set_up(words)
