@@ -19,6 +19,10 @@ static void names(const struct author *a)
         size_t len;
         BUG_ON(!domain_take(a->domain[i], again, &len));
         BUG_ON(!slice_eq(a->domain[i], (struct slice){again, len}));
+        for (size_t j = 0; j < len; j++) {
+            BUG_ON(again[j] != ascii_lower(again[j]) ||
+                   strchr("/:;<=>?@[]\\^`", again[j]));
+        }
         for (unsigned j = 0; j < i; j++) {
             BUG_ON(slice_eq(a->domain[i], a->domain[j]));
         }

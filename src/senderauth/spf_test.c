@@ -381,6 +381,8 @@ static void long_names(void **state)
         struct spf_macro_values v = {.domain = {domain, n}, .ip = &ip};
         assert_true(spf_macro_name(SLICE("x-y-z.%{d}"), &v, out, &len));
         assert_int_equal(len, n + 6 <= DNS_NAME_MAX ? n + 6 : n);
+        assert_true(spf_macro_name(SLICE("x-y-zz.%{d}"), &v, out, &len));
+        assert_int_equal(len, n + 7 <= DNS_NAME_MAX ? n + 7 : n);
     }
 }
 
