@@ -80,19 +80,26 @@ enum arc_sealed arc_seal(const struct arc_seal *seal, const struct arc *found,
     }
     struct sealer s = {.seal = seal, .found = found, .instance = so_far->highest + 1};
     struct dkim_body_hash body_hash = dkim_body_hash(body, wish);
-    if (body_hash.digest == NULL || !header_table_init(&s.table, header)) {
+    struct buf message;
+    if (body_hash.digest == NULL) {
         return ARC_SEAL_FAILED;
     }
+    buf_init(&message, header.len + FIELD_MAX);
     buf_init(&s.aar, FIELD_MAX);
     buf_init(&s.ams, FIELD_MAX);
     buf_init(&s.as, FIELD_MAX);
     write_results(&s);
-    bool ok = !s.aar.failed && write_message_signature(&s, &body_hash) && write_seal(&s);
+    /* The signature may cover the new results too: they stand in the header it will be seen with. */
+    bool ok = !s.aar.failed && buf_add(&message, buf_slice(&s.aar)) &&
+              buf_add(&message, header) &&
+              header_table_init(&s.table, buf_slice(&message)) &&
+              write_message_signature(&s, &body_hash) && write_seal(&s);
     ok = ok && buf_add(out, buf_slice(&s.as)) && buf_add(out, buf_slice(&s.ams)) &&
          buf_add(out, buf_slice(&s.aar));
     buf_clear(&s.aar);
     buf_clear(&s.ams);
     buf_clear(&s.as);
+    buf_clear(&message);
     header_table_clear(&s.table);
     return ok ? ARC_SEALED : ARC_SEAL_FAILED;
 }

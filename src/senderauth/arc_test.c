@@ -194,6 +194,32 @@ static void body_and_keys(void **state)
     buf_clear(&head);
 }
 
+/* Names of one's own choice, among them the results that are only now added. */
+static void chosen_names(void **state)
+{
+    (void)state;
+    struct buf head, fields;
+    make_chain(&head, 0);
+    buf_init(&fields, 1 << 16);
+    struct hop h = receive(buf_slice(&head), slice_of(body), buf_slice(&zone));
+    struct arc_seal s = {.sign = {.crypto = crypto,
+                                  .key = key,
+                                  .domain = SLICE("example.com"),
+                                  .selector = SLICE("sel"),
+                                  .names = SLICE("from:x-none:arc-authentication-results:"
+                                                 "arc-message-signature:from")},
+                         .authserv_id = SLICE("mx.example.org")};
+    assert_int_equal(arc_seal(&s, h.arc, buf_slice(&head), h.body, h.wish, &fields),
+                     ARC_SEALED);
+    leave(&h);
+    buf_add_str(&fields, header);
+    h = receive(buf_slice(&fields), slice_of(body), buf_slice(&zone));
+    assert_int_equal(arc_result(h.arc)->cv, ARC_PASS);
+    leave(&h);
+    buf_clear(&fields);
+    buf_clear(&head);
+}
+
 /* A broken chain is sealed once more, as broken; then never again. */
 static void failure_is_sealed_once(void **state)
 {
@@ -222,6 +248,7 @@ int main(void)
         cmocka_unit_test(chains_grow),
         cmocka_unit_test(broken_chains),
         cmocka_unit_test(body_and_keys),
+        cmocka_unit_test(chosen_names),
         cmocka_unit_test(failure_is_sealed_once),
     };
     const char *why = "";

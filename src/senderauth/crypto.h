@@ -3,7 +3,8 @@
  * Source  RFC 6234 (SHA-256), 8017 8.2 (RSASSA-PKCS1-v1_5), 8032 (Ed25519), 7468 (PEM).
  * Pure    no files, sockets or clock. Keys come as octets.
  * Own     struct crypto holds what libcrypto is slow to find (the algorithms) and keys that were
- *         used lately; one for each process, used by one thread at a time.
+ *         used lately; one for each process, used by one thread at a time. Made before a role
+ *         enters its sandbox: libcrypto reads its configuration file when it is first asked.
  * Errors  memory that is short is told apart from a signature that is wrong. */
 #ifndef SENDERAUTH_CRYPTO_H
 #define SENDERAUTH_CRYPTO_H

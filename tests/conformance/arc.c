@@ -82,7 +82,10 @@ static struct slice gather_results(struct run *run, struct slice header, struct 
     for (uint32_t i = 0; i < t.n; i++) {
         if (slice_ieq(header_ref_name(&t.field[i]), SLICE("Authentication-Results")) &&
             authres_is_from(header_ref_value(&t.field[i]), id, &one)) {
-            buf_add(&all, dkim_trim(one));
+            one = dkim_trim(one);
+            one.len -=
+                one.len > 1 && one.ptr[one.len - 1] == ';'; /* the next brings its own */
+            buf_add(&all, one);
         }
     }
     IGNORE(arena_dup(&run->arena, buf_slice(&all), &out)); /* then it is empty */
