@@ -113,7 +113,7 @@ class CommandLine(unittest.TestCase):
         for part in ("head", "tail"):
             text = (SOURCE / f"docs/man/postern.conf.5.{part}.scd").read_text(encoding="utf-8")
             files += text.split("```\n")[1::2]
-        self.assertEqual(len(files), 5)
+        self.assertEqual(len(files), 7)
         pem = self.write("x.pem", "")
         for text in files:
             text = re.sub(r"/etc/postern/\w+\.(pem|key)", pem, text)

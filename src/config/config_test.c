@@ -247,6 +247,21 @@ static void test_bad(void **state)
          "the networks of the proxies"},
         {"listener x {\n proxy = maybe",
          ":2: proxy is \"maybe\": it is none of the words; expected no or yes"},
+        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+         "oauth { introspection = \"https://a.test/i\"\n connect-to = \"\" ca = "
+         "\"ca.pem\" }",
+         ":3: oauth.introspection needs oauth.connect-to; expected oauth.connect-to = "
+         "\"192.0.2.1:443\""},
+        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+         "oauth { introspection = \"http://a.test/i\"\n connect-to = \"192.0.2.1:80\" ca "
+         "= \"ca.pem\" }",
+         ":3: oauth.introspection is \"http://a.test/i\": tokens would be told on the "
+         "way; expected an https:// URL, or http:// to a loopback address"},
+        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+         "oauth { introspection = \"https://a.test/i\"\n connect-to = \"192.0.2.1:443\" "
+         "ca = \"/etc/ca.pem\" }",
+         ":3: oauth.ca or oauth.client-secret is elsewhere; expected files below "
+         "state-dir"},
         {"tls { certificate = {\"\"} }", ":1: tls.certificate is \"\": it is too short; "
                                          "expected a list of paths; relative "
                                          "ones start at state-dir"},
