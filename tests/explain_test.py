@@ -90,6 +90,21 @@ def test_inputs(folder):
     run("-f", str(folder / "missing"), status=4)
 
 
+def test_logs():
+    """Our own log of four servers: each line that tells of a failure, and no other."""
+    here = pathlib.Path(__file__).parent
+    with open(here / "explain_mail.tsv", encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    log = (here / "explain_mail.log").read_text(encoding="utf-8")
+    got = objects("-", stdin=log)
+    assert len(got) == len(rows), (len(got), len(rows))
+    for n, (o, row) in enumerate(zip(got, rows), 1):
+        assert o["n"] == n
+        for key in row.keys() - {"line"}:
+            assert str(o[key] or "") == row[key], (row["line"], key, o[key], row[key])
+    assert len(objects("-", stdin=log.replace("\n", "\r\n"))) == len(rows)
+
+
 def test_stream():
     """An answer comes before more is read, and memory does not grow with the input."""
     p = subprocess.Popen([postern, "explain", "--json", "-"], stdin=subprocess.PIPE,
@@ -144,7 +159,7 @@ def test_usage():
 def main():
     with tempfile.TemporaryDirectory() as name:
         test_inputs(pathlib.Path(name))
-    for test in (test_text, test_people, test_stream, test_summary, test_pages, test_usage):
+    for test in (test_text, test_people, test_logs, test_stream, test_summary, test_pages, test_usage):
         test()
 
 

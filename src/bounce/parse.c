@@ -68,7 +68,7 @@ static void reset(struct bounce_parser *p)
     arena_reset(&p->arena);
     memset(p->header, 0, sizeof p->header);
     p->subject = p->notice = p->copy = (struct slice){0};
-    p->mentions_of = p->transcript_of = (struct slice){0};
+    p->mentions_known = p->transcript_known = false;
     p->delayed = false;
     p->sure = 0;
     p->mail = (struct bounce_mail){.format = "", .rcpt = p->rcpt};

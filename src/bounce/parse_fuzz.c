@@ -71,6 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     }
     bounce_parse_reply(parser, in, NULL, &r);
     (void)digest(0, r.reply);
+    /* Another message between: nothing of it may stay. */
+    (void)check_mail(
+        bounce_parse(parser, SLICE("From: MAILER-DAEMON@c.example\n\n"
+                                   "<d@e.example>: 550 5.1.1 no\n<<< 551\n")));
     if (check_mail(bounce_parse(parser, in)) != first) {
         abort();
     }

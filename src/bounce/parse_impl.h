@@ -59,9 +59,9 @@ struct bounce_parser {
     struct bounce_mail mail;
     struct bounce_recipient rcpt[BOUNCE_RCPTS_MAX];
     struct word_index index[WORD_LISTS_MAX];
-    struct mentions *mentions; /* addresses of the notice mentions_of; NULL: none yet */
-    struct slice mentions_of;
-    struct slice transcript_of; /* the notice of which has_transcript tells */
+    struct mentions *mentions; /* addresses of mentions_of */
+    struct slice mentions_of, transcript_of;
+    bool mentions_known, transcript_known; /* of this message */
     bool has_transcript;
     struct buf inner[BOUNCE_LEVELS_MAX]; /* forwarded reports that had to be decoded */
     bool has_fields;                     /* the notice has delivery-status fields in it */

@@ -5,7 +5,7 @@
  * OpenSMTPD to=<a@b.example> relay="ip (host)" result="PermFail" stat="550 ..."
  * Exim      ** a@b.example R=router T=transport H=host [ip]: ... 550 ...   (== deferred)
  * and what the servers say when they refuse themselves: "reject: RCPT from ...: 550 ...",
- * "rejected RCPT <a@b.example>: ...". */
+ * "rejected RCPT <a@b.example>: ...", "reject=550 ...". */
 #include "bounce/address_find.h"
 #include "bounce/parse_impl.h"
 #include "bounce/reply_find.h"
@@ -207,36 +207,101 @@ static bool exim_line(struct slice line, struct bounce_recipient *r)
     return false;
 }
 
+/* What a server says when it refuses itself, and to which command. */
+static const struct {
+    const char *mark;
+    enum bounce_stage stage;
+} refusals[] = {
+    {"reject: RCPT ", BOUNCE_STAGE_RCPT},
+    {"reject: MAIL ", BOUNCE_STAGE_MAIL},
+    {"reject: DATA ", BOUNCE_STAGE_DATA},
+    {"reject: END-OF-MESSAGE ", BOUNCE_STAGE_EOM},
+    {"reject: CONNECT ", BOUNCE_STAGE_CONNECT},
+    {"reject: EHLO ", BOUNCE_STAGE_HELO},
+    {"reject: HELO ", BOUNCE_STAGE_HELO},
+    {"reject: header ", BOUNCE_STAGE_EOM},
+    {"reject: body ", BOUNCE_STAGE_EOM},
+    {"reject: ", BOUNCE_STAGE_UNKNOWN},
+    {" rejected RCPT ", BOUNCE_STAGE_RCPT},
+    {" rejected MAIL ", BOUNCE_STAGE_MAIL},
+    {" rejected after DATA", BOUNCE_STAGE_EOM},
+    {" rejected EHLO or HELO ", BOUNCE_STAGE_HELO},
+};
+
+/* The words of a refusal: behind the first ": ", or, of a header or body, behind the HELO name;
+ * without what Postfix says of the envelope. */
+static struct slice refusal_of(struct slice rest)
+{
+    size_t helo = slice_search(rest, SLICE(" helo=<"));
+    size_t close = helo + slice_search(slice_from(rest, helo), SLICE(">: "));
+    if (close < rest.len) {
+        return slice_from(rest, close + 3);
+    }
+    size_t colon = slice_search(rest, SLICE(": "));
+    size_t end = slice_search(rest, SLICE("; from="));
+    rest = slice_sub(rest, 0, end);
+    return colon < rest.len ? slice_from(rest, colon + 2) : rest;
+}
+
 static bool refused_line(struct slice line, struct bounce_recipient *r)
 {
-    static const char *const marks[] = {"reject: ", " rejected RCPT ", " rejected MAIL ",
-                                        " rejected after DATA"};
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-        struct slice mark = slice_of(marks[i]);
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        struct slice mark = slice_of(refusals[i].mark);
         size_t at = slice_search(line, mark);
         struct address_found f;
         if (at >= line.len) {
             continue;
         }
         struct slice rest = slice_from(line, at + mark.len);
-        if (!recipient_of(rest, &r->address) && address_find(rest, 0, &f)) {
+        if (!recipient_of(rest, &r->address) && refusals[i].stage == BOUNCE_STAGE_RCPT &&
+            address_find(rest, 0, &f)) {
             r->address = f.address;
         }
-        size_t end = slice_search(rest, SLICE("; from="));
-        size_t colon = slice_search(rest, SLICE(": "));
-        rest = slice_sub(rest, 0, end);
-        note(slice_strip(colon < rest.len ? slice_from(rest, colon + 2) : rest), r);
-        r->delivery = r->code / 100 == 4 ? BOUNCE_DELAYED : BOUNCE_FAILED;
+        note(slice_strip(refusal_of(rest)), r);
+        r->stage =
+            refusals[i].stage != BOUNCE_STAGE_UNKNOWN ? refusals[i].stage : r->stage;
+        bool later =
+            r->code / 100 == 4 || (r->code == 0 && r->status.klass == 4) ||
+            slice_search(slice_sub(line, 0, at + 1), SLICE("temporarily ")) <= at;
+        r->delivery = later ? BOUNCE_DELAYED : BOUNCE_FAILED;
         return true;
     }
     return false;
+}
+
+/* sendmail: ruleset=check_rcpt, arg1=<a@b.example>, relay=..., reject=550 5.7.1 ...
+ * OpenSMTPD: smtp failed-command command="RCPT TO:<a@b.example>" result="550 ..." */
+static bool refused_command(struct slice line, struct bounce_recipient *r)
+{
+    struct slice said, command;
+    struct address_found f;
+    bool sendmail =
+        value_of(line, "reject=", &said) && value_of(line, "ruleset=", &command);
+    if (!sendmail &&
+        !(slice_search(line, SLICE(" failed-command ")) < line.len &&
+          value_of(line, "command=", &command) && value_of(line, "result=", &said))) {
+        return false;
+    }
+    bool rcpt = slice_istarts(command, SLICE("check_rcpt")) ||
+                slice_istarts(command, SLICE("\"RCPT "));
+    note(sendmail ? said : token(said, ""), r);
+    r->stage = rcpt                                          ? BOUNCE_STAGE_RCPT
+               : slice_istarts(command, SLICE("check_mail")) ? BOUNCE_STAGE_MAIL
+               : slice_istarts(command, SLICE("\"MAIL "))    ? BOUNCE_STAGE_MAIL
+                                                             : r->stage;
+    if (rcpt && address_find(command, 0, &f)) {
+        r->address = f.address;
+    }
+    r->delivery = r->code / 100 == 4 ? BOUNCE_DELAYED : BOUNCE_FAILED;
+    return r->code != 0;
 }
 
 bool bounce_parse_log(struct bounce_parser *p, struct slice line,
                       struct bounce_recipient *out)
 {
     static bool (*const forms[])(struct slice, struct bounce_recipient *) = {
-        postfix_line, opensmtpd_line, sendmail_line, exim_line, refused_line};
+        postfix_line, opensmtpd_line,  sendmail_line,
+        exim_line,    refused_command, refused_line};
     line = slice_sub(slice_strip(line), 0, BOUNCE_FIND_MAX);
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         *out = (struct bounce_recipient){0};

@@ -291,6 +291,20 @@ static void test_many(void **state)
     buf_clear(&b);
 }
 
+/* A report without a text does not get the addresses of the one before. */
+static void test_forgets(void **state)
+{
+    (void)state;
+    static const char empty[] = DAEMON FAILED "Content-Type: text/plain\n\n";
+    const struct bounce_mail *m =
+        bounce_parse(parser, SLICE(DAEMON FAILED "\n<a@b.example>: 550 5.1.1 no\n"));
+    assert_int_equal(m->rcpt_n, 1);
+    m = bounce_parse(parser, slice_of(empty));
+    for (unsigned i = 0; i < m->rcpt_n; i++) {
+        assert_int_equal(m->rcpt[i].address.len, 0);
+    }
+}
+
 static const struct {
     const char *line, *address, *host;
     enum bounce_delivery delivery; /* BOUNCE_DELIVERY_UNKNOWN: tells of no failure */
@@ -372,7 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms), cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_ids),   cmocka_unit_test(test_many),
-        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log),   cmocka_unit_test(test_forgets),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -278,31 +278,6 @@ static const char *const said_ends[] = {"giving up on",
                                         "the message will be",
                                         NULL};
 
-/* How long the reply is that begins s: to a blank line, unless the next line goes on with
- * the same code. */
-static size_t reply_len(struct slice s, unsigned code)
-{
-    char digits[4] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10),
-                      (char)('0' + code % 10), 0};
-    struct slice rest = slice_sub(s, 0, BOUNCE_TEXT_MAX), line;
-    size_t len = 0;
-    bool gap = false;
-    for (bool first = true; slice_line(&rest, &line); first = false) {
-        struct slice t = slice_strip(line);
-        if (t.len == 0) {
-            gap = true;
-            continue;
-        }
-        bool goes_on = code != 0 && slice_starts(t, slice_of(digits));
-        if ((gap && !goes_on) || (!first && text_starts(t, said_ends))) {
-            break;
-        }
-        len = (size_t)(line.ptr + line.len - s.ptr);
-        gap = false;
-    }
-    return len;
-}
-
 static bool says_something(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -311,6 +286,40 @@ static bool says_something(struct slice s)
         }
     }
     return false;
+}
+
+/* A code and nothing else, or the line of another reply: "503 need RCPT command". */
+static bool is_code_line(struct slice t)
+{
+    return t.len >= 3 && (t.len == 3 || t.ptr[3] == ' ' || t.ptr[3] == '-') &&
+           (t.ptr[0] == '4' || t.ptr[0] == '5') && text_is_code(slice_sub(t, 0, 3));
+}
+
+/* How long the reply is that begins s: to a blank line, unless the next line goes on with
+ * the same code or nothing was said yet; or to the line of another reply. */
+static size_t reply_len(struct slice s, unsigned code)
+{
+    char digits[4] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10),
+                      (char)('0' + code % 10), 0};
+    struct slice rest = slice_sub(s, 0, BOUNCE_TEXT_MAX), line;
+    size_t len = 0;
+    bool gap = false, said = false;
+    for (bool first = true; slice_line(&rest, &line); first = false) {
+        struct slice t = slice_strip(line);
+        if (t.len == 0) {
+            gap = said;
+            continue;
+        }
+        bool goes_on = code != 0 && slice_starts(t, slice_of(digits));
+        bool other = code != 0 && !first && !goes_on && is_code_line(t);
+        if ((gap && !goes_on) || other || (!first && text_starts(t, said_ends))) {
+            break;
+        }
+        said = said || says_something(t);
+        len = (size_t)(line.ptr + line.len - s.ptr);
+        gap = false;
+    }
+    return len;
 }
 
 /* A line that only announces the next ones: "because:", "--- Failure reasons ---", "Hello X,". */
@@ -488,11 +497,13 @@ static const struct mentions *mentions_of(struct bounce_parser *p, struct slice 
 {
     if (p->mentions == NULL) { /* kept: most messages need it */
         p->mentions = malloc(sizeof *p->mentions);
-        p->mentions_of = (struct slice){0};
+        p->mentions_known = false;
     }
-    if (p->mentions != NULL &&
-        (p->mentions_of.ptr != notice.ptr || p->mentions_of.len != notice.len)) {
+    bool known = p->mentions_known && p->mentions_of.ptr == notice.ptr &&
+                 p->mentions_of.len == notice.len;
+    if (p->mentions != NULL && !known) {
         p->mentions_of = notice;
+        p->mentions_known = true;
         find_mentions(p, notice, p->mentions);
     }
     return p->mentions;

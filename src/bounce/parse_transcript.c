@@ -83,8 +83,10 @@ bool transcript_fill(struct bounce_parser *p, struct slice notice,
                      struct bounce_recipient *r)
 {
     struct transcript t;
-    if (p->transcript_of.ptr != notice.ptr || p->transcript_of.len != notice.len) {
+    if (!p->transcript_known || p->transcript_of.ptr != notice.ptr ||
+        p->transcript_of.len != notice.len) {
         p->transcript_of = notice;
+        p->transcript_known = true;
         p->has_transcript =
             slice_search(notice, SLICE("<<< ")) < notice.len ||
             slice_search(notice, SLICE("Transcript of session")) < notice.len;

@@ -200,6 +200,13 @@ static void weigh(struct slice s, size_t i, struct candidate *best)
     c.score += is_known_code(code) ? 2 : 0;
     c.score +=
         after.len > 1 && after.ptr[0] == '-' && !ascii_is_digit(after.ptr[1]) ? 2 : 0;
+    /* Of two that are alike, the one that is followed by words: "Status code: 550 5.1.10" */
+    size_t from = end > at ? end : at;
+    while (from < s.len && strchr(" \t:-;,)<[(\"'", s.ptr[from]) != NULL) {
+        from++;
+    }
+    c.score += c.score >= 4 && from < s.len && is_word(s.ptr[from]);
+    c.score -= code == 503 && c.score > 4; /* "need RCPT": another refusal came before */
     if (c.score >= 4 && c.score > best->score) {
         *best = c;
     }
@@ -274,13 +281,12 @@ static const struct {
 };
 
 /* Words that stand right before the command. */
-static const char *const openers[] = {"in reply to ",   "in response to ",
-                                      "after ",         "following ",
-                                      "while sending ", "receiving the ",
-                                      "our ",           ">>> ",
-                                      "smtp:",          "[",
-                                      "for ",           "performing the ",
-                                      "not like "};
+static const char *const openers[] = {
+    "in reply to ",   "in response to ", "after pipelined ",
+    "after sending ", "after ",          "following ",
+    "while sending ", "receiving the ",  "our ",
+    ">>> ",           "smtp:",           "[",
+    "for ",           "performing the ", "not like "};
 /* Whole sayings, of qmail and its kin. */
 static const struct {
     const char *words;
