@@ -166,7 +166,7 @@ struct config_times {
     X("checks", "rcpt-domain", checks_rcpt_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient's domain does not exist in the DNS, at submission and relaying (rcpt-domain-not-found)") \
     X("checks", "header-lengths", checks_header_lengths, ENUM, "reject", 0, 0, CONFIG_MODES, "names and values of fields beyond their limits") \
     X("checks", "header-from", checks_header_from, ENUM, "reject", 0, 0, CONFIG_MODES, "no From field, more than one, more than one address in it, or none that is whole (mx)") \
-    X("checks", "header-message-id", checks_header_message_id, ENUM, "reject", 0, 0, CONFIG_MODES, "no Message-ID of the form <left@right> (mx); a message from the null reverse-path may have none") \
+    X("checks", "header-message-id", checks_header_message_id, ENUM, "reject", 0, 0, CONFIG_MODES, "no Message-ID of the form <left@right> (mx); messages from the null reverse-path pass") \
     X("checks", "header-once", checks_header_once, ENUM, "reject", 0, 0, CONFIG_MODES, "a field several times that may stand there once (mx)") \
     X("checks", "header-grammar", checks_header_grammar, ENUM, "reject", 0, 0, CONFIG_MODES, "a value that is not what its field wants: a Date that is none ... (mx)") \
     X("checks", "header-unicode", checks_header_unicode, ENUM, "reject", 0, 0, CONFIG_MODES, "octets above 127 where they may not stand (mx)") \

@@ -35,7 +35,7 @@ static const struct {
      "-\r\n--\r\n--bb\r\n- -"},
     {"base64 with junk",
      MIXED("b") "--b\r\n" FILE_B64 "Content-Disposition: ATTACHMENT; "
-                                   "filename=a.exe\r\n\r\nSG\r\n V!s*b\tG8=\r\n--b--",
+                "filename=a.exe\r\n\r\nSG\r\n V!s*b\tG8=\r\n--b--",
      "[0<0 0 multipart/mixed composite\n"
      "[1<0 1 application/octet-stream base64 attachment name=a.exe\n"
      "!base64 with octets that do not belong to it\n]1\n]0\n",

@@ -1,7 +1,7 @@
 /* message/msg_id.c - see msg_id.h */
 #include "message/msg_id.h"
 
-#include "message/lex.h"
+#include "message/address_list.h"
 
 /* The length of "<...>" at the start of s, 0: it never ends, or a control stands in it. blank: one
  * does, or a fold; in a quoted string at its start neither blanks nor "@" count. */
@@ -32,6 +32,12 @@ static size_t bracketed_len(struct slice s, size_t *at, bool *blank)
     return 0;
 }
 
+static void pass_by(void *arg, const struct address *a)
+{
+    (void)arg;
+    (void)a;
+}
+
 /* msg-id = [CFWS] "<" id-left "@" id-right ">" [CFWS] */
 const char *msg_id_fault(struct slice value)
 {
@@ -50,6 +56,9 @@ const char *msg_id_fault(struct slice value)
     }
     if (at < 2 || at + 2 == len) {
         return "it is not of the form <left@right>";
+    }
+    if (blank && address_list(slice_sub(s, 0, len), ADDRESS_ONE, pass_by, NULL) == NULL) {
+        blank = false; /* obs-id-left and obs-id-right are those of an obsolete address */
     }
     s = slice_from(s, len);
     return blank                  ? "a blank stands in it"
