@@ -190,8 +190,8 @@ def read(folder):
         if cells["what"] in ("provider", "provider-text"):
             if cells["value"] not in world["providers"]:
                 world["providers"].append(cells["value"])
-        elif cells["what"] != "stage" or cells["value"] not in STAGES:
-            fault(folder / "marks.tsv", number, "expected provider, provider-text or stage")
+        elif cells["what"] != "doubt" and (cells["what"] != "stage" or cells["value"] not in STAGES):
+            fault(folder / "marks.tsv", number, "expected provider, provider-text, stage or doubt")
         world["marks"].append((number, cells))
     for number, cells in rows(folder / "retry.tsv", RETRY_COLUMNS):
         if cells["unit"] not in UNITS:
@@ -338,11 +338,10 @@ def table(world):
     out += [f"    {n}," for n in rules]
     out += ["};", "const struct bounce_mark bounce_mark_table[BOUNCE_MARKS_N] = {"]
     for _, m in world["marks"]:
-        if m["what"] == "stage":
-            out.append(f"    {{BOUNCE_PROVIDER_NONE, BOUNCE_STAGE_{symbol(m['value'])}, false}},")
-        else:
-            out.append(f"    {{BOUNCE_PROVIDER_{symbol(m['value'])}, BOUNCE_STAGE_UNKNOWN, "
-                       f"{'true' if m['what'] == 'provider' else 'false'}}},")
+        provider = m["value"] if m["what"].startswith("provider") else "none"
+        stage = m["value"] if m["what"] == "stage" else "unknown"
+        out.append(f"    {{BOUNCE_PROVIDER_{symbol(provider)}, BOUNCE_STAGE_{symbol(stage)}, "
+                   f"{str(m['what'] == 'provider').lower()}, {str(m['what'] == 'doubt').lower()}}},")
     out += ["};", "const struct bounce_retry bounce_retry_table[BOUNCE_RETRY_N] = {"]
     for _, r in world["retry"]:
         out.append(f"    {{{cstr(r['id'])}, {UNITS[r['unit']]}, {r['expect']}, "

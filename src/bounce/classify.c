@@ -20,7 +20,8 @@ enum {
     PATTERNS_N = RETRY_FIRST + BOUNCE_RETRY_N,
     WAIT_MAX_S = 7 * 24 * 3600,
     STATUS_MAX = BOUNCE_NORMAL_STATUS_MAX + 1,
-    CONTEST = 8, /* so much heavier must a hard class be than what speaks against it */
+    CONTEST = 8,    /* so much heavier must a hard class be than what speaks against it */
+    DOUBTLESS = 84, /* a hard class of this weight stands, whatever else the text names */
 };
 
 struct hit {
@@ -45,6 +46,7 @@ struct facts {
     unsigned status_n;
     enum bounce_stage stage;
     enum bounce_provider provider;
+    bool doubt; /* the text may not be about the recipient */
 };
 
 /* A rule's literal stands at `at`: its pattern may match there. Those of one weight are linked. */
@@ -222,6 +224,10 @@ static void read_marks(const struct bounce_classifier *c, struct facts *f)
             continue;
         }
         const struct bounce_mark *m = &bounce_mark_table[c->hit[i].id - MARKS_FIRST];
+        if (m->doubt) {
+            f->doubt = true;
+            continue;
+        }
         if (m->stage != BOUNCE_STAGE_UNKNOWN) {
             f->stage = f->stage == BOUNCE_STAGE_UNKNOWN ? m->stage : f->stage;
             continue;
@@ -449,6 +455,9 @@ static unsigned first_digit(const struct bounce_verdict *v)
  * fault weigh nearly as much, their kind holds. */
 static enum bounce_kind uncontested(const struct bounce_classifier *c)
 {
+    if (c->facts.doubt && c->voice[0].weight < DOUBTLESS) {
+        return BOUNCE_BLOCK;
+    }
     for (size_t i = 1; i < c->voices_n; i++) {
         const struct bounce_rule *r = &bounce_rule_table[c->voice[i].rule];
         enum bounce_kind kind = bounce_class_table[r->klass].kind;

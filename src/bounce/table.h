@@ -25,11 +25,12 @@ struct bounce_rule {
     bool in_url; /* looked for in URLs and host names, not in the text */
 };
 
-/* Text that tells the provider or the stage. */
+/* Text that tells the provider or the stage, or that it may not be about the recipient. */
 struct bounce_mark {
     enum bounce_provider provider;
     enum bounce_stage stage;
     bool host; /* a host name's end */
+    bool doubt;
 };
 
 /* A time to wait for. */
