@@ -8,6 +8,7 @@
  *         into themselves, so they are not copied.
  * Names   domains come as A-labels in lower case, without a last dot (senderauth/domain.h,
  *         senderauth/author.h make them so).
+ * Several author domains (senderauth/author.h): RFC 9989 5.3.1 leaves it open; evaluate each.
  * Limits  8 questions a walk; a walk for the author and one for each of the first
  *         DMARC_WALKS_MAX identifiers that could be aligned with it and are not identical.
  * Order   what comes out does not depend on when the answers came. */

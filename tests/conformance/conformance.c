@@ -30,12 +30,9 @@ static const struct {
     const char *kind;
     void (*run)(struct run *run);
 } kinds[] = {
-    {"dmarc", run_dmarc},
-    {"dmarc-from", run_dmarc_from},
-    {"iprev", run_iprev},
-    {"spf", run_spf},
-    {"dkim-verify", run_dkim},
-    {"arc-validate", run_arc_validate},
+    {"dmarc", run_dmarc},       {"dmarc-from", run_dmarc_from},
+    {"iprev", run_iprev},       {"spf", run_spf},
+    {"dkim-verify", run_dkim},  {"arc-validate", run_arc_validate},
     {"arc-sign", run_arc_sign},
 };
 
