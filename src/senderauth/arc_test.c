@@ -220,6 +220,34 @@ static void chosen_names(void **state)
     buf_clear(&head);
 }
 
+/* RFC 8617 5.1.2: the seal of a failure covers its own set alone, so what is in the older ones
+ * makes no difference to it. */
+static void failure_covers_itself(void **state)
+{
+    (void)state;
+    struct buf seals[2];
+    for (int i = 0; i < 2; i++) {
+        struct buf head, broken;
+        make_chain(&head, 2);
+        buf_init(&broken, 1 << 20);
+        buf_init(&seals[i], 1 << 16);
+        size_t at = slice_search(buf_slice(&head), SLICE("spf=pass"));
+        buf_add(&broken, slice_sub(buf_slice(&head), 0, at));
+        buf_add_str(&broken, i == 0 ? "spf=fail" : "spf=none");
+        buf_add(&broken, slice_from(buf_slice(&head), at + 8));
+        assert_int_equal(seal(&broken), ARC_SEALED);
+        struct slice field = buf_slice(&broken);
+        assert_true(slice_starts(field, SLICE("ARC-Seal: i=3;")));
+        buf_add(&seals[i],
+                slice_sub(field, 0, slice_search(field, SLICE("ARC-Message"))));
+        buf_clear(&broken);
+        buf_clear(&head);
+    }
+    assert_true(slice_eq(buf_slice(&seals[0]), buf_slice(&seals[1])));
+    buf_clear(&seals[0]);
+    buf_clear(&seals[1]);
+}
+
 /* A broken chain is sealed once more, as broken; then never again. */
 static void failure_is_sealed_once(void **state)
 {
@@ -245,11 +273,9 @@ static void failure_is_sealed_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chains_grow),
-        cmocka_unit_test(broken_chains),
-        cmocka_unit_test(body_and_keys),
-        cmocka_unit_test(chosen_names),
-        cmocka_unit_test(failure_is_sealed_once),
+        cmocka_unit_test(chains_grow),           cmocka_unit_test(broken_chains),
+        cmocka_unit_test(body_and_keys),         cmocka_unit_test(chosen_names),
+        cmocka_unit_test(failure_covers_itself), cmocka_unit_test(failure_is_sealed_once),
     };
     const char *why = "";
     struct buf record;

@@ -2,11 +2,9 @@
 #include "senderauth/dkim.h"
 
 #include "senderauth/dkim_explain.h"
-#include "senderauth/dkim_key.h"
 #include "senderauth/dkim_signature.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { ARENA_MAX = 256 * 1024, KEY_OCTETS_MAX = 65536, TEXT_MAX = 1024 };
 

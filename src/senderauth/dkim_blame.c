@@ -6,8 +6,6 @@
  * then, that field was added. */
 #include "senderauth/dkim_signature.h"
 
-#include <string.h>
-
 enum {
     SUSPECTS_MAX = 4, /* each costs a verification */
     NAMES_MAX = 256,  /* of h= that are looked at */

@@ -36,13 +36,12 @@ static int compare_sorted(const void *va, const void *vb)
     return d != 0 ? d : (a->i < b->i) - (a->i > b->i); /* the lower one first */
 }
 
+/* "From ann@example.com Fri Aug ...", but not "From : ann@example.com". */
 static void skip_mailbox_line(struct slice *section)
 {
-    struct slice line;
-    struct slice rest = *section;
-    size_t colon = slice_find(SLICE("From "), ' ');
+    struct slice line, rest = *section;
     if (slice_starts(rest, SLICE("From ")) && slice_line(&rest, &line)) {
-        struct slice after = slice_trim(slice_from(line, colon));
+        struct slice after = slice_trim(slice_from(line, 4));
         if (after.len > 0 && after.ptr[0] != ':') {
             *section = rest;
         }
@@ -98,7 +97,6 @@ static void make_groups(struct header_table *t, const struct sorted *sorted)
                 (struct header_group){.name = sorted[i].name, .first = i};
         }
         t->group[t->group_n - 1].n++;
-        t->field[sorted[i].i].group = t->group_n - 1;
     }
 }
 

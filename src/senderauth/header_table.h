@@ -15,7 +15,7 @@ enum { HEADER_TABLE_MAX = 10000 };
 struct header_ref {
     struct slice raw;            /* with its CRLF, unless the section ends without one */
     uint32_t name_len, value_at; /* octets of raw; value_at: behind the colon */
-    uint32_t line, group;        /* line: of the message, from 1 */
+    uint32_t line;               /* of the section, from 1 */
 };
 
 struct header_group; /* the fields of one name */
