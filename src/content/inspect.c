@@ -1,6 +1,7 @@
 /* content/inspect.c - see inspect.h */
 #include "content/inspect.h"
 
+#include "message/link_scan.h"
 #include "message/mime_read.h"
 
 #include <stdlib.h>
@@ -23,6 +24,9 @@ struct inspect {
     struct mime_scan *scan;
     struct inspect_report report;
     struct leaf leaf[LEAVES];
+    unsigned linked;      /* index of the leaf that is searched for links */
+    uint64_t linked_left; /* octets; 0: none is */
+    struct link_scan links;
 };
 
 bool inspect_prepare(void)
@@ -203,6 +207,24 @@ static void leaf_open(struct inspect *x, const struct mime_entity *e)
     }
 }
 
+static void on_link(void *arg, struct slice url, struct slice host)
+{
+    struct inspect *x = arg;
+    links_add(&x->report.links, url, host);
+}
+
+static void links_open(struct inspect *x, const struct mime_entity *e)
+{
+    bool html = slice_eq(e->type, SLICE("text/html"));
+    bool text = slice_eq(e->type, SLICE("text/plain"));
+    if (!(html || text) || e->attached || e->encoding == MIME_UUENCODE) {
+        return;
+    }
+    x->linked = e->index;
+    x->linked_left = INSPECT_LINKED_MAX;
+    link_scan_init(&x->links, html, on_link, x);
+}
+
 /* Parts that people see as files beside the text. */
 static bool is_attachment(const struct mime_entity *e)
 {
@@ -250,6 +272,7 @@ static enum mime_want on_begin(void *arg, const struct mime_entity *e)
         return MIME_MESSAGE;
     }
     leaf_open(x, e);
+    links_open(x, e);
     return MIME_CONTENT;
 }
 
@@ -266,7 +289,15 @@ static bool on_content(void *arg, unsigned index, struct slice octets)
         l->collecting = !l->octets.failed && (!l->sniff.decided || l->named_archive ||
                                               l->sniff.format == SNIFF_ARCHIVE);
     }
-    return l->more || l->collecting;
+    if (x->linked_left > 0 && x->linked == index) {
+        struct slice part = slice_sub(octets, 0, x->linked_left);
+        link_scan_feed(&x->links, part);
+        x->linked_left -= part.len;
+        if (x->linked_left == 0) {
+            link_scan_end(&x->links);
+        }
+    }
+    return l->more || l->collecting || (x->linked_left > 0 && x->linked == index);
 }
 
 static void on_end(void *arg, unsigned index)
@@ -277,6 +308,10 @@ static void on_end(void *arg, unsigned index)
         return;
     }
     struct slice name = buf_slice(&l->name);
+    if (x->linked_left > 0 && x->linked == index) {
+        x->linked_left = 0;
+        link_scan_end(&x->links);
+    }
     sniff_end(&l->sniff);
     if (l->sniff.kind != KIND_NONE) {
         judge(x, l->sniff.kind, BY_CONTENT, name, name);
@@ -316,6 +351,7 @@ struct inspect *inspect_new(const struct inspect_settings *settings)
         return NULL;
     }
     x->settings = settings;
+    links_init(&x->report.links);
     for (unsigned i = 0; i < LEAVES; i++) {
         buf_init(&x->leaf[i].octets, settings->archive_size);
         buf_init(&x->leaf[i].name, MIME_NAME_MAX);
@@ -334,6 +370,7 @@ void inspect_free(struct inspect **inspect)
         return;
     }
     mime_scan_free(&x->scan);
+    links_clear(&x->report.links);
     for (unsigned i = 0; i < LEAVES; i++) {
         buf_clear(&x->leaf[i].octets);
         buf_clear(&x->leaf[i].name);
@@ -345,6 +382,34 @@ void inspect_free(struct inspect **inspect)
 bool inspect_feed(struct inspect *x, struct slice in)
 {
     return mime_scan_feed(x->scan, in);
+}
+
+/* The domain of link i is none that came before. */
+static bool is_new_domain(const struct links *l, unsigned i)
+{
+    for (unsigned j = 0; j < i; j++) {
+        if (slice_eq(links_domain(l, i), links_domain(l, j))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void list_domains(struct inspect_report *r)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < r->links.n; i++) {
+        struct slice domain = links_domain(&r->links, i);
+        if (n + domain.len + 1 > sizeof r->linked || !is_new_domain(&r->links, i)) {
+            continue;
+        }
+        if (n > 0) {
+            r->linked[n++] = ' ';
+        }
+        memcpy(r->linked + n, domain.ptr, domain.len);
+        n += domain.len;
+    }
+    r->linked_len = n;
 }
 
 bool inspect_end(struct inspect *x)
@@ -363,6 +428,7 @@ bool inspect_end(struct inspect *x)
         memcpy(r->notes, notes.ptr, notes.len);
     }
     buf_clear(&notes);
+    list_domains(r);
     return ok;
 }
 

@@ -1,5 +1,5 @@
 /* content/inspect.h - what is in a message, watched while it arrives: attachments and what kind
- * of files they are, also within archives; defects of its structure.
+ * of files they are, also within archives; where links lead; defects of its structure.
  *
  * Source  message/mime_scan.h for the structure, kind.h, sniff.h and unpack.h for the files.
  * I/O     none but the clock (unpack.h).
@@ -8,6 +8,7 @@
  *         what mime_scan.h holds. */
 #ifndef CONTENT_INSPECT_H
 #define CONTENT_INSPECT_H
+#include "content/links.h"
 #include "content/unpack.h"
 #include "message/mime_scan.h"
 
@@ -21,6 +22,9 @@ struct inspect_settings {
     unsigned block_n, allow_n;
 };
 
+enum {
+    INSPECT_LINKED_MAX = 1024 * 1024
+}; /* octets of one text that are searched for links */
 enum { INSPECT_PLACE_MAX = 512, INSPECT_WHAT_MAX = 160, INSPECT_NOTES_MAX = 512 };
 
 enum inspect_by { BY_NAME = 0, BY_TYPE, BY_CONTENT };
@@ -42,8 +46,12 @@ struct inspect_report {
     bool refused;
     struct inspect_file file;      /* the first that is refused */
     bool noted[KIND_N];            /* kinds that were seen and are not refused */
+    struct links links;            /* of texts and HTML, without attached messages */
     char notes[INSPECT_NOTES_MAX]; /* their ids, with blanks between */
     size_t notes_len;
+    char linked
+        [INSPECT_NOTES_MAX]; /* registered domains of links, likewise; the first of them */
+    size_t linked_len;
 };
 _Static_assert(MIME_DEFECT_N <= 64, "a bit each");
 

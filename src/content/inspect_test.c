@@ -168,12 +168,39 @@ static void test_count(void **state)
     assert_int_equal(r.defects, 1U << MIME_DEFECT_NOT_CLOSED);
 }
 
+static void test_links(void **state)
+{
+    struct slice message = SLICE(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: TEXT/HTML\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        "<a href=3D\"http://www.a.exam=\r\nple.co.uk/x\">b</a>\r\n--b\r\n\r\n"
+        "http://www.a.example.co.uk/y http://b.example.com\r\n--b\r\n"
+        "Content-Type: message/rfc822\r\n\r\n\r\nhttp://c.example\r\n--b--\r\n");
+    (void)state;
+    for (size_t step = 1; step < 90; step++) {
+        struct inspect *x = inspect_new(&settings);
+        for (size_t at = 0; at < message.len; at += step) {
+            assert_true(inspect_feed(x, slice_sub(message, at, step)));
+        }
+        assert_true(inspect_end(x));
+        const struct links *l = &inspect_report(x)->links;
+        assert_int_equal(l->n, 2);
+        assert_int_equal(l->total, 3);
+        assert_true(slice_eq(links_url(l, 0), SLICE("http://www.a.example.co.uk/x")));
+        assert_true(slice_eq(links_domain(l, 0), SLICE("example.co.uk")));
+        assert_true(slice_eq(links_domain(l, 1), SLICE("example.com")));
+        assert_int_equal(inspect_report(x)->linked_len, 25);
+        assert_memory_equal(inspect_report(x)->linked, "example.co.uk example.com", 25);
+        inspect_free(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),    cmocka_unit_test(test_content),
         cmocka_unit_test(test_archives), cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_count),
+        cmocka_unit_test(test_count),    cmocka_unit_test(test_links),
     };
     return inspect_prepare() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
