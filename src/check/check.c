@@ -48,6 +48,9 @@ static const struct check checks[] = {
     {"structure",       CHECK_MESSAGE, MAIL,  MODE_OF(checks_structure), check_structure},
     {"attachments",     CHECK_MESSAGE, MX,    MODE_OF(checks_attachments), check_attachments},
     {"content-security", CHECK_MESSAGE, MAIL,  MODE_OF(checks_content_security), check_content_security},
+    {"dnsbl",           CHECK_MESSAGE, MX,    MODE_OF(checks_dnsbl), check_dnsbl},
+    {"dynamic",         CHECK_MESSAGE, MX,    MODE_OF(checks_dynamic), check_dynamic},
+    {"ipv6",            CHECK_MESSAGE, MX,    MODE_OF(checks_ipv6), check_ipv6},
     {"ptr",             CHECK_MESSAGE, MX,    MODE_OF(checks_ptr), check_ptr},
 };
 /* clang-format on */
@@ -57,14 +60,8 @@ static const struct {
     void (*prepare)(const struct check_facts *f);
 } prepares[] = {
     {MX, prepare_ptr},
+    {MX, prepare_dnsbl},
 };
-
-static enum config_mode configured_mode(const struct check *c,
-                                        const struct config *config)
-{
-    const void *mode = (const unsigned char *)config + c->mode;
-    return c->mode == 0 ? CHECK_REJECT : (enum config_mode) * (const int *)mode;
-}
 
 static void verdict_reset(struct check_verdict *v)
 {
@@ -90,7 +87,7 @@ enum check_outcome check_run(enum check_stage stage, unsigned *at,
             continue;
         }
         verdict_reset(out);
-        out->mode = mode_of(f, c->name, configured_mode(c, f->config));
+        out->mode = mode_of(f, c->mode);
         if (out->mode == CHECK_OFF) {
             continue;
         }

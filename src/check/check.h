@@ -143,4 +143,8 @@ void check_hops(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_domain(const struct check_facts *f, struct check_verdict *out);
 void check_ptr(const struct check_facts *f, struct check_verdict *out);
 void prepare_ptr(const struct check_facts *f);
+void check_ipv6(const struct check_facts *f, struct check_verdict *out);
+void check_dnsbl(const struct check_facts *f, struct check_verdict *out);
+void check_dynamic(const struct check_facts *f, struct check_verdict *out);
+void prepare_dnsbl(const struct check_facts *f);
 #endif

@@ -2,16 +2,50 @@
 #include "check/mode.h"
 
 #include "base/buf.h"
+#include "dns/name.h"
 #include "rate/table.h"
 
 enum { KEY_MAX = 400 };
 
-enum config_mode mode_of(const struct check_facts *f, const char *check,
-                         enum config_mode configured)
+static bool all_recipients(const struct check_facts *f, struct slice domain)
 {
-    (void)f;
-    (void)check;
-    return configured;
+    if (f->rcpt != NULL) {
+        return dns_name_below(f->rcpt->domain, domain);
+    }
+    const struct smtp_recipient *r = f->envelope->first;
+    while (r != NULL && dns_name_below(r->path.domain, domain)) {
+        r = r->next;
+    }
+    return r == NULL && f->envelope->first != NULL;
+}
+
+static bool fits(const struct check_facts *f, const struct config_exception *e)
+{
+    switch (e->kind) {
+    case EXCEPT_NETWORK:
+        return f->address != NULL && net_has(&e->network, f->address);
+    case EXCEPT_SENDER:
+        return dns_name_below(f->envelope->sender.domain, slice_of(e->domain));
+    case EXCEPT_RECIPIENT:
+        return all_recipients(f, slice_of(e->domain));
+    }
+    return false;
+}
+
+enum config_mode mode_of(const struct check_facts *f, size_t setting)
+{
+    const void *mode = (const unsigned char *)f->config + setting;
+    const struct config_exceptions *list = &f->config->checks_exceptions;
+    if (setting == 0) {
+        return CHECK_REJECT;
+    }
+    for (unsigned i = 0; i < list->n; i++) {
+        const struct config_exception *e = &list->item[i];
+        if ((e->check == 0 || e->check == setting) && fits(f, e)) {
+            return e->mode;
+        }
+    }
+    return (enum config_mode) * (const int *)mode;
 }
 
 enum ladder_step ladder_step(uint64_t n, uint64_t slow, uint64_t refuse)

@@ -14,9 +14,9 @@
 #define CHECK_MODE_H
 #include "check/check.h"
 
-/* The mode that holds for these facts, where the setting says `configured`. */
-MUST_USE enum config_mode mode_of(const struct check_facts *f, const char *check,
-                                  enum config_mode configured);
+/* The mode that holds for these facts; setting: offset of the check's in struct config. A
+ * recipient's exception holds where it holds for all recipients that are known. */
+MUST_USE enum config_mode mode_of(const struct check_facts *f, size_t setting);
 
 /* out->reply is a breach's row: makes it what is said, or nothing. */
 void mode_apply(const struct check_facts *f, const char *check,

@@ -3,18 +3,12 @@
  * Rows: ptr-missing-deferred (slowed), ptr-missing-rate-limited (and goes on), ptr-missing-reject,
  * ptr-forward-mismatch-reject. */
 #include "senderauth/ptr.h"
-#include "check/check.h"
-
-static bool judged(const struct check_facts *f)
-{
-    return f->dns_session != NULL &&
-           !netset_has(&f->config->checks_local_networks, f->address);
-}
+#include "check/client_dns.h"
 
 void prepare_ptr(const struct check_facts *f)
 {
     struct ptr ptr;
-    if (judged(f)) {
+    if (client_dns_judged(f)) {
         IGNORE(ptr_check(f->dns_session, f->address, &ptr)); /* it asks */
     }
 }
@@ -39,7 +33,7 @@ void check_ptr(const struct check_facts *f, struct check_verdict *out)
 {
     struct ptr ptr;
     fields_add(&out->evidence, "ip", f->ip);
-    if (!judged(f)) {
+    if (!client_dns_judged(f)) {
         fields_add_str(&out->evidence, "what", "a local network");
         return;
     }

@@ -15,7 +15,13 @@
 enum config_service { SERVICE_MX = 0, SERVICE_SUBMISSION, SERVICE_RELAY, SERVICE_PUSH };
 enum config_tls { TLS_NONE = 0, TLS_STARTTLS, TLS_REQUIRED, TLS_IMPLICIT };
 /* What a check may do; the words of its setting in this order. */
-enum config_mode { CHECK_OFF = 0, CHECK_OBSERVE, CHECK_DEFER, CHECK_REJECT, CHECK_LADDER };
+enum config_mode {
+    CHECK_OFF = 0,
+    CHECK_OBSERVE,
+    CHECK_DEFER,
+    CHECK_REJECT,
+    CHECK_LADDER
+};
 #define CONFIG_MODES "off|observe|defer|reject|ladder"
 enum config_clear { CLEAR_DEFAULT = 0, CLEAR_NO, CLEAR_YES };
 const char *config_service_name(enum config_service service);
@@ -48,6 +54,22 @@ struct config_list {
     unsigned n;
 };
 
+/* Another mode of a check for some mail. The first that fits holds. */
+enum config_except { EXCEPT_NETWORK = 0, EXCEPT_SENDER, EXCEPT_RECIPIENT };
+#define CONFIG_EXCEPT "network|sender|recipient"
+struct config_exception {
+    char *text;   /* as it stands in the file */
+    size_t check; /* offset of the check's mode in struct config; 0: of all checks */
+    enum config_mode mode;
+    enum config_except kind;
+    struct net network; /* EXCEPT_NETWORK */
+    char *domain;       /* else, with all below it; points into text */
+};
+struct config_exceptions {
+    struct config_exception item[CONFIG_LIST_MAX];
+    unsigned n;
+};
+
 struct config_times {
     uint64_t ms[CONFIG_LIST_MAX];
     unsigned n;
@@ -74,23 +96,29 @@ struct config_times {
  *   TIMES     struct config_times  ms of each       list of times, at least one
  *   NETWORKS  struct netset        networks         list of "192.0.2.0/24", "2001:db8::1"
  *   RESOLVERS struct config_list   items            list of "address", "address@port"
- *   ZONES     struct config_list   items            list of "zone address", "zone address@port" */
-#define CONFIG_TYPE_STR       char *
-#define CONFIG_TYPE_DOMAIN    char *
-#define CONFIG_TYPE_PATH      char *
-#define CONFIG_TYPE_PATHS     struct config_list
-#define CONFIG_TYPE_WORDS     struct config_list
-#define CONFIG_TYPE_DIR       char *
-#define CONFIG_TYPE_ENDPOINT  char *
-#define CONFIG_TYPE_INT       uint64_t
-#define CONFIG_TYPE_SIZE      uint64_t
-#define CONFIG_TYPE_TIME      uint64_t
-#define CONFIG_TYPE_BOOL      bool
-#define CONFIG_TYPE_ENUM      int
-#define CONFIG_TYPE_TIMES     struct config_times
-#define CONFIG_TYPE_NETWORKS  struct netset
-#define CONFIG_TYPE_RESOLVERS struct config_list
-#define CONFIG_TYPE_ZONES     struct config_list
+ *   ZONES     struct config_list   items            list of "zone address", "zone address@port"
+ *   LISTS     struct config_list   items            list of "zone", "zone network": DNSBLs
+ *   NAMES     struct config_list   items            list of words without blanks
+ *   EXCEPTIONS struct config_exceptions items       list of "check mode kind value" */
+#define CONFIG_TYPE_STR        char *
+#define CONFIG_TYPE_DOMAIN     char *
+#define CONFIG_TYPE_PATH       char *
+#define CONFIG_TYPE_PATHS      struct config_list
+#define CONFIG_TYPE_WORDS      struct config_list
+#define CONFIG_TYPE_DIR        char *
+#define CONFIG_TYPE_ENDPOINT   char *
+#define CONFIG_TYPE_INT        uint64_t
+#define CONFIG_TYPE_SIZE       uint64_t
+#define CONFIG_TYPE_TIME       uint64_t
+#define CONFIG_TYPE_BOOL       bool
+#define CONFIG_TYPE_ENUM       int
+#define CONFIG_TYPE_TIMES      struct config_times
+#define CONFIG_TYPE_NETWORKS   struct netset
+#define CONFIG_TYPE_RESOLVERS  struct config_list
+#define CONFIG_TYPE_ZONES      struct config_list
+#define CONFIG_TYPE_LISTS      struct config_list
+#define CONFIG_TYPE_NAMES      struct config_list
+#define CONFIG_TYPE_EXCEPTIONS struct config_exceptions
 
 /* clang-format off */
 #define CONFIG_SETTINGS(X) \
@@ -163,6 +191,13 @@ struct config_times {
     X("checks", "ladder-slow", checks_ladder_slow, INT, "20", 0, 1000000, "", "ladder: messages in breach of one sender in a day of which a growing share is refused for now; beyond it all are") \
     X("checks", "ladder-refuse", checks_ladder_refuse, INT, "100", 0, 1000000, "", "ladder: messages in breach of one sender in a day beyond which it is refused for good") \
     X("checks", "ptr", checks_ptr, ENUM, "ladder", 0, 0, CONFIG_MODES, "the client's address has no name, or one that does not lead back to it (ptr-missing-*, ptr-forward-mismatch-reject)") \
+    X("checks", "ipv6", checks_ipv6, ENUM, "reject", 0, 0, CONFIG_MODES, "a client with an IPv6 address that has no name, or one that does not lead back to it (ipv6-guidelines-reject)") \
+    X("checks", "dnsbl", checks_dnsbl, ENUM, "reject", 0, 0, CONFIG_MODES, "the client's address stands in a list of checks.dnsbl-lists (reputation-ip-*)") \
+    X("checks", "dnsbl-lists", checks_dnsbl_lists, LISTS, "", 0, 16, "", "DNS lists (RFC 5782) of addresses that nobody takes mail from: \"bl.example.org\", or with the answers that count \"bl.example.org 127.0.0.2/31\"") \
+    X("checks", "dynamic", checks_dynamic, ENUM, "reject", 0, 0, CONFIG_MODES, "the client's address is of a kind that sends no mail itself, by checks.dynamic-lists or checks.dynamic-names (ip-not-authorized)") \
+    X("checks", "dynamic-lists", checks_dynamic_lists, LISTS, "", 0, 16, "", "DNS lists of addresses that providers give to homes") \
+    X("checks", "dynamic-names", checks_dynamic_names, NAMES, "*.dyn.*, *.dynamic.*, *.dhcp.*, *.dialup.*, *.dial.*, *.ppp.*, *.pppoe.*, *.dsl.*, *.adsl.*", 0, 64, "", "names of such addresses; a name counts only where the address's last two octets stand in it too") \
+    X("checks", "exceptions", checks_exceptions, EXCEPTIONS, "", 0, 64, "", "other modes for some mail, the first that fits: \"ptr off network 192.0.2.0/24\", \"dnsbl observe sender example.org\", \"all off recipient example.net\"; domains with all below them, recipient: all recipients") \
     X("checks", "rcpt-domain", checks_rcpt_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient's domain does not exist in the DNS, at submission and relaying (rcpt-domain-not-found)") \
     X("checks", "header-lengths", checks_header_lengths, ENUM, "reject", 0, 0, CONFIG_MODES, "names and values of fields beyond their limits") \
     X("checks", "header-from", checks_header_from, ENUM, "reject", 0, 0, CONFIG_MODES, "no From field, more than one, more than one address in it, or none that is whole (mx)") \

@@ -205,6 +205,80 @@ static const char *take_zone(const struct setting *s, struct slice text, void *f
                : "no address stands behind the zone";
 }
 
+static const char *take_list(const struct setting *s, struct slice text, void *field)
+{
+    size_t space = slice_find(text, ' ');
+    struct net net;
+    if (!address_is_domain(slice_sub(text, 0, space))) {
+        return "it does not begin with a zone";
+    }
+    return space == text.len || net_parse(slice_from(text, space + 1), &net) == NET_OK
+               ? take_item(s, text, field)
+               : "no network stands behind the zone";
+}
+
+static const char *take_name(const struct setting *s, struct slice text, void *field)
+{
+    return text.len == 0                      ? "it is too short"
+           : slice_find(text, ' ') < text.len ? "there is a blank in it"
+                                              : take_item(s, text, field);
+}
+
+static struct slice next_word(struct slice *rest)
+{
+    *rest = slice_trim(*rest);
+    struct slice word = slice_sub(*rest, 0, slice_find(*rest, ' '));
+    *rest = slice_trim(slice_from(*rest, word.len));
+    return word;
+}
+
+/* "CHECK MODE KIND VALUE" */
+static const char *read_exception(struct slice text, struct config_exception *e)
+{
+    struct slice rest = text;
+    struct slice check = next_word(&rest);
+    const struct setting *found = setting_find(SLICE("checks"), check);
+    if (!slice_eq(check, SLICE("all")) &&
+        (found == NULL || strcmp(found->words, CONFIG_MODES) != 0)) {
+        return "it does not begin with the name of a check, or all";
+    }
+    e->check = slice_eq(check, SLICE("all")) ? 0 : found->offset;
+    int mode = setting_word(CONFIG_MODES, next_word(&rest));
+    int kind = setting_word(CONFIG_EXCEPT, next_word(&rest));
+    if (mode < 0 || kind < 0) {
+        return mode < 0
+                   ? "no mode stands behind the check"
+                   : "neither network nor sender nor recipient stands behind the mode";
+    }
+    e->mode = (enum config_mode)mode;
+    e->kind = (enum config_except)kind;
+    if (kind == EXCEPT_NETWORK) {
+        return net_parse(rest, &e->network) == NET_OK ? NULL : "it ends in no network";
+    }
+    e->domain = e->text + (rest.ptr - text.ptr);
+    return address_is_domain(rest) ? NULL : "it ends in no domain name";
+}
+
+static const char *take_exception(const struct setting *s, struct slice text, void *field)
+{
+    struct config_exceptions *list = field;
+    if (list->n == s->most || list->n == CONFIG_LIST_MAX) {
+        return too_many;
+    }
+    text = slice_trim(text);
+    struct config_exception e = {.text = strndup((const char *)text.ptr, text.len)};
+    if (e.text == NULL) {
+        return no_memory;
+    }
+    const char *wrong = read_exception(text, &e);
+    if (wrong != NULL) {
+        free(e.text);
+        return wrong;
+    }
+    list->item[list->n++] = e;
+    return NULL;
+}
+
 static const char *take_path(const struct setting *s, struct slice text, void *field)
 {
     enum { PATH_TEXT_MAX = 4000 };
@@ -294,6 +368,13 @@ static void print_item(const struct setting *s, const void *field, unsigned item
     buf_add_str(out, ((const struct config_list *)field)->item[item]);
 }
 
+static void print_exception(const struct setting *s, const void *field, unsigned item,
+                            struct buf *out)
+{
+    (void)s;
+    buf_add_str(out, ((const struct config_exceptions *)field)->item[item].text);
+}
+
 static void clear_text(void *field)
 {
     free(*(char **)field);
@@ -323,6 +404,14 @@ static void clear_list(void *field)
     }
 }
 
+static void clear_exceptions(void *field)
+{
+    struct config_exceptions *list = field;
+    while (list->n > 0) {
+        free(list->item[--list->n].text);
+    }
+}
+
 /* clang-format off */
 static const struct type types[SETTING_TYPES] = {
     [SETTING_STR]       = {false, true,  0, "text", take_text, print_text, clear_text},
@@ -339,6 +428,9 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_NETWORKS]  = {true,  true,  offsetof(struct netset, n), "a list of networks such as \"192.0.2.0/24\", \"2001:db8::/32\"", take_network, print_network, clear_networks},
     [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_item, clear_list},
     [SETTING_ZONES]     = {true,  true,  offsetof(struct config_list, n), "a list of zones with an address each, such as \"example.org 192.0.2.53@5300\"", take_zone, print_item, clear_list},
+    [SETTING_LISTS]     = {true,  true,  offsetof(struct config_list, n), "a list of zones, such as \"bl.example.org\", \"bl.example.org 127.0.0.2\"", take_list, print_item, clear_list},
+    [SETTING_NAMES]     = {true,  true,  offsetof(struct config_list, n), "a list of names, in which * stands for anything", take_name, print_item, clear_list},
+    [SETTING_EXCEPTIONS] = {true, true,  offsetof(struct config_exceptions, n), "a list of exceptions such as \"ptr off network 192.0.2.0/24\"", take_exception, print_exception, clear_exceptions},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
 };
@@ -454,6 +546,9 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_NETWORKS:
     case SETTING_RESOLVERS:
     case SETTING_ZONES:
+    case SETTING_LISTS:
+    case SETTING_NAMES:
+    case SETTING_EXCEPTIONS:
     case SETTING_PATHS:
     case SETTING_WORDS:
     case SETTING_TYPES:
