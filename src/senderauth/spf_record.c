@@ -99,7 +99,7 @@ bool spf_macro_next(struct slice *rest, struct spf_macro *out, const char **faul
 /* macro-string  = *( macro-expand / macro-literal )
  * macro-literal = %x21-24 / %x26-7E
  * *tail: the literals behind the last macro-expand. */
-static const char *macro_string(struct slice s, bool domain, struct slice *tail)
+static const char *macro_string(struct slice s, struct slice *tail)
 {
     struct spf_macro m;
     const char *fault;
@@ -115,7 +115,7 @@ static const char *macro_string(struct slice s, bool domain, struct slice *tail)
             return "an octet that is not allowed in a record";
         }
         /* RFC 7208 7.2: "The following macro letters are allowed only in "exp" text" */
-        if (domain && (m.letter == 'c' || m.letter == 'r' || m.letter == 't')) {
+        if (m.letter == 'c' || m.letter == 'r' || m.letter == 't') {
             return "a macro letter that only explanations may have";
         }
     }
@@ -143,7 +143,7 @@ static const char *domain_spec(struct slice s)
         return "a domain is missing";
     }
     struct slice tail;
-    const char *fault = macro_string(s, true, &tail);
+    const char *fault = macro_string(s, &tail);
     if (fault != NULL || tail.len == 0) {
         return fault;
     }
@@ -299,8 +299,7 @@ static const char *take_modifier(struct slice name, struct slice value,
                 : slice_ieq(name, SLICE("exp"))    ? SPF_EXP
                                                    : SPF_OTHER;
     out->spec = value;
-    return out->kind == SPF_OTHER ? macro_string(value, false, &tail)
-                                  : domain_spec(value);
+    return out->kind == SPF_OTHER ? macro_string(value, &tail) : domain_spec(value);
 }
 
 /* directive = [ qualifier ] mechanism
