@@ -111,7 +111,7 @@ static const char *const failed_subjects[] = {
     "fail", "return", "undeliver", "expired", NULL};
 static const char *const delay_phrases[] = {
     "this is a warning", "warning message only", "do not need to resend",
-    "still being retried", "has not yet been delivered", "been delayed",
+    "still being retried", "still undelivered", "has not yet been delivered", "been delayed",
     "delivery attempts will continue", "will be retried", "is delayed",
     "temporary failure report", "will keep trying", "keep trying to deliver",
     "will continue to be attempted", "delivery is delayed", "not need to re-send",
