@@ -29,7 +29,7 @@ static struct crypto_private *rsa, *ed25519;
 static struct signed_mail by_rsa, by_ed25519;
 static unsigned char body[BODY_SIZE];
 static unsigned char digest[CRYPTO_HASH_LEN];
-static struct buf rsa_der, rsa_sig;
+static struct buf rsa_der, rsa_sig, chain;
 static struct fake_dns dns;
 static EVP_PKEY *rsa_public;
 
@@ -68,6 +68,55 @@ static bool verify_rsa_new_key(void)
 static bool verify_ed25519(void)
 {
     return verify(cached, &by_ed25519);
+}
+
+/* Validates the chain; with a sealer, seals it once more. */
+static bool run_chain(enum arc_cv want, const struct arc_seal *sealer, struct buf *out)
+{
+    struct arc_options o = {.crypto = cached, .body = dkim_body_new(cached), .now = 1500};
+    struct arc *a = arc_new(&o, buf_slice(&chain));
+    int wish = arc_seal_want(o.body);
+    arc_ask(a, &dns.source);
+    dkim_body_feed(o.body, by_rsa.body);
+    dkim_body_end(o.body);
+    bool ok = arc_evaluate(a, &dns.source) == DKIM_DONE && arc_result(a)->cv == want;
+    if (sealer != NULL) {
+        ok =
+            ok && arc_seal(sealer, a, buf_slice(&chain), o.body, wish, out) == ARC_SEALED;
+    }
+    arc_free(&a);
+    dkim_body_free(&o.body);
+    return ok;
+}
+
+static bool validate_chain(void)
+{
+    return run_chain(ARC_PASS, NULL, NULL);
+}
+
+static bool make_chain(void)
+{
+    struct arc_seal sealer = {.sign = {.crypto = cached,
+                                       .key = rsa,
+                                       .domain = SLICE("example.com"),
+                                       .selector = SLICE("rsa"),
+                                       .made = 1000},
+                              .authserv_id = SLICE("mx.example.org"),
+                              .results =
+                                  SLICE("; spf=pass smtp.mailfrom=ann@example.com")};
+    bool ok = true;
+    buf_init(&chain, 1 << 16);
+    buf_add_str(&chain, header);
+    for (int i = 0; ok && i < 3; i++) {
+        struct buf more;
+        buf_init(&more, 1 << 16);
+        ok = run_chain(i == 0 ? ARC_NONE : ARC_PASS, &sealer, &more) &&
+             buf_add(&more, buf_slice(&chain));
+        buf_reset(&chain);
+        ok = ok && buf_add(&chain, buf_slice(&more));
+        buf_clear(&more);
+    }
+    return ok;
 }
 
 static bool no_signature(void)
@@ -150,6 +199,7 @@ static const struct {
     {"verify rsa-2048, key cached", verify_rsa},
     {"verify rsa-2048, key new", verify_rsa_new_key},
     {"verify ed25519", verify_ed25519},
+    {"ARC chain of 3, rsa-2048", validate_chain},
     {"sign rsa-2048", sign_rsa},
     {"sign ed25519", sign_ed25519},
 };
@@ -190,7 +240,7 @@ static bool prepare(void)
     zone_add(&zone, "ed._domainkey.example.com", buf_slice(&record));
     fake_dns_init(&dns, buf_slice(&zone)); /* zone and all else live until the end */
     buf_clear(&record);
-    return ok;
+    return ok && make_chain();
 }
 
 int main(int argc, char **argv)
