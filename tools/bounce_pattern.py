@@ -11,6 +11,7 @@ MASKS = {"addr": b"\x01", "ip": b"\x02", "host": b"\x03", "url": b"\x04", "id": 
 OP_END, OP_LIT, OP_ALT, OP_JUMP, OP_GAP, OP_SEP, OP_PLUS, OP_NUM, OP_OPT, OP_MASK, OP_BOUND = range(11)
 GAP_MAX = 60
 LITERALS_MAX = 600  # of one variant
+CALLS_MAX = 40  # operations in a row for which run() of src/bounce/pattern.c is called again
 
 
 class BadPattern(Exception):
@@ -194,6 +195,12 @@ def weight(seq):
                if i[0] == "alt" else 1 for i in seq)
 
 
+def calls(seq):
+    """Of how many operations in a row the longest way through seq consists."""
+    return sum(0 if isinstance(i, bytes) else 1 + max(map(calls, i[1])) if i[0] == "alt" else 1
+               for i in seq)
+
+
 def flatten(alternatives):
     """(a|(b|c)) is (a|b|c): fewer tries."""
     out = []
@@ -290,6 +297,8 @@ def variants_of(seq, words, frequency):
                 return [v for a in item[1]
                         for v in variants_of(joined(seq[:k] + a + seq[k + 1:]), words, frequency)]
         raise BadPattern("nothing in it is always there")
+    if calls(seq) > CALLS_MAX:
+        raise BadPattern(f"more than {CALLS_MAX} of ( ) - ~ * + # and masks in a row")
     _, k, literals = best
     bound = bytes([OP_BOUND]) if words else b""
     return [Variant(literals, program(seq[:k], True) + bound + bytes([OP_END]),
