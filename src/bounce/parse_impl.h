@@ -90,6 +90,13 @@ MUST_USE bool header_null_path(const struct bounce_parser *p);
 MUST_USE bool header_is_automatic(struct bounce_parser *p);
 MUST_USE struct slice header_address(struct slice value);
 
+/* --- parse_inner.c --- */
+
+/* A report that somebody passed on: attached, or below the text. It is valid as long as
+ * `message` is; what had to be decoded, or lies in the arena, goes to `store`. */
+MUST_USE struct slice parse_inner(const struct bounce_parser *p, struct slice message,
+                                  struct slice behind, struct buf *store);
+
 /* --- parse_judge.c --- */
 
 /* Verdicts on all recipients, and the message's kind. */

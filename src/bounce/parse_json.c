@@ -2,8 +2,9 @@
  *
  * RFC 8259 read leniently and in one pass, without a tree: each object collects the members
  * that say something about a recipient, and tells when it ends. SES (bare or as the "Message"
- * of an SNS notification) nests an array of recipients; SendGrid and its like send an array
- * of events with one recipient each. Both come out by the names of the members. */
+ * of an SNS notification) nests an array of recipients; SendGrid, Mailgun, Postmark, Mandrill,
+ * SparkPost, Brevo and their like send events with one recipient each. All come out by the names
+ * of the members; what an inner object says without naming anybody is the outer one's. */
 #include "bounce/parse_impl.h"
 #include "bounce/reply_find.h"
 
