@@ -43,7 +43,8 @@ static size_t enclosed_len(struct slice s, unsigned char open, unsigned char clo
         if (c == '\r' || c == '\n' || c == '\0') {
             return 0; /* obs-NO-WS-CTL: other controls may stand here */
         }
-        if (c == '\\' && i < s.len && s.ptr[i] != '\r' && s.ptr[i] != '\n') {
+        if (c == '\\' && i < s.len && s.ptr[i] != '\r' && s.ptr[i] != '\n' &&
+            s.ptr[i] != '\0') {
             i++; /* quoted-pair */
         } else if (c == open && (open == '(' || depth == 0)) {
             depth++;
