@@ -118,10 +118,8 @@ int main(int argc, char **argv)
     }
     printf("%llu ms\n", (unsigned long long)(clock_mono_ms() - start));
     resolver_scope_free(&scope);
-    if (!sandbox) {
-        resolver_free(&resolver);
-        event_base_free(base);
-        config_free(&config);
-    }
+    resolver_free(&resolver);
+    event_base_free(base);
+    config_free(&config);
     return 0;
 }

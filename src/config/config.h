@@ -140,8 +140,8 @@ struct config_times {
     X("dns", "forward-zones", dns_forward_zones, ZONES, "", 0, 64, "", "zones with resolvers of their own: \"example.org 192.0.2.53\"") \
     X("dns", "stub-zones", dns_stub_zones, ZONES, "", 0, 64, "", "zones whose own servers are asked at these addresses") \
     X("dns", "trust-anchors", dns_trust_anchors, PATHS, "", 0, 16, "", "files with DS or DNSKEY records that answers are validated by (DNSSEC), such as /usr/share/dns/root.key; none: nothing is validated") \
-    X("dns", "timeout", dns_timeout, TIME, "8 s", 100, 50000, "", "wait for one answer") \
-    X("dns", "budget", dns_budget, TIME, "20 s", 100, 50000, "", "wait for all answers that one message, or one session, needs") \
+    X("dns", "timeout", dns_timeout, TIME, "8 s", 100, 25000, "", "wait for one answer") \
+    X("dns", "budget", dns_budget, TIME, "20 s", 100, 25000, "", "wait for all answers that one message, or one session, needs") \
     X("dns", "questions", dns_questions, INT, "250", 10, 10000, "", "questions that one message, or one session, may need") \
     X("dns", "cache-size", dns_cache_size, SIZE, "32 MiB", 1048576, 4294967296, "", "memory for answers, in each process") \
     X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "", "largest message") \

@@ -183,7 +183,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     d->client_max = (unsigned)((cfg->limits_sessions + processes - 1) / processes);
     d->wait_ms[WAIT_COMMAND] = cfg->limits_command_time;
     d->wait_ms[WAIT_DATA] = cfg->limits_data_time;
-    d->wait_ms[WAIT_ANSWER] = 60000;
+    d->wait_ms[WAIT_ANSWER] = 60000; /* more than two budgets of the DNS */
     d->wait_ms[WAIT_LINGER] = 5000;
     d->wait_ms[WAIT_GREETING] = cfg->limits_greet_delay;
     for (int i = 0; i <= SERVICE_PUSH; i++) {

@@ -46,7 +46,7 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
  * tls        version cipher, and of a client's certificate: subject fingerprint
  * command    verb argument (as it came, as far as harmless); verb "?": an unknown one
  * reply      row code status text, and its evidence; answers the command before it
- * check      name verdict (pass observe defer reject close) row, and its evidence
+ * check      name verdict (pass observe spare defer reject close) row, and its evidence
  * accepted   id size recipients from, to (one field per recipient, as many as fit)
  * close      reason
  * queued     to (a recipient handed to the queue) target (where that differs: its mailbox)
