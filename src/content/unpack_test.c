@@ -134,6 +134,32 @@ static void test_special(void **state)
     free((void *)(uintptr_t)made.ptr);
 }
 
+/* What nothing in Debian makes: RAR 4, a stored file; the same encrypted; the list encrypted. */
+#define RAR                                                                              \
+    "Rar!\032\007\000\317\220s\000\000\015\000\000\000\000\000\000\000d"                 \
+    "\365t\000\200'\000\016\000\000\000\016\000\000\000\002\362<\022"                    \
+    "\322.[vZ\0240\007\000 \000\000\000d\134b.txt\177ELF and so on\304="                 \
+    "{\000@\007\000"
+#define RAR_SECRET                                                                       \
+    "Rar!\032\007\000\317\220s\000\000\015\000\000\000\000\000\000\000"                  \
+    "\363\255t\004\200'\000\016\000\000\000\016\000\000\000\002\362<"                    \
+    "\022\322.[vZ\0240\007\000 \000\000\000d\134b.txt\177ELF and so on"                  \
+    "\304={\000@\007\000"
+#define RAR_HIDDEN                                                                       \
+    "Rar!\032\007\000\316\231s\200\000\015\000\000\000\000\000\000\000"                  \
+    "\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021"                   \
+    "\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021"                   \
+    "\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021"                   \
+    "\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021\021"
+
+static void test_rar(void **state)
+{
+    (void)state;
+    expect(SLICE(RAR), "a.rar", UNPACK_DONE, "a.rar > d/b.txt unix-program\n");
+    expect(SLICE(RAR_SECRET), "a.rar", UNPACK_DONE, "a.rar > d/b.txt none encrypted\n");
+    expect(SLICE(RAR_HIDDEN), "a.rar", UNPACK_DONE, "a.rar none encrypted\n");
+}
+
 static void test_hostile(void **state)
 {
     struct made m;
@@ -171,9 +197,8 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_special),
+        cmocka_unit_test(test_formats), cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_special), cmocka_unit_test(test_rar),
         cmocka_unit_test(test_hostile),
     };
     return unpack_prepare() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
