@@ -124,14 +124,20 @@ static void word_end(struct link_scan *s)
 {
     size_t n = s->word_len;
     s->word_len = 0;
-    if (n > 4) { /* the shortest is www.x */
+    if (n > 4 && /* the shortest is www.x */
+        (memchr(s->word, ':', n) != NULL || memchr(s->word, '.', n) != NULL)) {
         take_words(s, (struct slice){s->word, n});
     }
 }
 
+static bool ends_word(unsigned char c)
+{
+    return c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"' || c == '`';
+}
+
 static void text_octet(struct link_scan *s, unsigned char c)
 {
-    if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"' || c == '`') {
+    if (ends_word(c)) {
         word_end(s);
         return;
     }
@@ -139,6 +145,33 @@ static void text_octet(struct link_scan *s, unsigned char c)
     if (s->word_len == LINK_URL_MAX) {
         word_end(s);
     }
+}
+
+/* Octets of words and between them, as far as they are nothing else; how many. */
+static size_t text_run(struct link_scan *s, struct slice in)
+{
+    size_t i = 0;
+    while (i < in.len && in.ptr[i] != '\0' && !(s->html && in.ptr[i] == '<')) {
+        size_t room = LINK_URL_MAX - s->word_len, start = i;
+        while (i < in.len && i - start < room && !ends_word(in.ptr[i])) {
+            i++;
+        }
+        if (i > start) {
+            memcpy(s->word + s->word_len, in.ptr + start, i - start);
+            s->word_len += i - start;
+        }
+        if (s->word_len == LINK_URL_MAX || (i < in.len && in.ptr[i] != '\0')) {
+            word_end(s);
+        }
+        while (i < in.len && in.ptr[i] != '\0' && in.ptr[i] != '<' &&
+               ends_word(in.ptr[i])) {
+            i++;
+        }
+        if (!s->html && i < in.len && in.ptr[i] == '<') {
+            i++;
+        }
+    }
+    return i;
 }
 
 /* --- attributes --- */
@@ -431,15 +464,15 @@ void link_scan_init(struct link_scan *s, bool html,
 
 void link_scan_feed(struct link_scan *s, struct slice in)
 {
-    for (size_t i = 0; i < in.len; i++) {
-        if (in.ptr[i] == '\0') {
-            continue;
+    while (in.len > 0) {
+        size_t n = s->state == LINK_TEXT ? text_run(s, in) : 0;
+        if (n == 0) {
+            n = 1;
+            if (in.ptr[0] != '\0') { /* text_run() leaves only HTML */
+                html_octet(s, in.ptr[0]);
+            }
         }
-        if (s->html) {
-            html_octet(s, in.ptr[i]);
-        } else {
-            text_octet(s, in.ptr[i]);
-        }
+        in = slice_from(in, n);
     }
 }
 
