@@ -471,6 +471,12 @@ static enum bounce_kind uncontested(const struct bounce_classifier *c)
     return BOUNCE_HARD;
 }
 
+/* Commands out of order and logins: no address is given up for those. */
+static bool not_of_addresses(unsigned code)
+{
+    return code == 500 || (code >= 502 && code <= 504) || (code >= 530 && code <= 538);
+}
+
 /* No recipient is known yet to the server that answers. What it says at the connection may be
  * of the domain (521). */
 static bool before_recipient(enum bounce_stage stage)
@@ -487,7 +493,8 @@ static enum bounce_kind kind_of(const struct bounce_classifier *c,
     if (kind == BOUNCE_NO_FAILURE) {
         return kind;
     }
-    if (kind == BOUNCE_HARD && before_recipient(v->stage)) {
+    if (kind == BOUNCE_HARD &&
+        (before_recipient(v->stage) || not_of_addresses(v->code))) {
         kind = BOUNCE_BLOCK;
     } else if (kind == BOUNCE_HARD && c->voices_n > 0) {
         kind = uncontested(c);
