@@ -28,7 +28,7 @@ MAY = {
     "net": ["base", "tls"],
     "spool": ["base"],
     "trace": ["base"],
-    "proc": ["base", "config"],
+    "proc": ["base", "config", "rate"],
     "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
     "delivery": ["base", "config", "dns", "net", "resolver", "smtp", "queue", "spool", "tls"],

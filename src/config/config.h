@@ -211,6 +211,7 @@ struct config_times {
     X("checks", "structure", checks_structure, ENUM, "reject", 0, 0, CONFIG_MODES, "MIME structure in which mail readers would see different parts, such as boundaries that are missing or said twice; entities beyond content.depth or content.parts (message-malformed)") \
     X("checks", "attachments", checks_attachments, ENUM, "reject", 0, 0, CONFIG_MODES, "more than content.attachments (attachment-count-exceeded)") \
     X("checks", "content-security", checks_content_security, ENUM, "reject", 0, 0, CONFIG_MODES, "a file of a kind that content.block or the server's own list blocks, also within an archive (content-security-block)") \
+    X("rate", "memory", rate_memory, SIZE, "64 MiB", 1048576, 68719476736, "", "memory of the counts that all smtpds share: of senders, and of the steps of ladders; 128 octets each. Read at the start alone, not at a reload") \
     X("content", "depth", content_depth, INT, "20", 1, 64, "", "MIME entities within each other") \
     X("content", "parts", content_parts, INT, "1000", 1, 100000, "", "MIME entities of a message") \
     X("content", "attachments", content_attachments, INT, "500", 0, 100000, "", "attachments of a message") \

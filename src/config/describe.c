@@ -18,6 +18,7 @@ static const struct {
     {"auth", "Logging in, and guessing at it"},
     {"oauth", "Whom to ask about access tokens"},
     {"checks", "What becomes of mail that fails a check: off, not looked at; observe, only noted in the trace; defer, 4yz; reject; ladder, a growing share 4yz, then all, then refused"},
+    {"rate", "How much of what has come, counted"},
     {"content", "What is looked for in messages and their attachments"},
     {"spool", "Where accepted messages wait, on disk"},
     {"queue", "How long and how often delivery is tried"},

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "rate/table.h"
+#include "rate/segment.h"
 #include "tls/tls.h"
 
 #include <event2/event.h>
@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum { DRAIN_SPARE_MS = 500 }; /* in time: the supervisor kills who is late */
@@ -145,19 +143,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* --- the role --- */
 
-enum { RATE_KEYS = 32768 };
-
-/* Counts for ladders. */
-static struct rate_table *new_rates(void)
+/* The counts that all smtpds share. */
+static struct rate_table *map_rates(int *fd)
 {
-    uint64_t hash_key[2];
-    size_t octets = rate_size_for(RATE_KEYS);
-    void *memory =
-        mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ||
-                   getrandom(hash_key, sizeof hash_key, 0) != sizeof hash_key
-               ? NULL
-               : rate_init(memory, octets, hash_key);
+    size_t octets = 0;
+    struct rate_table *rates = segment_map(*fd, &octets);
+    (void)close(*fd);
+    *fd = -1;
+    return rates;
 }
 
 static bool wants_tls(const struct role_ctx *ctx)
@@ -221,9 +214,9 @@ static const char *smtpd_open(struct role_ctx *ctx)
     if (d->input == NULL) {
         return "out of memory";
     }
-    d->rates = new_rates();
+    d->rates = map_rates(&ctx->rate_fd);
     if (d->rates == NULL) {
-        return "out of memory";
+        return "the memory of counts cannot be mapped";
     }
     static char resolver_error[RESOLVER_ERROR_MAX];
     d->resolver = resolver_new(ctx->base, cfg, resolver_error);

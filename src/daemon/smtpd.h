@@ -70,7 +70,7 @@ struct smtpd {
     struct channel *directory, *queue, *trace; /* NULL while that role restarts */
     struct spool_writer *writer;
     struct resolver *resolver;
-    struct rate_table *rates; /* of this process alone */
+    struct rate_table *rates; /* shared by all smtpds */
     enum spool_state queue_state;
     struct dir_cache cache;
     struct map lookups; /* cookie -> struct client */

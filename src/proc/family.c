@@ -59,6 +59,7 @@ void family_init(struct family *f, struct event_base *base, const struct family_
     for (unsigned r = 0; r < ROLE_COUNT; r++) {
         f->control_fd[r] = -1;
     }
+    f->rate_fd = -1;
     list_init(&f->processes);
     list_init(&f->slots);
 }
@@ -222,6 +223,7 @@ __attribute__((noreturn)) static void child(const struct slot *s, const struct p
     struct role_ctx ctx = {.role = p->role,
                            .index = p->index,
                            .config = s->config,
+                           .rate_fd = p->role == ROLE_smtpd ? f->rate_fd : -1,
                            .control_fd = f->control_fd[p->role]};
     struct role_start start = {.ops = s->ops,
                                .ctx = &ctx,

@@ -205,6 +205,7 @@ static void close_others(const struct role_start *start)
     keep[n++] = start->supervisor_fd;
     keep[n++] = start->lock_fd;
     keep[n++] = start->ctx->control_fd;
+    keep[n++] = start->ctx->rate_fd;
     for (unsigned i = 0; i < start->ctx->listener_n; i++) {
         keep[n++] = start->ctx->listener[i].fd;
     }

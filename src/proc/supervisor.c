@@ -6,6 +6,7 @@
 #include "proc/family.h"
 #include "proc/state.h"
 #include "proc/title.h"
+#include "rate/segment.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -402,6 +403,13 @@ static void prepare(struct supervisor *s)
                 state_control(s->config, &f->user, role_name(talking[i]));
         }
     }
+    if (ops_of(s, ROLE_smtpd) != NULL) {
+        /* A reload does not change its size: what is counted would be lost. */
+        f->rate_fd = segment_create((size_t)s->config->rate_memory);
+        if (f->rate_fd < 0) {
+            fatal("the memory of counts (rate.memory): %s", strerror(errno));
+        }
+    }
     if (ops_of(s, ROLE_smtpd) != NULL &&
         !listen_prepare(&f->listen, s->config, role_process_count(s->config, ROLE_smtpd),
                         error)) {
@@ -416,6 +424,9 @@ static void clear(struct supervisor *s)
         if (s->family.control_fd[r] >= 0) {
             (void)close(s->family.control_fd[r]);
         }
+    }
+    if (s->family.rate_fd >= 0) {
+        (void)close(s->family.rate_fd);
     }
     event_free(s->signals);
     (void)close(s->signal_fd);
