@@ -17,8 +17,7 @@ static const char *const options[][2] = {
     {"infra-host-ttl:", "60"}, /* a server that was silent is tried again after a minute, */
     {"infra-keep-probing:", "yes"}, /* and meanwhile once in a while */
     {"do-not-query-localhost:", "no"}, {"val-log-level:", "0"},
-    {"aggressive-nsec:", "yes"},
-    {"rrset-roundrobin:", "no"},
+    {"aggressive-nsec:", "yes"},       {"rrset-roundrobin:", "no"},
 };
 
 /* The library answers these out of itself; whoever asks a resolver wants to hear that one. Names that
