@@ -191,6 +191,37 @@ static void single_cases(void **state)
     }
 }
 
+/* Words of unknown users and closed accounts, in texts that are about something else. */
+static void doubtful_is_not_hard(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "550 unknown user joe@example.org (sender verification)",
+        "550 your host is unknown, no such user",
+        "550 5.1.1 user unknown, see our blacklist",
+        "550 invalid address in To: header",
+        "550 Internal error: mailbox not found",
+        "550 Unable to verify user at this time",
+        "550 unknown host in EHLO",
+        "550 5.1.1 your address joe@example.org does not exist",
+        "535 5.7.8 account disabled",
+        "503 no such user",
+        "550 5.1.1 User unknown (in reply to MAIL FROM command)",
+        "550 user not local to this machine, relaying prohibited",
+        "550 5.1.1 user unknown or mailbox full",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct bounce_verdict v = classify(texts[i]);
+        if (v.kind == BOUNCE_HARD || v.action == BOUNCE_ACT_SUPPRESS) {
+            print_message("'%s' is hard, by %s\n", texts[i], rule_name(v));
+        }
+        assert_int_not_equal(v.kind, BOUNCE_HARD);
+        assert_int_not_equal(v.action, BOUNCE_ACT_SUPPRESS);
+    }
+    assert_int_equal(classify("550 5.1.1 joe@example.org: user unknown").kind,
+                     BOUNCE_HARD);
+}
+
 static void context_counts(void **state)
 {
     (void)state;
@@ -418,6 +449,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(examples),
         cmocka_unit_test(waits),
         cmocka_unit_test(single_cases),
+        cmocka_unit_test(doubtful_is_not_hard),
         cmocka_unit_test(context_counts),
         cmocka_unit_test(a_4yz_is_never_hard),
         cmocka_unit_test(span_is_in_the_text),
