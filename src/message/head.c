@@ -104,6 +104,9 @@ void message_head_feed(struct message_head *h, struct slice *in, struct slice *h
             /* nothing matters up to the line's end */
             n = slice_find(*in, '\n') + 1;
         }
+        while (h->state == HEAD_NAME && n < in->len && is_name(in->ptr[n])) {
+            n++;
+        }
         struct slice taken = slice_sub(*in, 0, n);
         take(h, taken);
         *in = slice_from(*in, taken.len);
