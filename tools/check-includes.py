@@ -31,9 +31,9 @@ MAY = {
     "proc": ["base", "config", "rate"],
     "directory": ["base", "config", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
-    "delivery": ["base", "config", "dns", "net", "resolver", "smtp", "queue", "spool", "tls"],
+    "delivery": ["base", "bounce", "config", "dns", "net", "resolver", "smtp", "queue", "spool", "tls"],
     "check": PURE + ["config", "content", "directory", "rate", "spool"],
-    "daemon": PURE + MIDDLE + ["check", "sasl"],
+    "daemon": PURE + MIDDLE + ["check", "libbounce", "postern", "sasl"],
     "cmd": PURE + MIDDLE + ["daemon", "sasl", "postern"],
 }
 # What input and output needs: no business of a pure folder, but for base's few edges.

@@ -228,6 +228,13 @@ struct config_times {
     X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \
     X("queue", "expire", queue_expire, TIME, "5 d", 60000, 2592000000, "", "age at which a message is given up") \
     X("queue", "retry", queue_retry, TIMES, "1 min, 5 min, 15 min, 30 min, 1 h, 2 h, 4 h", 1000, 2592000000, "", "waits between attempts; the last one repeats") \
+    X("queue", "later", queue_later, TIME, "1 h", 1000, 604800000, "", "the least wait where the reply says that it passes, but not soon (a full mailbox)") \
+    X("queue", "later-attempts", queue_later_attempts, INT, "6", 1, 1000, "", "attempts that such a reply is worth when its code is permanent") \
+    X("queue", "pause", queue_pause, TIME, "15 min", 1000, 86400000, "", "wait of a sender whom a domain finds too busy, where the reply names no time") \
+    X("queue", "notify", queue_notify, BOOL, "yes", 0, 0, "", "senders are told what could not be delivered (DSN); no: it stays in the queue, held, for you to decide") \
+    X("queue", "notify-delay", queue_notify_delay, TIME, "4 h", 0, 2592000000, "", "age at which they are told that it is late; 0: never") \
+    X("queue", "notify-language", queue_notify_language, STR, "en", 1, 20, "", "language of what they are told beside English, unless their message names another: en, sv, zh-CN, zh-TW") \
+    X("queue", "notify-size", queue_notify_size, SIZE, "50 KiB", 0, 1048576, "", "up to this size a message goes back whole, beyond it its header section alone") \
     X("directory", "inactive-after", directory_inactive_after, TIME, "90 d", 60000, 31536000000, "", "a full mailbox unused for so long counts as abandoned") \
     X("directory", "cache-entries", directory_cache_entries, INT, "20000", 0, 1000000, "", "answers kept by each smtpd") \
     X("delivery", "maildir", delivery_maildir, PATH, "mail/%d/%u/Maildir", 1, 4000, "", "Maildir of a user: %d domain, %u local part") \

@@ -37,12 +37,14 @@ static void on_changed(void *arg, const struct queue_message *m, uint16_t number
 {
     struct queue_role *q = arg;
     ledger_changed(&q->ledger, m, number);
+    queue_dsn_changed(q, m, number, what);
     story_tell(&q->story, m, number, what, q->outcome, clock_wall_ms());
 }
 
 static void on_finished(void *arg, const struct queue_message *m)
 {
     struct queue_role *q = arg;
+    queue_dsn_flush(q);
     if (q->ledger.store == NULL) {
         ledger_known_done(&q->ledger, m->id); /* found done at start */
     } else {
@@ -133,6 +135,7 @@ static void on_sync(evutil_socket_t fd, short what, void *arg)
 
 void queue_role_changed(struct queue_role *q)
 {
+    queue_dsn_flush(q);
     ledger_flush(&q->ledger);
     story_flush(&q->story, clock_wall_ms());
     if (!ledger_ok(&q->ledger)) {
@@ -224,7 +227,10 @@ static const struct spool_store_ops store_ops = {on_entry, on_settle, on_moved,
 
 static struct queue_rules rules_of(const struct config *cfg)
 {
-    struct queue_rules rules = {.expire_ms = cfg->queue_expire};
+    struct queue_rules rules = {.expire_ms = cfg->queue_expire,
+                                .later_ms = cfg->queue_later,
+                                .later_n = (unsigned)cfg->queue_later_attempts,
+                                .pause_ms = cfg->queue_pause};
     for (unsigned i = 0; i < cfg->queue_retry.n && i < QUEUE_RETRIES_MAX; i++) {
         rules.retry_ms[rules.retry_n++] = cfg->queue_retry.ms[i];
     }
@@ -299,6 +305,7 @@ static void finish(struct queue_role *q)
     if (q->finished) {
         return;
     }
+    queue_dsn_finish(q);
     if (!ledger_sync(&q->ledger)) {
         log_text(LOG_ERR, "journal",
                  "the last outcomes cannot be written: what was just "
@@ -361,6 +368,9 @@ static void queue_role_start(struct role_ctx *ctx)
     q->tick_timer = timer_new(q, on_tick);
     q->end_timer = timer_new(q, on_end);
     queue_control_start(q);
+    if (ctx->config->queue_notify) {
+        queue_dsn_start(q);
+    }
     (void)ledger_sync(&q->ledger); /* what the journal knows as done: segments go */
     on_tick(-1, 0, q);
 }
@@ -496,6 +506,8 @@ static bool queue_role_message(struct role_ctx *ctx, struct channel *ch,
         return take_spooled(q, m->payload);
     case MSG_SEGMENT_SEAL:
         return take_seal(q, ch, m->payload);
+    case MSG_DIR_RCPT_IS:
+        return queue_dsn_answer(q, m->payload);
     case MSG_JOB_DONE:
         return queue_jobs_done(q, channel_peer_index(ch), m->payload);
     default:
@@ -517,6 +529,8 @@ static void queue_role_peer(struct role_ctx *ctx, struct channel *ch)
         }
     } else if (channel_peer(ch) == ROLE_delivery) {
         queue_jobs_peer(q, ch);
+    } else if (channel_peer(ch) == ROLE_directory) {
+        queue_dsn_peer(q, ch);
     } else if (channel_peer(ch) == ROLE_trace) {
         q->trace = ch;
     }
@@ -538,6 +552,8 @@ static void queue_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
         queue_role_drained(q);
     } else if (channel_peer(ch) == ROLE_delivery) {
         queue_jobs_peer_gone(q, index);
+    } else if (q->directory == ch) {
+        queue_dsn_peer(q, NULL);
     } else if (q->trace == ch) {
         q->trace = NULL;
     }
@@ -545,7 +561,9 @@ static void queue_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
 
 const struct role_ops queue_ops = {
     .role = ROLE_queue,
-    .peers = "smtpd: segments and notices; delivery: jobs; trace: what became of them",
+    .peers = "smtpd: segments and notices; delivery: jobs; directory: where senders are; "
+             "trace: "
+             "what became of them",
     .open = queue_role_open,
     .start = queue_role_start,
     .peer = queue_role_peer,

@@ -2,6 +2,7 @@
  *
  * queue.c          the role: start, spool, what smtpd says, timers, drain
  * queue_jobs.c     deliveries: segments opened for them, jobs out, outcomes back
+ * queue_dsn.c      what senders are told of their mail
  * queue_control.c  the command line's requests */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
@@ -15,10 +16,11 @@ enum {
     QUEUE_IN_FLIGHT_MAX = 256, /* local targets in one delivery, about */
     /* Those to other servers: most of them wait for somebody. */
     QUEUE_REMOTE_IN_FLIGHT_MAX = 2048,
-    QUEUE_PER_WORKER = 4,      /* targets in flight per delivery.workers */
+    QUEUE_PER_WORKER = 4, /* targets in flight per delivery.workers */
 };
 /* So that a segment that no job reads can always be closed for another one. */
-_Static_assert(QUEUE_IN_FLIGHT_MAX + QUEUE_REMOTE_IN_FLIGHT_MAX <= QUEUE_OPEN_MAX, "each job may need a segment");
+_Static_assert(QUEUE_IN_FLIGHT_MAX + QUEUE_REMOTE_IN_FLIGHT_MAX <= QUEUE_OPEN_MAX,
+               "each job may need a segment");
 
 struct queue_open {
     uint64_t segment;
@@ -39,6 +41,7 @@ struct queue_owner { /* which smtpd writes a segment */
 };
 
 struct control;
+struct queue_dsn;
 struct queue_role {
     struct role_ctx *ctx;
     struct spool_store *store;
@@ -46,7 +49,8 @@ struct queue_role {
     struct queue_ledger ledger;
     struct queue_story story;
     struct control *control;
-    struct channel *smtpd[ROLE_INSTANCES_MAX], *trace;
+    struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;
+    struct queue_dsn *dsn; /* NULL: queue.notify is off, or the role is being started */
     struct queue_delivery delivery[ROLE_INSTANCES_MAX];
     struct queue_owner *owner;
     size_t owner_n, owner_cap;
@@ -74,6 +78,18 @@ MUST_USE bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice
 void queue_jobs_segment_drained(struct queue_role *q, uint64_t segment);
 void queue_jobs_close_idle(struct queue_role *q);
 void queue_jobs_clear(struct queue_role *q);
+
+/* queue_dsn.c */
+void queue_dsn_start(struct queue_role *q);
+void queue_dsn_peer(struct queue_role *q,
+                    struct channel *ch); /* the directory; NULL: gone */
+/* From the index's callback, and what was collected of one message, before it can go. */
+void queue_dsn_changed(struct queue_role *q, const struct queue_message *m,
+                       uint16_t number, enum queue_what what);
+void queue_dsn_flush(struct queue_role *q);
+/* The directory's answer. False: the payload is malformed. */
+MUST_USE bool queue_dsn_answer(struct queue_role *q, struct slice payload);
+void queue_dsn_finish(struct queue_role *q); /* before the spool is closed */
 
 /* queue_control.c */
 void queue_control_start(struct queue_role *q);

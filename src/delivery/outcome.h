@@ -11,7 +11,10 @@ enum { OUTCOME_WHERE_MAX = 400, OUTCOME_REPLY_MAX = 500 };
 struct outcome {
     enum job_result result;
     uint16_t code;
-    bool set;
+    enum job_advice advice;
+    uint8_t klass;
+    uint32_t wait_s;
+    bool set, told;
     size_t where_len, reply_len;
     unsigned char where[OUTCOME_WHERE_MAX], reply[OUTCOME_REPLY_MAX];
 };

@@ -26,7 +26,12 @@ bool order_open(const struct remote_order *o)
 void order_settle(struct remote_order *o, enum job_result result, struct slice text)
 {
     for (unsigned i = 0; i < o->n; i++) {
-        outcome_set(&o->outcome[i], result, text);
+        if (!o->outcome[i].set) {
+            outcome_set(&o->outcome[i], result, text);
+            IGNORE(judge(o->remote->classifier, BOUNCE_STAGE_CONNECT, SLICE(""),
+                         &o->outcome[i]) ==
+                   JUDGE_SITE_STOP); /* whatever it is, the connections know already */
+        }
     }
 }
 
@@ -114,20 +119,38 @@ void site_went_well(struct remote_site *s)
     s->limit += s->limit < s->remote->options.config->delivery_site_connections;
 }
 
+/* It has half of its connections, and no more mail for so long. */
+static void site_rest(struct remote_site *s, uint64_t rest_s, struct slice why)
+{
+    uint64_t until_ms = clock_mono_ms() + rest_s * 1000;
+    s->limit = s->limit / 2 == 0 ? 1 : s->limit / 2;
+    if (until_ms <= s->rest_until_ms) {
+        return;
+    }
+    s->rest_until_ms = until_ms;
+    (void)snprintf(s->why, sizeof s->why, "%.*s", (int)why.len, (const char *)why.ptr);
+    log_text(LOG_WARN, "site-rests", "%.*s for %llu s: %s", (int)s->name_len, s->name,
+             (unsigned long long)rest_s, s->why);
+}
+
 /* Its hosts cannot be reached. */
-static void site_rest(struct remote_site *s, const char *why)
+static void site_failed(struct remote_site *s, const char *why)
 {
     uint64_t rest_s = REMOTE_REST_S;
     for (unsigned i = 0; i < s->fails && rest_s < REMOTE_REST_MAX_S; i++) {
         rest_s *= 2;
     }
     s->fails++;
-    s->limit = s->limit / 2 == 0 ? 1 : s->limit / 2;
-    rest_s = rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S;
-    s->rest_until_ms = clock_mono_ms() + rest_s * 1000;
-    (void)snprintf(s->why, sizeof s->why, "%s", why);
-    log_text(LOG_WARN, "site-rests", "%.*s for %llu s: %s", (int)s->name_len, s->name,
-             (unsigned long long)rest_s, why);
+    site_rest(s, rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S, slice_of(why));
+}
+
+void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
+                 struct slice why)
+{
+    uint32_t usual = how == JUDGE_SITE_STOP ? REMOTE_STOP_S : REMOTE_SLOW_S;
+    if (how != JUDGE_SITE_FINE) {
+        site_rest(s, wait_s > usual ? wait_s : usual, why);
+    }
 }
 
 static bool site_rests(const struct remote_site *s)
@@ -135,10 +158,17 @@ static bool site_rests(const struct remote_site *s)
     return s->rest_until_ms > clock_mono_ms();
 }
 
-/* Not tried now: what the site rests for is what is said. */
+/* Not tried now: what the site rests for is what is said, and until when. */
 static void order_rests(struct remote_order *o)
 {
-    order_settle(o, JOB_DEFERRED, slice_of(o->site->why));
+    uint64_t left_ms = o->site->rest_until_ms - clock_mono_ms();
+    for (unsigned i = 0; i < o->n; i++) {
+        if (!o->outcome[i].set) {
+            outcome_set(&o->outcome[i], JOB_DEFERRED, slice_of(o->site->why));
+            o->outcome[i].advice = JOB_slow;
+            o->outcome[i].wait_s = (uint32_t)(left_ms / 1000) + 1;
+        }
+    }
     order_over(o);
 }
 
@@ -172,7 +202,7 @@ void site_pump(struct remote_site *s)
             link_give(idle, site_take(s));
             continue;
         }
-        if (site_rests(s) && s->link_n == 0) {
+        if (site_rests(s) && (s->link_n == 0 || s->fails == 0)) {
             order_rests(site_take(s));
             continue;
         }
@@ -206,7 +236,7 @@ void order_no_host(struct remote_order *o, const char *why, bool clear)
         o->hop++;
         o->hop_tried++;
     }
-    site_rest(s, why);
+    site_failed(s, why);
     order_settle(o, JOB_DEFERRED, slice_of(why));
     order_over(o);
     site_pump(s);
@@ -402,10 +432,12 @@ struct remote *remote_new(const struct remote_options *options)
     list_init(&r->looking);
     list_init(&r->done);
     map_init(&r->sites, REMOTE_SITES_MAX);
+    r->classifier = bounce_classifier_new();
     r->done_event = event_new(options->base, -1, 0, on_done, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
     struct timeval tick = {TICK_MS / 1000, 0};
-    if (r->done_event == NULL || r->tick == NULL || event_add(r->tick, &tick) != 0) {
+    if (r->classifier == NULL || r->done_event == NULL || r->tick == NULL ||
+        event_add(r->tick, &tick) != 0) {
         remote_free(&r);
     }
     return r;
@@ -453,6 +485,7 @@ void remote_free(struct remote **remote)
     if (r->tick != NULL) {
         event_free(r->tick);
     }
+    bounce_classifier_free(&r->classifier);
     free(r);
     *remote = NULL;
 }

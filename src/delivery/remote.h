@@ -7,6 +7,8 @@
  * Dead     a site whose hosts cannot be reached rests, REMOTE_REST_S at first and twice as long each time
  *          up to REMOTE_REST_MAX_S: orders for it come back at once as deferred, with what happened. Then one
  *          connection tries whether it is back. So it costs one probe, not one for each message.
+ * Less     what the answers mean (delivery/judge.h) goes back with the outcomes; a site that wants fewer
+ *          connections or less mail has half of its connections and rests for as long as it says.
  * TLS      where it is offered; when its handshake fails once more in clear, but not to a host with TLSA
  *          records (DANE, RFC 7672): they are binding.
  * I/O      non-blocking on the event loop; the spool is read with pread(), which blocks for the disk.
@@ -24,6 +26,8 @@ enum {
     REMOTE_IDLE_S = 10,
     REMOTE_REST_S = 30,
     REMOTE_REST_MAX_S = 3600,
+    REMOTE_SLOW_S = 60,   /* the rest of a site that wants less */
+    REMOTE_STOP_S = 1800, /* of one that refuses us for what we are */
     REMOTE_SITES_MAX = 65536,
     REMOTE_MAILS_MAX = 100, /* over one connection */
     REMOTE_HOPS_TRIED = 6,  /* addresses tried for one order */

@@ -2,6 +2,7 @@
 #ifndef DELIVERY_REMOTE_IMPL_H
 #define DELIVERY_REMOTE_IMPL_H
 #include "base/map.h"
+#include "delivery/judge.h"
 #include "delivery/remote.h"
 #include "delivery/route.h"
 #include "net/conn.h"
@@ -18,6 +19,7 @@ struct remote {
     struct event *done_event, *tick;
     unsigned order_n, link_n;
     uint64_t seed;
+    struct bounce_classifier *classifier;
 };
 
 struct remote_site {
@@ -88,6 +90,9 @@ void order_no_host(struct remote_order *o, const char *why, bool clear);
 struct remote_order *site_take(struct remote_site *s);
 void site_pump(struct remote_site *s);
 void site_went_well(struct remote_site *s);
+/* The site said so: it rests for wait_s, or as long as is usual (0). */
+void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
+                 struct slice why);
 
 /* --- remote_link.c --- */
 

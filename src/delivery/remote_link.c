@@ -85,8 +85,28 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     if (r->kind == SMTP_CLIENT_NEXT) {
         return; /* it has no outcome yet: it goes with the next mail */
     }
+    static const enum bounce_stage stages[] = {
+        [SMTP_CLIENT_AT_CONNECT] = BOUNCE_STAGE_CONNECT,
+        [SMTP_CLIENT_AT_HELO] = BOUNCE_STAGE_HELO,
+        [SMTP_CLIENT_AT_STARTTLS] = BOUNCE_STAGE_STARTTLS,
+        [SMTP_CLIENT_AT_AUTH] = BOUNCE_STAGE_AUTH,
+        [SMTP_CLIENT_AT_MAIL] = BOUNCE_STAGE_MAIL,
+        [SMTP_CLIENT_AT_RCPT] = BOUNCE_STAGE_RCPT,
+        [SMTP_CLIENT_AT_DATA] = BOUNCE_STAGE_DATA,
+        [SMTP_CLIENT_AT_EOM] = BOUNCE_STAGE_EOM,
+        [SMTP_CLIENT_AT_QUIT] = BOUNCE_STAGE_UNKNOWN,
+    };
+    if (out->set) {
+        return;
+    }
     outcome_set(out, results[r->kind], r->reply);
     outcome_where(out, slice_of(l->where));
+    out->told = (l->client.offers & SMTP_CLIENT_DSN) != 0;
+    enum judge_site site =
+        judge(l->site->remote->classifier, stages[r->stage], slice_of(l->host), out);
+    if (!r->local) {
+        site_slower(l->site, site, out->wait_s, r->reply);
+    }
 }
 
 static void on_fault(void *arg, const struct smtp_client_result *r)

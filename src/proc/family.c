@@ -28,7 +28,7 @@ static const struct {
 } pairs[] = {
     {ROLE_smtpd, ROLE_directory}, {ROLE_smtpd, ROLE_queue},    {ROLE_smtpd, ROLE_trace},
     {ROLE_directory, ROLE_trace}, {ROLE_queue, ROLE_delivery}, {ROLE_queue, ROLE_trace},
-    {ROLE_delivery, ROLE_trace},
+    {ROLE_delivery, ROLE_trace},  {ROLE_queue, ROLE_directory},
 };
 enum { PAIR_N = sizeof pairs / sizeof pairs[0] };
 

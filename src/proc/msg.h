@@ -64,8 +64,8 @@ enum {
     X(PEER,          R_SUP,                         R_ALL,   2,     2, true)  \
     X(DRAIN,         R_SUP,                         R_ALL,   4,     4, false) \
     X(ACCUSE,        R_DIR | R_QUE | R_TRC,         R_SUP,   2,     2, false) \
-    X(DIR_RCPT,      R_SMT,                         R_DIR,  13,   600, false) \
-    X(DIR_RCPT_IS,   R_DIR,                         R_SMT,  10, 65536, false) \
+    X(DIR_RCPT,      R_SMT | R_QUE,                 R_DIR,  13,   600, false) \
+    X(DIR_RCPT_IS,   R_DIR,                         R_SMT | R_QUE,  10, 65536, false) \
     X(DIR_CHANGED,   R_DIR,                         R_SMT,   8,     8, false) \
     X(SEGMENT_ASK,   R_SMT,                         R_QUE,  16,    16, false) \
     X(SEGMENT_GIVE,  R_QUE,                         R_SMT,  24,    24, true)  \

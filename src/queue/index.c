@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOMAIN_MAX = QUEUE_TEXT_MAX };
-#define TEXT_HELD     "held by command"
+enum {
+    DOMAIN_MAX = QUEUE_TEXT_MAX,
+    SPLITS_MAX = 3, /* attempts in a row without a wait */
+};
+#define TEXT_HELD "held by command"
 
 struct queue_key queue_key_of(struct message_id id)
 {
@@ -329,14 +332,29 @@ static bool find_part(struct queue_index *ix, struct queue_message *m,
     return true;
 }
 
-/* The sender asked for it to be held: RFC 4865. A year is more than smtpd lets anybody ask for. */
-static void read_hold(struct queue_message *m, struct spool_envelope *e)
+static bool has_success(struct slice notify)
+{
+    while (notify.len > 0) {
+        size_t comma = slice_find(notify, ',');
+        if (slice_eq(slice_sub(notify, 0, comma), SLICE("SUCCESS"))) {
+            return true;
+        }
+        notify = slice_from(notify, comma + 1);
+    }
+    return false;
+}
+
+/* What the sender asked for: to be held (RFC 4865; a year is more than smtpd lets anybody ask for),
+ * to be told of success (RFC 3461). */
+static void read_params(struct queue_message *m, struct spool_envelope *e)
 {
     enum { YEAR_S = 366 * 86400 };
     struct slice name = {0};
     struct slice value = {0};
     uint64_t until_ms = 0;
     while (spool_envelope_next_param(e, &name, &value)) {
+        m->wants_success = m->wants_success ||
+                           (slice_starts(name, SLICE("notify#")) && has_success(value));
         if (slice_eq(name, SLICE("hold-until")) && slice_u64(value, &until_ms) &&
             until_ms > m->arrival_ms) {
             uint64_t s = (until_ms - m->arrival_ms) / 1000;
@@ -365,6 +383,7 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
         struct queue_target *t = &m->target[i];
         t->next_ms = m->arrival_ms;
         t->tried = m->replayed;
+        t->delay_told = m->replayed; /* rather once too few than at each start */
         t->same = slice_eq(r.given, r.target);
         t->text = (uint32_t)at;
         t->given_len = (uint16_t)r.given.len;
@@ -377,7 +396,7 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
             return false;
         }
     }
-    read_hold(m, &e);
+    read_params(m, &e);
     return true;
 }
 
@@ -506,6 +525,9 @@ static void replay_one(struct queue_index *ix, struct queue_message *m, uint16_t
         break;
     case SPOOL_HELD:
         queue_set_state(ix, m, number, QUEUE_held);
+        /* No command writes such a note, and a reply stands behind it. */
+        t->failed = slice_starts(s->reply, SLICE(QUEUE_NOTE_FAILED)) ||
+                    slice_starts(s->reply, SLICE(QUEUE_NOTE_EXPIRED));
         break;
     }
     note_set(ix, t, SLICE(""), s->reply);
@@ -580,44 +602,132 @@ static void remove_target(struct queue_index *ix, struct queue_message *m,
     queue_tell(ix, m, number, QUEUE_REMOVE);
 }
 
-static void defer(struct queue_index *ix, struct queue_message *m, uint16_t number,
-                  struct slice reply, uint64_t now_ms)
+/* How long until the next attempt; a time that the reply names is kept, and none is shorter than it. */
+static uint64_t wait_ms(const struct queue_index *ix, const struct queue_target *t,
+                        const struct job_outcome *o)
 {
-    struct queue_target *t = &m->target[number];
     const struct queue_rules *rules = &ix->rules;
-    uint64_t last_ms = m->arrival_ms + (uint64_t)m->hold_s * 1000 + rules->expire_ms;
-    if (now_ms >= last_ms) {
-        hold(ix, m, number, QUEUE_EXPIRED, SLICE("expired: "), reply);
-        return;
+    unsigned at = t->attempts == 0 ? 0 : t->attempts - 1U;
+    uint64_t wait = rules->retry_ms[at < rules->retry_n ? at : rules->retry_n - 1];
+    uint64_t named = (uint64_t)o->wait_s * 1000;
+    switch (o->advice) {
+    case JOB_split:
+        wait = t->attempts <= SPLITS_MAX ? 0 : wait;
+        break;
+    case JOB_later:
+        wait = wait < rules->later_ms ? rules->later_ms : wait;
+        break;
+    case JOB_pause_sender:
+        wait = named == 0 && wait < rules->pause_ms ? rules->pause_ms : wait;
+        break;
+    case JOB_usual:
+    case JOB_slow:
+    case JOB_suppress:
+    case JOB_ADVICE_COUNT:
+        break;
     }
-    unsigned wait = t->attempts == 0 ? 0 : t->attempts - 1U;
-    wait = wait < rules->retry_n ? wait : rules->retry_n - 1;
-    uint64_t next = now_ms + rules->retry_ms[wait];
-    t->next_ms = next < last_ms ? next : last_ms; /* one last attempt when time is up */
-    queue_set_state(ix, m, number, QUEUE_pending);
-    note_set(ix, t, SLICE(""), reply);
-    queue_tell(ix, m, number, QUEUE_DEFERRED);
+    return wait < named ? named : wait;
 }
 
-void queue_apply_outcome(struct queue_index *ix, struct queue_message *m, uint16_t number,
-                         enum job_result result, struct slice reply, uint64_t now_ms)
+static void defer(struct queue_index *ix, struct queue_message *m,
+                  const struct job_outcome *o, uint64_t now_ms)
 {
+    struct queue_target *t = &m->target[o->number];
+    const struct queue_rules *rules = &ix->rules;
+    uint64_t last_ms = m->arrival_ms + (uint64_t)m->hold_s * 1000 + rules->expire_ms;
+    if (now_ms >= last_ms || (o->advice == JOB_later && o->result == JOB_FAILED &&
+                              t->attempts >= rules->later_n)) {
+        t->failed = true;
+        hold(ix, m, o->number, QUEUE_EXPIRED, SLICE(QUEUE_NOTE_EXPIRED), o->reply);
+        return;
+    }
+    uint64_t next = now_ms + wait_ms(ix, t, o);
+    t->next_ms = next < last_ms ? next : last_ms; /* one last attempt when time is up */
+    queue_set_state(ix, m, o->number, QUEUE_pending);
+    note_set(ix, t, SLICE(""), o->reply);
+    queue_tell(ix, m, o->number, QUEUE_DEFERRED);
+}
+
+/* What this sender still has for that domain waits as long as the target that was refused. */
+static void pause_sender(struct queue_index *ix, const struct queue_message *m,
+                         uint16_t number, uint64_t now_ms)
+{
+    const struct queue_domain *domain = m->part[m->target[number].part].domain;
+    uint64_t until_ms = m->target[number].next_ms;
+    for (struct list *at = ix->messages.next; at != &ix->messages; at = at->next) {
+        struct queue_message *other = LIST_ITEM(at, struct queue_message, node);
+        for (uint16_t p = 0; p < other->part_n; p++) {
+            bool waits = false;
+            if (other->part[p].domain != domain ||
+                !slice_ieq(queue_sender(other), queue_sender(m))) {
+                continue;
+            }
+            for (uint16_t i = 0; i < other->target_n; i++) {
+                struct queue_target *t = &other->target[i];
+                if (t->part == p && t->state == QUEUE_pending && t->next_ms < until_ms) {
+                    t->next_ms = until_ms;
+                    waits = true;
+                }
+            }
+            if (waits) {
+                queue_reschedule(ix, &other->part[p], now_ms);
+            }
+        }
+    }
+}
+
+/* A 5yz is for good, unless its class says that it passes. */
+static bool is_for_good(const struct job_outcome *o)
+{
+    return o->result == JOB_FAILED &&
+           (o->advice == JOB_usual || o->advice == JOB_suppress);
+}
+
+void queue_apply_outcome(struct queue_index *ix, struct queue_message *m,
+                         const struct job_outcome *o, uint64_t now_ms)
+{
+    uint16_t number = o->number;
     struct queue_target *t = &m->target[number];
     enum queue_asked asked = (enum queue_asked)t->asked;
     t->attempts = t->attempts == UINT16_MAX ? UINT16_MAX : (uint16_t)(t->attempts + 1);
     t->crashed = 0;
-    if (result == JOB_DELIVERED) {
+    t->klass = o->klass;
+    if (o->result == JOB_DELIVERED) {
         queue_set_state(ix, m, number, QUEUE_done);
         queue_tell(ix, m, number, QUEUE_DELIVERED);
     } else if (asked == ASKED_REMOVE) {
         remove_target(ix, m, number);
-    } else if (result == JOB_FAILED) {
-        hold(ix, m, number, QUEUE_FAILED, SLICE("failed: "), reply);
+    } else if (is_for_good(o)) {
+        t->failed = true;
+        hold(ix, m, number, QUEUE_FAILED, SLICE(QUEUE_NOTE_FAILED), o->reply);
     } else if (asked == ASKED_HOLD) {
-        hold_by_command(ix, m, number, reply);
+        hold_by_command(ix, m, number, o->reply);
     } else {
-        defer(ix, m, number, reply, now_ms);
+        defer(ix, m, o, now_ms);
+        if (o->advice == JOB_pause_sender && t->state == QUEUE_pending) {
+            pause_sender(ix, m, number, now_ms);
+        }
     }
+}
+
+void queue_late_told(struct queue_index *ix, const struct queue_message *m,
+                     uint16_t number)
+{
+    struct queue_message *own = queue_find(ix, m->id);
+    own->target[number].delay_told = true;
+}
+
+void queue_bounced(struct queue_index *ix, struct queue_message *m,
+                   const uint16_t *number, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct queue_target *t = &m->target[number[i]];
+        if (t->state == QUEUE_held && t->failed) { /* nobody released it meanwhile */
+            queue_set_state(ix, m, number[i], QUEUE_done);
+            queue_tell(ix, m, number[i], QUEUE_BOUNCED);
+        }
+    }
+    (void)queue_finish(ix, m);
 }
 
 void queue_apply_return(struct queue_index *ix, struct queue_message *m, uint16_t number,
@@ -663,6 +773,7 @@ static void do_one(struct queue_index *ix, struct queue_message *m, uint16_t num
             did->changed++;
         } else if (held) {
             t->next_ms = now_ms;
+            t->failed = false;
             queue_set_state(ix, m, number, QUEUE_pending);
             queue_tell(ix, m, number, QUEUE_RELEASE);
             did->changed++;

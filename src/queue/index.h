@@ -52,6 +52,7 @@ enum queue_what {
     QUEUE_HOLD,          /* held: by command */
     QUEUE_RELEASE,       /* pending: by command */
     QUEUE_REMOVE,        /* done: by command */
+    QUEUE_BOUNCED,       /* done: it had failed, and its sender was told or cannot be */
 };
 
 /* Local delivery never waits for what goes to other servers: each has its own schedule, and its
@@ -62,8 +63,15 @@ struct queue_rules {
     uint64_t retry_ms[QUEUE_RETRIES_MAX]; /* waits; the last one repeats */
     unsigned retry_n;                     /* at least 1 */
     uint64_t expire_ms;                   /* age */
+    uint64_t later_ms;                    /* the least wait of JOB_later */
+    unsigned later_n;                     /* attempts that JOB_later is worth */
+    uint64_t pause_ms;         /* the wait of JOB_pause_sender, if none is named */
     unsigned in_flight_max[2]; /* targets per worker, by enum queue_way */
 };
+
+/* What the note of a held target begins with that failed, or that expired. */
+#define QUEUE_NOTE_FAILED  "failed: "
+#define QUEUE_NOTE_EXPIRED "expired: "
 
 struct queue_domain {                     /* interned; lives while a message names it */
     uint64_t target_n[QUEUE_STATE_COUNT]; /* done: always 0 */
@@ -84,11 +92,14 @@ struct queue_target {
     uint32_t text; /* where the addresses are in the message's text */
     uint16_t given_len, address_len;
     uint16_t part, attempts;
+    uint8_t klass;     /* enum bounce_class of the last reply; 0: none */
     uint8_t state : 2; /* enum queue_state */
     uint8_t asked : 2; /* running: what to do if it is not delivered (enum queue_asked) */
     uint8_t crashed : 2; /* workers that went away with it in a row */
     bool tried : 1;      /* may have been handed to a delivery before */
     bool same : 1;       /* address is given, and not stored */
+    bool failed : 1;     /* held: for good, until its sender was told */
+    bool delay_told : 1; /* its sender was told that it is late */
 };
 
 struct queue_part { /* what goes to one domain of one message */
@@ -108,6 +119,7 @@ struct queue_message {
     uint16_t sender_len, target_n, open_n, part_n;
     uint8_t service, flags; /* as in the envelope */
     bool replayed;          /* found at start */
+    bool wants_success;     /* somebody asked to be told of success (NOTIFY) */
     uint32_t
         hold_s; /* not before so long after its arrival (hold-until of spool/record.h) */
     struct queue_target target[];
@@ -213,6 +225,14 @@ MUST_USE bool queue_is(const struct queue_message *m, uint16_t number,
 /* The message may be gone after it. which NULL: all. */
 void queue_do(struct queue_index *ix, struct queue_message *m, enum queue_command what,
               const struct queue_which *which, uint64_t now_ms, struct queue_did *did);
+
+/* The sender was told that the target is late: once is enough. */
+void queue_late_told(struct queue_index *ix, const struct queue_message *m,
+                     uint16_t number);
+/* Targets that failed are done: their sender was told, or is not to be. The message may be gone
+ * after it. */
+void queue_bounced(struct queue_index *ix, struct queue_message *m,
+                   const uint16_t *number, size_t n);
 
 /* --- readers --- */
 

@@ -57,8 +57,8 @@ void queue_reschedule(struct queue_index *ix, struct queue_part *part, uint64_t 
 /* True: all was done, the message is gone. */
 bool queue_finish(struct queue_index *ix, struct queue_message *m);
 /* A running target comes back with an outcome, or (return) without one. */
-void queue_apply_outcome(struct queue_index *ix, struct queue_message *m, uint16_t number,
-                         enum job_result result, struct slice reply, uint64_t now_ms);
+void queue_apply_outcome(struct queue_index *ix, struct queue_message *m,
+                         const struct job_outcome *o, uint64_t now_ms);
 void queue_apply_return(struct queue_index *ix, struct queue_message *m, uint16_t number,
                         bool crashed, uint64_t now_ms);
 #endif

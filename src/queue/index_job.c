@@ -41,7 +41,9 @@ static void run_end(struct queue_index *ix, struct queue_run *run, uint64_t now_
 static void left_silent(struct queue_index *ix, struct queue_message *m, uint16_t number,
                         uint64_t now_ms)
 {
-    queue_apply_outcome(ix, m, number, JOB_DEFERRED, SLICE(TEXT_SILENT), now_ms);
+    struct job_outcome o = {
+        .number = number, .result = JOB_DEFERRED, .reply = SLICE(TEXT_SILENT)};
+    queue_apply_outcome(ix, m, &o, now_ms);
 }
 
 static void left_by_crash(struct queue_index *ix, struct queue_message *m,
@@ -68,7 +70,8 @@ void queue_worker_down(struct queue_index *ix, unsigned worker, uint64_t now_ms)
     BUG_ON(w->targets[QUEUE_LOCAL] != 0 || w->targets[QUEUE_REMOTE] != 0);
 }
 
-static const struct queue_worker *least_busy(const struct queue_index *ix, enum queue_way way)
+static const struct queue_worker *least_busy(const struct queue_index *ix,
+                                             enum queue_way way)
 {
     const struct queue_worker *best = NULL;
     for (unsigned i = 0; i < ix->worker_n; i++) {
@@ -93,12 +96,15 @@ static bool any_worker(const struct queue_index *ix)
 
 /* A domain goes to the same worker while that has room: what it knows of the domain's hosts, and its
  * connections to them, are its own. */
-static struct queue_worker *usual_worker(struct queue_index *ix, const struct queue_domain *d,
+static struct queue_worker *usual_worker(struct queue_index *ix,
+                                         const struct queue_domain *d,
                                          struct queue_worker *otherwise)
 {
     struct slice name = {d->name, d->name_len};
     struct queue_worker *w = &ix->worker[hash_octets(ix->lane_key, name) % ix->worker_n];
-    return w->up && w->targets[QUEUE_REMOTE] < ix->rules.in_flight_max[QUEUE_REMOTE] ? w : otherwise;
+    return w->up && w->targets[QUEUE_REMOTE] < ix->rules.in_flight_max[QUEUE_REMOTE]
+               ? w
+               : otherwise;
 }
 
 /* The part's targets that are due, as many as one job may have. */
@@ -214,7 +220,7 @@ bool queue_outcome(struct queue_index *ix, uint64_t job, unsigned worker,
     for (uint16_t i = 0; i < run->n; i++) {
         if (run->number[i] == o->number) {
             run->number[i] = NUMBER_TOLD;
-            queue_apply_outcome(ix, run->message, o->number, o->result, o->reply, now_ms);
+            queue_apply_outcome(ix, run->message, o, now_ms);
             return true;
         }
     }

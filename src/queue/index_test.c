@@ -399,7 +399,8 @@ static void test_ways(void **state)
     queue_worker_up(ix, 0);
     queue_worker_up(ix, 1);
     for (uint64_t i = 1; i <= 2 * FLIGHT + 3; i++) {
-        assert_int_equal(add(ix, (struct mail){i, "s@x.test", "far.test", 1, 0, SPOOL_REMOTE}), 0);
+        assert_int_equal(
+            add(ix, (struct mail){i, "s@x.test", "far.test", 1, 0, SPOOL_REMOTE}), 0);
     }
     while (queue_take(ix, 0, &pick)) {
         assert_true(pick.remote);
@@ -409,7 +410,8 @@ static void test_ways(void **state)
     }
     assert_int_equal(remote, 2 * FLIGHT);
     assert_true(queue_when(ix) == UINT64_MAX); /* it waits for room */
-    assert_int_equal(add(ix, (struct mail){99, "s@x.test", "far.test", 1, 0, SPOOL_LOCAL}), 0);
+    assert_int_equal(
+        add(ix, (struct mail){99, "s@x.test", "far.test", 1, 0, SPOOL_LOCAL}), 0);
     assert_int_equal(queue_when(ix), 0);
     assert_true(queue_take(ix, 0, &pick));
     assert_false(pick.remote);

@@ -79,6 +79,16 @@ bool job_next_target(struct job *j, struct job_target *out)
     return !j->targets.failed;
 }
 
+const char *job_advice_name(enum job_advice advice)
+{
+    static const char *const names[] = {
+#define X(name) [JOB_##name] = #name,
+        JOB_ADVICES(X)
+#undef X
+    };
+    return names[advice];
+}
+
 void job_done_write(struct buf *b, uint64_t job, uint16_t target_n)
 {
     wire_put_u64(b, job);
@@ -90,6 +100,10 @@ void job_done_write_outcome(struct buf *b, const struct job_outcome *o)
     wire_put_u16(b, o->number);
     wire_put_u8(b, (uint8_t)o->result);
     wire_put_u16(b, o->code);
+    wire_put_u8(b, (uint8_t)o->advice);
+    wire_put_u8(b, o->klass);
+    wire_put_u32(b, o->wait_s);
+    wire_put_u8(b, o->told);
     wire_put_text(b, o->transport);
     wire_put_text(b, o->where);
     wire_put_text(b, o->reply);
@@ -102,13 +116,18 @@ static bool read_outcome(struct wire_reader *r, struct job_outcome *out)
     o.number = wire_u16(r);
     uint8_t result = wire_u8(r);
     o.code = wire_u16(r);
+    uint8_t advice = wire_u8(r);
+    o.klass = wire_u8(r);
+    o.wait_s = wire_u32(r);
+    o.told = wire_u8(r) != 0;
     o.transport = wire_text(r);
     o.where = wire_text(r);
     o.reply = wire_text(r);
-    if (r->failed || result > JOB_FAILED) {
+    if (r->failed || result > JOB_FAILED || advice >= JOB_ADVICE_COUNT) {
         return false;
     }
     o.result = (enum job_result)result;
+    o.advice = (enum job_advice)advice;
     *out = o;
     return true;
 }

@@ -9,9 +9,11 @@
  *          may have been handed to a delivery before (attempts > 0, found by replay at start,
  *          delivery died): then the Maildir is searched for the file of the earlier attempt.
  * JOB_DONE u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16 reply
- *          code (0: none), text transport ("maildir", "lmtp"), text where, text reply: one
- *          line with its code, "550 5.1.1 no such user"; what the other server said, or what
- *          went wrong here. There is one outcome for each target of the job, always.
+ *          code (0: none), u8 enum job_advice, u8 class (enum bounce_class of bounce/classify.h),
+ *          u32 seconds to wait that the reply names (0: none), u8 told (the other server sends
+ *          the notifications of success), text transport ("maildir", "lmtp", "smtp"), text where,
+ *          text reply: one line with its code, "550 5.1.1 no such user"; what the other server
+ *          said, or what went wrong here. There is one outcome for each target of the job, always.
  * Pure     octets in, values out; slices borrow from the payload.
  * Errors   the readers walk the whole payload first: after true every target or outcome
  *          decodes, and the counts are what is there. False: nothing was set.
@@ -31,6 +33,20 @@ enum job_flags {
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 
+/* What the class of a reply says that a queue should do; by the kind and action of
+ * catalogue/bounces/classes.tsv. */
+#define JOB_ADVICES(X)                                                                   \
+    X(usual)        /* by its first digit, on the usual schedule */                      \
+    X(later)        /* it passes, but not soon: few attempts, long waits */              \
+    X(slow)         /* the site wants less; the delivery slows down, this waits */       \
+    X(pause_sender) /* this sender waits for that domain */                              \
+    X(split)        /* at once, with fewer recipients */                                 \
+    X(suppress)     /* the address is no good */
+#define X(name) JOB_##name,
+enum job_advice { JOB_ADVICES(X) JOB_ADVICE_COUNT };
+#undef X
+const char *job_advice_name(enum job_advice advice);
+
 struct job {
     uint64_t job, segment, offset, message_len, arrival_ms;
     uint32_t envelope_len, head_len;
@@ -47,6 +63,10 @@ struct job_target {
 struct job_outcome {
     uint16_t number, code;
     enum job_result result;
+    enum job_advice advice;
+    uint8_t klass;
+    bool told;
+    uint32_t wait_s;
     struct slice transport, where, reply;
 };
 

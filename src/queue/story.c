@@ -19,6 +19,7 @@ static const struct {
     [QUEUE_HOLD] = {TRACE_held, "held", LOG_INFO, NULL},
     [QUEUE_RELEASE] = {TRACE_released, "released", LOG_INFO, NULL},
     [QUEUE_REMOVE] = {TRACE_removed, "removed", LOG_INFO, NULL},
+    [QUEUE_BOUNCED] = {TRACE_removed, "returned", LOG_INFO, NULL},
 };
 
 void story_init(struct queue_story *s, void (*send)(void *arg, struct slice record),
