@@ -8,6 +8,7 @@
  *
  * Never  to the null reverse-path; against NOTIFY; about a notification (its sender is null).
  * Limits NOTICES_MAX at once; what is beyond them is looked for again every second. */
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "bounce/classify.h"
