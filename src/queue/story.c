@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 
-#define ADVICE "kept on hold: see `postern queue show`, then release or remove it"
+#define ADVICE "its sender is told; with queue.notify = no it stays on hold"
 
 /* By enum queue_what: event of the trace, word and level of the log, what a person should do. */
 static const struct {
