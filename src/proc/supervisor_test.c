@@ -321,7 +321,8 @@ static void test_start_and_drain(void **state)
              shared->joined[ROLE_trace][ROLE_queue] == 1 &&
              shared->joined[ROLE_trace][ROLE_directory] == 1);
     assert_int_equal(shared->joined[ROLE_smtpd][ROLE_delivery], 0);
-    assert_int_equal(shared->joined[ROLE_directory][ROLE_queue], 0);
+    WAIT_FOR(shared->joined[ROLE_directory][ROLE_queue] == 1);
+    assert_int_equal(shared->joined[ROLE_directory][ROLE_delivery], 0);
     WAIT_FOR(shared->heard[ROLE_directory] == 2 && shared->heard[ROLE_queue] == 4 &&
              shared->heard[ROLE_trace] == 6);
     for (int i = 0; i < 20; i++) {
