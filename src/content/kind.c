@@ -5,10 +5,13 @@
 #include <string.h>
 
 /* Characters that are not shown, or reorder what is: they hide where a name ends. */
+/* NOLINTBEGIN(misc-misleading-bidirectional): what is looked for */
 static const char *const invisible[] = {
     "\xc2\xa0",     "\xe2\x80\x8b", "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e",
     "\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x81\xa0",
     "\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9", "\xef\xbb\xbf"};
+static const char to_right[] = "\xe2\x80\xad", to_left[] = "\xe2\x80\xae";
+/* NOLINTEND(misc-misleading-bidirectional) */
 
 static bool ends_with(struct slice s, struct slice end)
 {
@@ -95,8 +98,8 @@ enum content_kind kind_by_name(struct slice name)
         kind = KIND_CLSID;
     }
     if (kind == KIND_NONE || !kind_rows[kind].block) {
-        bool turned = slice_search(name, SLICE("\xe2\x80\xae")) < name.len ||
-                      slice_search(name, SLICE("\xe2\x80\xad")) < name.len;
+        bool turned = slice_search(name, slice_of(to_left)) < name.len ||
+                      slice_search(name, slice_of(to_right)) < name.len;
         kind = turned ? KIND_OVERRIDE : kind;
     }
     return kind;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+/* NOLINTBEGIN(misc-misleading-bidirectional) */
 static void test_names(void **state)
 {
     static const struct {
@@ -62,6 +63,7 @@ static void test_names(void **state)
     assert_true(kind_names_archive(SLICE("A.Tar.GZ ")));
     assert_false(kind_names_archive(SLICE("zip")));
 }
+/* NOLINTEND(misc-misleading-bidirectional) */
 
 static void test_types(void **state)
 {

@@ -141,7 +141,7 @@ static bool quoted_feed(struct mime_decoder *d, struct slice in, struct buf *out
 {
     while (in.len > 0 || d->held_len > 0) {
         size_t len = 1, before = d->held_len;
-        struct slice at = in;
+        struct slice at;
         if (before > 0) { /* of what is new, no more than can matter */
             size_t more =
                 in.len < MIME_HELD_MAX - before ? in.len : MIME_HELD_MAX - before;

@@ -458,7 +458,7 @@ static void hold_eol(struct mime_scan *s, struct slice eol)
 /* From within a line: all up to a line that may be a boundary; its line end is held back. */
 static size_t body_run(struct mime_scan *s, struct slice in)
 {
-    size_t at = 0, end = in.len, eol = 0;
+    size_t at = 0, end, eol;
     if (s->eol_len > 0) { /* a CR at the end of the last piece */
         if (in.ptr[0] == '\n') {
             s->eol[s->eol_len++] = '\n';
