@@ -145,6 +145,8 @@ class Rule:
                 raise ValueError("no such provider in marks.tsv")
             self.provider = value
         elif name == "kind":
+            if value not in ("soft", "block"):
+                raise ValueError("expected soft or block: only a class makes a verdict hard")
             self.kind = KINDS[value]
         elif name == "sub":
             SUBSCOPES.index(value)
