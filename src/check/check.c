@@ -32,6 +32,7 @@ static const struct check checks[] = {
     {"one-domain",      CHECK_RCPT,    MX,    0, check_one_domain},
     {"policies",        CHECK_RCPT,    MX,    0, check_policies},
     {"rcpt-size",       CHECK_RCPT,    MX,    0, check_rcpt_size},
+    {"rcpt-rate",       CHECK_RCPT,    MX,    MODE_OF(checks_rcpt_rate), check_rcpt_rate},
     {"header-size",     CHECK_MESSAGE, ALL,   0, check_header_size},
     {"measured-size",   CHECK_MESSAGE, MX | PUSH, 0, check_measured_size},
     {"hops",            CHECK_MESSAGE, ALL,   0, check_hops},
@@ -52,6 +53,17 @@ static const struct check checks[] = {
     {"dynamic",         CHECK_MESSAGE, MX,    MODE_OF(checks_dynamic), check_dynamic},
     {"ipv6",            CHECK_MESSAGE, MX,    MODE_OF(checks_ipv6), check_ipv6},
     {"ptr",             CHECK_MESSAGE, MX,    MODE_OF(checks_ptr), check_ptr},
+    {"reputation-ip",   CHECK_MESSAGE, MX,    MODE_OF(checks_reputation_ip), check_reputation_ip},
+    {"reputation-domain", CHECK_MESSAGE, MX,  MODE_OF(checks_reputation_domain), check_reputation_domain},
+    {"login-quota",     CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_quota), check_login_quota},
+    {"login-rate",      CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_rate), check_login_rate},
+    {"message-id-rate", CHECK_MESSAGE, MX,    MODE_OF(checks_message_id_rate), check_message_id_rate},
+    {"flood-ip-unwanted", CHECK_MESSAGE, MX,  MODE_OF(checks_flood_ip_unwanted), check_flood_ip_unwanted},
+    {"flood-ip",        CHECK_MESSAGE, MX,    MODE_OF(checks_flood_ip), check_flood_ip},
+    {"flood-network",   CHECK_MESSAGE, MX,    MODE_OF(checks_flood_network), check_flood_network},
+    {"flood-sender",    CHECK_MESSAGE, MX,    MODE_OF(checks_flood_sender), check_flood_sender},
+    {"flood-domain",    CHECK_MESSAGE, MX,    MODE_OF(checks_flood_domain), check_flood_domain},
+    {"flood-url",       CHECK_MESSAGE, MX,    MODE_OF(checks_flood_url), check_flood_url},
 };
 /* clang-format on */
 

@@ -37,6 +37,16 @@ struct check_gathered {
     uint64_t size_limit;   /* least message size that they allow, octets; 0: none says */
 };
 
+enum { CHECK_DKIM_MAX = 8 };
+
+/* The domains that authentication says sent the message; empty: none. In lower case. */
+struct check_auth {
+    struct slice spf;  /* passed SPF */
+    struct slice from; /* organizational domain of From, aligned with one that passed */
+    struct slice dkim[CHECK_DKIM_MAX]; /* whose signatures passed */
+    unsigned dkim_n;
+};
+
 /* What is known; a pointer is NULL where its stage has not come. */
 struct check_facts {
     const struct config *config;
@@ -63,6 +73,7 @@ struct check_facts {
         *head; /* message; no fields are in one that is over its limits */
     const struct line_scan *lines;        /* message */
     const struct inspect_report *content; /* message */
+    const struct check_auth *auth;        /* message; NULL: not known */
     uint64_t size;                        /* message: octets */
 };
 
@@ -140,6 +151,18 @@ void check_structure(const struct check_facts *f, struct check_verdict *out);
 void check_attachments(const struct check_facts *f, struct check_verdict *out);
 void check_content_security(const struct check_facts *f, struct check_verdict *out);
 void check_hops(const struct check_facts *f, struct check_verdict *out);
+void check_rcpt_rate(const struct check_facts *f, struct check_verdict *out);
+void check_flood_ip_unwanted(const struct check_facts *f, struct check_verdict *out);
+void check_flood_ip(const struct check_facts *f, struct check_verdict *out);
+void check_flood_network(const struct check_facts *f, struct check_verdict *out);
+void check_flood_domain(const struct check_facts *f, struct check_verdict *out);
+void check_flood_url(const struct check_facts *f, struct check_verdict *out);
+void check_flood_sender(const struct check_facts *f, struct check_verdict *out);
+void check_message_id_rate(const struct check_facts *f, struct check_verdict *out);
+void check_login_rate(const struct check_facts *f, struct check_verdict *out);
+void check_login_quota(const struct check_facts *f, struct check_verdict *out);
+void check_reputation_ip(const struct check_facts *f, struct check_verdict *out);
+void check_reputation_domain(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_domain(const struct check_facts *f, struct check_verdict *out);
 void check_ptr(const struct check_facts *f, struct check_verdict *out);
 void prepare_ptr(const struct check_facts *f);

@@ -9,6 +9,7 @@
 #define CONFIG_CONFIG_H
 #include "base/netset.h"
 #include "base/slice.h"
+#include "rate/limit.h"
 
 #include <sys/socket.h>
 
@@ -99,7 +100,8 @@ struct config_times {
  *   ZONES     struct config_list   items            list of "zone address", "zone address@port"
  *   LISTS     struct config_list   items            list of "zone", "zone network": DNSBLs
  *   NAMES     struct config_list   items            list of words without blanks
- *   EXCEPTIONS struct config_exceptions items       list of "check mode kind value" */
+ *   EXCEPTIONS struct config_exceptions items       list of "check mode kind value"
+ *   LIMIT     struct rate_bound    -                "1000/hour burst 100", as in rate/limit.h */
 #define CONFIG_TYPE_STR        char *
 #define CONFIG_TYPE_DOMAIN     char *
 #define CONFIG_TYPE_PATH       char *
@@ -119,6 +121,7 @@ struct config_times {
 #define CONFIG_TYPE_LISTS      struct config_list
 #define CONFIG_TYPE_NAMES      struct config_list
 #define CONFIG_TYPE_EXCEPTIONS struct config_exceptions
+#define CONFIG_TYPE_LIMIT      struct rate_bound
 
 /* clang-format off */
 #define CONFIG_SETTINGS(X) \
@@ -211,7 +214,34 @@ struct config_times {
     X("checks", "structure", checks_structure, ENUM, "reject", 0, 0, CONFIG_MODES, "MIME structure in which mail readers would see different parts, such as boundaries that are missing or said twice; entities beyond content.depth or content.parts (message-malformed)") \
     X("checks", "attachments", checks_attachments, ENUM, "reject", 0, 0, CONFIG_MODES, "more than content.attachments (attachment-count-exceeded)") \
     X("checks", "content-security", checks_content_security, ENUM, "reject", 0, 0, CONFIG_MODES, "a file of a kind that content.block or the server's own list blocks, also within an archive (content-security-block)") \
+    X("checks", "rcpt-rate", checks_rcpt_rate, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient gets more than rate.rcpt-pace, rate.rcpt or rate.rcpt-most (mx)") \
+    X("checks", "flood-ip", checks_flood_ip, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.ip (mx)") \
+    X("checks", "flood-ip-unwanted", checks_flood_ip_unwanted, ENUM, "ladder", 0, 0, CONFIG_MODES, "more than rate.ip of an address whose mail is mostly unwanted (flood-ip-blocked-temporary, flood-ip-reject)") \
+    X("checks", "flood-network", checks_flood_network, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.network (mx)") \
+    X("checks", "flood-domain", checks_flood_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.dkim-domain, rate.spf-domain or rate.from-domain (mx)") \
+    X("checks", "flood-url", checks_flood_url, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.url-domain (mx)") \
+    X("checks", "flood-sender", checks_flood_sender, ENUM, "ladder", 0, 0, CONFIG_MODES, "more than rate.sender (flood-rate-limited, mail-rate-limited-reject)") \
+    X("checks", "message-id-rate", checks_message_id_rate, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.message-id (mx)") \
+    X("checks", "login-rate", checks_login_rate, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.login (submission)") \
+    X("checks", "login-quota", checks_login_quota, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.login-quota (submission)") \
+    X("checks", "reputation-ip", checks_reputation_ip, ENUM, "ladder", 0, 0, CONFIG_MODES, "the client's address has a very low reputation here (reputation-ip-*)") \
+    X("checks", "reputation-domain", checks_reputation_domain, ENUM, "ladder", 0, 0, CONFIG_MODES, "a domain that passed authentication has one (reputation-domain-*)") \
     X("rate", "memory", rate_memory, SIZE, "64 MiB", 1048576, 68719476736, "", "memory of the counts that all smtpds share: of senders, and of the steps of ladders; 128 octets each. Read at the start alone, not at a reload") \
+    X("rate", "evidence", rate_evidence, INT, "20", 1, 100000, "", "signs (mail accepted, recipients unknown, content refused ...) that must have come from a sender before anything is said of what its mail is worth") \
+    X("rate", "exempt-networks", rate_exempt_networks, NETWORKS, "127.0.0.0/8, ::1, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fe80::/10, fc00::/7", 0, 64, "", "clients whose mail is neither counted nor limited (mx)") \
+    X("rate", "ip", rate_ip, LIMIT, "1000-200000/hour", 0, 0, "", "messages of one client address; a range: three times what the address sends usually, but not less nor more; less the share of its mail that is unwanted (flood-ip-*)") \
+    X("rate", "network", rate_network, LIMIT, "2000-400000/hour", 0, 0, "", "of one network (limits.network-ipv4, -ipv6), where most of its mail is unwanted (flood-netblock-rate-limited)") \
+    X("rate", "spf-domain", rate_spf_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "with one envelope domain that passed SPF (flood-spf-domain-rate-limited)") \
+    X("rate", "dkim-domain", rate_dkim_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "signed by one domain (flood-dkim-domain-rate-limited)") \
+    X("rate", "from-domain", rate_from_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "of one organizational domain in an authenticated From (flood-rate-limited)") \
+    X("rate", "url-domain", rate_url_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "with links to one registered domain, where most of such mail is unwanted (flood-url-domain-rate-limited)") \
+    X("rate", "sender", rate_sender, LIMIT, "1000-200000/hour", 0, 0, "", "of one envelope sender; unless it passed SPF, of that sender from one network (flood-rate-limited, mail-rate-limited-reject)") \
+    X("rate", "message-id", rate_message_id, LIMIT, "1000/day", 0, 0, "", "with one Message-ID (message-id-quota-exceeded)") \
+    X("rate", "rcpt-pace", rate_rcpt_pace, LIMIT, "60/minute burst 120", 0, 0, "", "to one recipient, at once (rcpt-rate-too-fast); it must have a burst") \
+    X("rate", "rcpt", rate_rcpt, LIMIT, "1500/hour", 0, 0, "", "to one recipient (rcpt-rate-limit-temporary)") \
+    X("rate", "rcpt-most", rate_rcpt_most, LIMIT, "15000/day", 0, 0, "", "to one recipient; beyond it mail is given up (rcpt-rate-limit-permanent)") \
+    X("rate", "login", rate_login, LIMIT, "600/hour burst 600", 0, 0, "", "recipients of one login's mail (submission; mail-rate-limited-reject)") \
+    X("rate", "login-quota", rate_login_quota, LIMIT, "5000/day", 0, 0, "", "recipients of one login's mail in all (submission; email-quota-exceeded)") \
     X("content", "depth", content_depth, INT, "20", 1, 64, "", "MIME entities within each other") \
     X("content", "parts", content_parts, INT, "1000", 1, 100000, "", "MIME entities of a message") \
     X("content", "attachments", content_attachments, INT, "500", 0, 100000, "", "attachments of a message") \

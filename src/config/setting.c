@@ -121,6 +121,12 @@ static const char *take_time(const struct setting *s, struct slice text, void *f
     return take_number(s, value, wrong, field);
 }
 
+static const char *take_limit(const struct setting *s, struct slice text, void *field)
+{
+    (void)s;
+    return rate_bound_parse(text, field);
+}
+
 static const char *take_bool(const struct setting *s, struct slice text, void *field)
 {
     (void)s;
@@ -329,6 +335,15 @@ static void print_time(const struct setting *s, const void *field, unsigned item
     buf_add(out, units_time_text(*(const uint64_t *)field, text));
 }
 
+static void print_limit(const struct setting *s, const void *field, unsigned item,
+                        struct buf *out)
+{
+    char text[RATE_BOUND_TEXT_MAX];
+    (void)s;
+    (void)item;
+    buf_add(out, rate_bound_text(field, text));
+}
+
 static void print_bool(const struct setting *s, const void *field, unsigned item,
                        struct buf *out)
 {
@@ -431,6 +446,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_LISTS]     = {true,  true,  offsetof(struct config_list, n), "a list of zones, such as \"bl.example.org\", \"bl.example.org 127.0.0.2\"", take_list, print_item, clear_list},
     [SETTING_NAMES]     = {true,  true,  offsetof(struct config_list, n), "a list of names, in which * stands for anything", take_name, print_item, clear_list},
     [SETTING_EXCEPTIONS] = {true, true,  offsetof(struct config_exceptions, n), "a list of exceptions such as \"ptr off network 192.0.2.0/24\"", take_exception, print_exception, clear_exceptions},
+    [SETTING_LIMIT]     = {false, true,  0, "a limit such as \"1000/hour\", \"1000/hour burst 100\", \"600-50000/hour\" or \"off\"", take_limit, print_limit, clear_nothing},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
 };
@@ -549,6 +565,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_LISTS:
     case SETTING_NAMES:
     case SETTING_EXCEPTIONS:
+    case SETTING_LIMIT:
     case SETTING_PATHS:
     case SETTING_WORDS:
     case SETTING_TYPES:

@@ -28,6 +28,7 @@ enum setting_type {
     SETTING_LISTS,
     SETTING_NAMES,
     SETTING_EXCEPTIONS,
+    SETTING_LIMIT,
     SETTING_TYPES
 };
 

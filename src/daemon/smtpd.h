@@ -223,6 +223,8 @@ void mail_reset(void *arg);
 void mail_give_up(struct client *c);
 /* What is known so far, for checks; what they say goes to the trace. */
 struct check_facts mail_facts(const struct client *c, const struct smtp_envelope *e);
+/* And what is known of its message. */
+struct check_facts mail_message_facts(const struct client *c);
 void mail_trace_check(void *arg, const struct check *check,
                       const struct check_verdict *v);
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check/rates.h"
 #include "sasl/sasl.h"
 #include "tls/tls.h"
 
@@ -462,6 +463,8 @@ static void ops_reply(void *arg, enum reply_id id, const struct fields *evidence
             fields_add(&f, evidence->item[i].name, evidence->item[i].value);
         }
         log_event(LOG_INFO, c->id, "refused", &f);
+        struct check_facts facts = mail_message_facts(c);
+        rates_refused(&facts, id);
     }
     if (d->output.len >= SMTPD_FLUSH_OVER && !c->handshaking && !flush(c)) {
         c->dead = true;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check/rates.h"
 
 /* --- checks --- */
 
@@ -350,15 +351,21 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
     message_judge(c);
 }
 
+struct check_facts mail_message_facts(const struct client *c)
+{
+    struct check_facts facts = mail_facts(c, smtp_session_envelope(c->session));
+    facts.head = &c->head;
+    facts.lines = &c->lines;
+    facts.content = c->inspect == NULL ? NULL : inspect_report(c->inspect);
+    facts.size = smtp_session_data_len(c->session);
+    return facts;
+}
+
 void message_judge(struct client *c)
 {
     const struct smtp_envelope *e = smtp_session_envelope(c->session);
     struct check_verdict v;
-    struct check_facts facts = mail_facts(c, e);
-    facts.head = &c->head;
-    facts.lines = &c->lines;
-    facts.content = inspect_report(c->inspect);
-    facts.size = smtp_session_data_len(c->session);
+    struct check_facts facts = mail_message_facts(c);
     enum check_outcome outcome = dns_run_checks(c, CHECK_MESSAGE, &facts, &v);
     if (outcome == CHECK_WAITS) {
         return;
@@ -367,6 +374,7 @@ void message_judge(struct client *c)
         smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
         return;
     }
+    rates_count(&facts);
     struct buf head;
     struct buf envelope;
     buf_init(&head, SPOOL_HEAD_MAX);

@@ -256,6 +256,14 @@ class Play:
             self.do_c(line)
             self.do_s(code)
 
+    def do_mails(self, rest):
+        """mails N [ADDRESS] [from=ADDRESS] [PARAMETER...]: so many whole messages, all accepted"""
+        count, _, rest = rest.partition(" ")
+        for _ in range(int(count)):
+            self.do_transaction(rest)
+            self.do_body("")
+            self.do_s("250")
+
     def do_pack(self, rest):
         """pack DESCRIPTION: an archive in base64 (tests/lib/pack.py)"""
         self.now.send(base64.encodebytes(pack.pack(rest)).replace(b"\n", b"\r\n"))

@@ -1,0 +1,347 @@
+/* check/rates.c - see rates.h */
+#include "check/rates.h"
+
+#include "senderauth/ptr.h"
+
+#include <string.h>
+
+/* --- keys --- */
+
+static bool exempt(const struct check_facts *f)
+{
+    return f->service == SERVICE_PUSH ||
+           (f->service == SERVICE_MX &&
+            (f->address == NULL ||
+             netset_has(&f->config->rate_exempt_networks, f->address)));
+}
+
+static void add_name(struct rates_key *k, struct slice s)
+{
+    s = slice_sub(s, 0, RATES_NAME_MAX - k->name_len);
+    for (size_t i = 0; i < s.len; i++) {
+        k->name[k->name_len++] = ascii_lower(s.ptr[i]);
+    }
+}
+
+static void add_network(const struct check_facts *f, struct rates_key *k)
+{
+    char text[NET_TEXT_MAX];
+    uint64_t bits = ip_is_v4(f->address) ? 96 + f->config->limits_network_ipv4
+                                         : f->config->limits_network_ipv6;
+    struct net net = net_around(f->address, (uint8_t)bits);
+    add_name(k, net_text(&net, text));
+}
+
+/* The domain that the client's name stands in, where the name is known by now. */
+static void add_ptr(const struct check_facts *f, struct rates_key *k)
+{
+    struct ptr ptr;
+    if (f->dns_session == NULL || !ptr_check(f->dns_session, f->address, &ptr) ||
+        ptr.result != PTR_PASS) {
+        return;
+    }
+    struct slice parent = slice_from(ptr.name, slice_find(ptr.name, '.') + 1);
+    add_name(k, slice_find(parent, '.') < parent.len ? parent : ptr.name);
+}
+
+static void add_sender(const struct check_facts *f, struct rates_key *k)
+{
+    if (f->envelope->sender.mailbox.len == 0) {
+        return;
+    }
+    add_name(k, f->envelope->sender.mailbox);
+    if (f->auth == NULL || f->auth->spf.len == 0) {
+        add_name(k, SLICE(" "));
+        add_network(f, k);
+    }
+}
+
+static void add_message_id(const struct check_facts *f, struct rates_key *k)
+{
+    unsigned i = f->head == NULL ? 0 : message_head_find(f->head, "Message-ID", 0);
+    if (f->head != NULL && i < f->head->n) {
+        add_name(k, slice_strip(f->head->field[i].value));
+    }
+}
+
+/* Each registered domain once. */
+static void add_url(const struct check_facts *f, unsigned nth, struct rates_key *k)
+{
+    if (f->content == NULL) {
+        return;
+    }
+    const struct links *l = &f->content->links;
+    for (unsigned i = 0; i < l->n; i++) {
+        unsigned before = 0;
+        while (before < i && !slice_eq(links_domain(l, before), links_domain(l, i))) {
+            before++;
+        }
+        if (before == i && nth-- == 0) {
+            add_name(k, links_domain(l, i));
+            return;
+        }
+    }
+}
+
+static const struct smtp_recipient *recipient(const struct check_facts *f, unsigned nth)
+{
+    const struct smtp_recipient *r = f->envelope->first;
+    while (r != NULL && nth-- > 0) {
+        r = r->next;
+    }
+    return r;
+}
+
+static void add_rcpt_domain(const struct check_facts *f, unsigned nth,
+                            struct rates_key *k)
+{
+    for (const struct smtp_recipient *r = f->envelope->first; r != NULL; r = r->next) {
+        const struct smtp_recipient *b = f->envelope->first;
+        while (b != r && !slice_ieq(b->path.domain, r->path.domain)) {
+            b = b->next;
+        }
+        if (b == r && nth-- == 0) {
+            add_name(k, r->path.domain);
+            return;
+        }
+    }
+}
+
+static void add_customer(const struct check_facts *f, struct rates_key *k)
+{
+    for (unsigned i = 0; f->mail != NULL && i < DIR_BY_COUNT; i++) {
+        if (f->mail->customer[i].name.len > 0) {
+            add_name(k, f->mail->customer[i].name);
+            return;
+        }
+    }
+}
+
+/* Of the kinds of which there is one at most. */
+static void add_single(const struct check_facts *f, enum rate_kind kind,
+                       struct rates_key *k)
+{
+    switch (kind) {
+    case RATE_ip:
+        add_name(k, f->ip);
+        break;
+    case RATE_network:
+        add_network(f, k);
+        break;
+    case RATE_ptr:
+        add_ptr(f, k);
+        break;
+    case RATE_sender:
+        add_sender(f, k);
+        break;
+    case RATE_spf:
+        add_name(k, f->auth == NULL ? SLICE("") : f->auth->spf);
+        break;
+    case RATE_from:
+        add_name(k, f->auth == NULL ? SLICE("") : f->auth->from);
+        break;
+    case RATE_message_id:
+        add_message_id(f, k);
+        break;
+    case RATE_login:
+        add_name(k, f->login);
+        break;
+    case RATE_customer:
+        add_customer(f, k);
+        break;
+    case RATE_dkim:
+    case RATE_url:
+    case RATE_rcpt:
+    case RATE_rcpt_domain:
+    case RATE_ladder:
+    case RATE_KIND_COUNT:
+        break;
+    }
+}
+
+bool rates_key(const struct check_facts *f, enum rate_kind kind, unsigned nth,
+               struct rates_key *out)
+{
+    out->name_len = 0;
+    if (f->rates == NULL || f->address == NULL || exempt(f)) {
+        return false;
+    }
+    if (kind == RATE_dkim) {
+        if (f->auth != NULL && nth < f->auth->dkim_n) {
+            add_name(out, f->auth->dkim[nth]);
+        }
+    } else if (kind == RATE_url) {
+        add_url(f, nth, out);
+    } else if (kind == RATE_rcpt) {
+        const struct smtp_recipient *r = recipient(f, nth);
+        add_name(out, r == NULL ? SLICE("") : r->path.mailbox);
+    } else if (kind == RATE_rcpt_domain) {
+        add_rcpt_domain(f, nth, out);
+    } else if (nth == 0) {
+        add_single(f, kind, out);
+    }
+    out->key = rate_key(f->rates, kind, (struct slice){out->name, out->name_len});
+    return out->name_len > 0;
+}
+
+bool rates_rcpt_key(const struct check_facts *f, struct rates_key *out)
+{
+    out->name_len = 0;
+    if (f->rates == NULL || exempt(f)) {
+        return false;
+    }
+    add_name(out, f->rcpt->mailbox);
+    out->key = rate_key(f->rates, RATE_rcpt, (struct slice){out->name, out->name_len});
+    return out->name_len > 0;
+}
+
+/* --- limits --- */
+
+struct rate_view rates_view(const struct check_facts *f, const struct rates_key *k)
+{
+    struct rate_view v = {0};
+    return rate_read(f->rates, &k->key, f->now_ms * 1000, &v) ? v : (struct rate_view){0};
+}
+
+static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
+                         const struct rate_view *v, uint64_t now_us,
+                         struct check_verdict *out)
+{
+    struct fields *e = &out->evidence;
+    uint64_t window = rate_window_s(l->window);
+    uint64_t span = l->burst == 0 ? window : window * l->burst / l->count;
+    fields_add_u64(e, "measured", rate_measured(l, v, now_us));
+    fields_add_u64(e, "limit", l->burst > 0 ? l->burst : l->count);
+    fields_add_u64(e, "time", span == 0 ? 1 : span);
+    fields_add_u64(e, "retry", rate_wait_s(l, v, now_us));
+    fields_add_str(
+        e, "what",
+        check_text(out,
+                   "%s %.*s: usual %llu an hour, %llu good and %llu bad signs, "
+                   "lifted in about %llu s",
+                   rate_kind_name(k->key.kind), (int)k->name_len, (const char *)k->name,
+                   (unsigned long long)v->usual, (unsigned long long)v->good,
+                   (unsigned long long)v->bad,
+                   (unsigned long long)rate_wait_s(l, v, now_us)));
+}
+
+bool rates_over(const struct check_facts *f, const struct rates_key *k,
+                const struct rate_bound *bound, uint64_t n, struct check_verdict *out)
+{
+    uint64_t now_us = f->now_ms * 1000;
+    struct rate_view v = rates_view(f, k);
+    struct rate_limit l = rate_allowed(bound, &v, f->config->rate_evidence);
+    struct rate_view with = rate_with(&l, &v, n, now_us);
+    if (!rate_over(&l, &with, now_us)) {
+        return false;
+    }
+    rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, &with, now_us),
+              now_us);
+    add_evidence(k, &l, &with, now_us, out);
+    return true;
+}
+
+/* --- counting --- */
+
+enum { ONE = 1, MANY = 1000 }; /* keys of a message; MANY: as many as recipients */
+
+/* mx: counted there; else where somebody submits or relays. */
+static const struct {
+    enum rate_kind kind;
+    unsigned most;
+    bool mx, signs;
+} counted[] = {
+    {RATE_ip, ONE, true, true},
+    {RATE_network, ONE, true, true},
+    {RATE_ptr, ONE, true, true},
+    {RATE_sender, ONE, true, true},
+    {RATE_spf, ONE, true, true},
+    {RATE_dkim, CHECK_DKIM_MAX, true, true},
+    {RATE_from, ONE, true, true},
+    {RATE_url, LINKS_MAX, true, true},
+    {RATE_message_id, ONE, true, false},
+    {RATE_rcpt, MANY, true, false},
+    {RATE_rcpt_domain, MANY, true, false},
+    {RATE_login, ONE, false, false},
+    {RATE_customer, ONE, false, false},
+};
+
+void rates_count(const struct check_facts *f)
+{
+    struct rates_key k;
+    bool mx = f->service == SERVICE_MX;
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
+        enum rate_kind kind = counted[i].kind;
+        const struct rate_bound *burst = kind == RATE_rcpt    ? &f->config->rate_rcpt_pace
+                                         : kind == RATE_login ? &f->config->rate_login
+                                                              : NULL;
+        uint64_t n = kind == RATE_login ? f->envelope->recipient_n : 1;
+        if (counted[i].mx != mx) {
+            continue;
+        }
+        for (unsigned nth = 0; nth < counted[i].most && rates_key(f, kind, nth, &k);
+             nth++) {
+            (void)rate_add(f->rates, &k.key, n,
+                           burst != NULL && burst->least.burst > 0 ? &burst->least : NULL,
+                           f->now_ms * 1000, NULL);
+            if (counted[i].signs) {
+                (void)rate_sign(f->rates, &k.key, 1, 0, f->now_ms * 1000);
+            }
+        }
+    }
+}
+
+/* --- signs --- */
+
+/* Rows that say something of who sends; content: also of the domains and links of the message. The
+ * table of docs/architecture.md, "Reputation". What limits and reputation refuse is no sign: it would
+ * feed itself. */
+static const struct {
+    enum reply_id id;
+    bool content;
+    unsigned bad;
+} unwanted[] = {
+    {REPLY_rcpt_mailbox_unknown, false, 1},
+    {REPLY_rcpt_mailbox_disabled, false, 1},
+    {REPLY_relay_denied_unregistered, false, 1},
+    {REPLY_auth_credentials_rejected, false, 1},
+    {REPLY_protocol_violation, false, 1},
+    {REPLY_command_unrecognized_too_many, false, 1},
+    {REPLY_syntax_error_closing, false, 1},
+    {REPLY_starttls_pipelining, false, 1},
+    {REPLY_message_malformed, true, 1},
+    {REPLY_content_security_block, true, 2},
+    {REPLY_content_suspicious_deferred, true, 2},
+    {REPLY_content_unsolicited_reject, true, 2},
+    {REPLY_mail_dmarc_reject, false, 1},
+    {REPLY_mail_spf_hardfail_reject, false, 1},
+};
+
+static void sign_bad(const struct check_facts *f, enum rate_kind kind, unsigned bad)
+{
+    struct rates_key k;
+    for (unsigned nth = 0; nth < LINKS_MAX && rates_key(f, kind, nth, &k); nth++) {
+        (void)rate_sign(f->rates, &k.key, 0, bad, f->now_ms * 1000);
+    }
+}
+
+void rates_refused(const struct check_facts *f, enum reply_id id)
+{
+    static const enum rate_kind of_client[] = {RATE_ip, RATE_network};
+    static const enum rate_kind of_message[] = {RATE_sender, RATE_spf, RATE_dkim,
+                                                RATE_from, RATE_url};
+    size_t i = 0;
+    while (i < sizeof unwanted / sizeof unwanted[0] && unwanted[i].id != id) {
+        i++;
+    }
+    if (i == sizeof unwanted / sizeof unwanted[0]) {
+        return;
+    }
+    for (size_t n = 0; n < sizeof of_client / sizeof of_client[0]; n++) {
+        sign_bad(f, of_client[n], unwanted[i].bad);
+    }
+    for (size_t n = 0;
+         unwanted[i].content && n < sizeof of_message / sizeof of_message[0]; n++) {
+        sign_bad(f, of_message[n], unwanted[i].bad);
+    }
+}

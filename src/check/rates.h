@@ -1,0 +1,44 @@
+/* check/rates.h - under which keys a message is counted, and what their counts say of it.
+ *
+ * When    a message is counted once, when every check of it has passed and before 250 is said; so what
+ *         is refused is counted nowhere. Two processes that judge in the same instant do not see
+ *         each other's message: a limit may be passed by as many as there are processes.
+ * Who     a domain is counted only where authentication says that it sent the message; an envelope sender
+ *         whose SPF did not pass counts together with its network, so that nobody can use up another's
+ *         limit. Clients of rate.exempt-networks are not counted on mx.
+ * Signs   good: the message was accepted. Bad: rates_refused(), by its table.
+ * Pure    facts and counts in, counts changed. */
+#ifndef CHECK_RATES_H
+#define CHECK_RATES_H
+#include "check/check.h"
+#include "rate/table.h"
+
+enum { RATES_NAME_MAX = 400 };
+
+struct rates_key {
+    struct rate_key key;
+    size_t name_len;
+    unsigned char name[RATES_NAME_MAX]; /* lower case; cut */
+};
+
+/* The message's nth key of that kind, from 0 on. False: there are no more (or nothing is counted). */
+MUST_USE bool rates_key(const struct check_facts *f, enum rate_kind kind, unsigned nth,
+                        struct rates_key *out);
+/* The recipient that is judged (facts->rcpt). */
+MUST_USE bool rates_rcpt_key(const struct check_facts *f, struct rates_key *out);
+
+/* What is known of a key; all zero: nothing. */
+struct rate_view rates_view(const struct check_facts *f, const struct rates_key *k);
+
+/* n more would be more than bound allows: holds the key, puts measured, limit, time, retry and what
+ * into the evidence. */
+MUST_USE bool rates_over(const struct check_facts *f, const struct rates_key *k,
+                         const struct rate_bound *bound, uint64_t n,
+                         struct check_verdict *out);
+
+/* The message passed all checks. */
+void rates_count(const struct check_facts *f);
+
+/* Something of this client was refused with that row. */
+void rates_refused(const struct check_facts *f, enum reply_id id);
+#endif
