@@ -203,14 +203,15 @@ struct rate_view rates_view(const struct check_facts *f, const struct rates_key 
     return rate_read(f->rates, &k->key, f->now_ms * 1000, &v) ? v : (struct rate_view){0};
 }
 
+/* with: the counts if the message were taken. */
 static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
-                         const struct rate_view *v, uint64_t now_us,
-                         struct check_verdict *out)
+                         const struct rate_view *v, const struct rate_view *with,
+                         uint64_t now_us, struct check_verdict *out)
 {
     struct fields *e = &out->evidence;
     uint64_t window = rate_window_s(l->window);
     uint64_t span = l->burst == 0 ? window : window * l->burst / l->count;
-    fields_add_u64(e, "measured", rate_measured(l, v, now_us));
+    fields_add_u64(e, "measured", rate_measured(l, with, now_us));
     fields_add_u64(e, "limit", l->burst > 0 ? l->burst : l->count);
     fields_add_u64(e, "time", span == 0 ? 1 : span);
     fields_add_u64(e, "retry", rate_wait_s(l, v, now_us));
@@ -235,9 +236,8 @@ bool rates_over(const struct check_facts *f, const struct rates_key *k,
     if (!rate_over(&l, &with, now_us)) {
         return false;
     }
-    rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, &with, now_us),
-              now_us);
-    add_evidence(k, &l, &with, now_us, out);
+    rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, &v, now_us), now_us);
+    add_evidence(k, &l, &v, &with, now_us, out);
     return true;
 }
 
