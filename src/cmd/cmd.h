@@ -16,6 +16,7 @@ struct cmd_ctx {
 int cmd_run(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv); /* domain, user, alias */
+int cmd_domain_key(struct cmd_ctx *ctx, int argc, char **argv); /* domain key */
 int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv);

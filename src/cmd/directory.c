@@ -684,6 +684,9 @@ int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv)
     struct order o = {.request = NULL};
     struct config *cfg = NULL;
     bool done = false;
+    if (argc > 1 && strcmp(argv[0], "domain") == 0 && strcmp(argv[1], "key") == 0) {
+        return cmd_domain_key(ctx, argc, argv);
+    }
     int status = read_arguments(&o, ctx->words, argc, argv, &done);
     if (status != EXIT_OK || done) {
         goto out;

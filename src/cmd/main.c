@@ -18,7 +18,7 @@ struct command {
 static const struct command commands[] = {
     {"run", cmd_run, "", "start the server in the foreground; SIGHUP reloads, SIGTERM drains"},
     {"check-config", cmd_check_config, "[--defaults]", "say whether the configuration is good; or print one with every setting"},
-    {"domain", cmd_directory, "add|set|list|show|remove ...", "domains that mail is taken for"},
+    {"domain", cmd_directory, "add|set|list|show|remove|key ...", "domains that mail is taken for"},
     {"user", cmd_directory, "add|set|list|show|remove|lock|unlock|grant|ungrant|allow-network|app-password ...", "people who get mail here"},
     {"alias", cmd_directory, "add|set|list|show|remove ...", "addresses that lead to users"},
     {"relay", cmd_directory, "add|set|suspend|resume|list|show|remove ...", "customers whose machines may relay"},

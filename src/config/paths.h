@@ -14,5 +14,6 @@
 #define STATE_DIRECTORY_DB "directory/directory.db" /* domains, users, aliases */
 #define STATE_TRACE        "trace"                  /* trace */
 #define STATE_TRACE_DB     "trace/trace.db"         /* sessions and deliveries */
+#define STATE_DKIM         "dkim" /* DOMAIN/SELECTOR.pem: root alone; read before roles lose that */
 #define STATE_CONTROL      "control"                /* NAME.sock, for the command line */
 #endif

@@ -12,6 +12,7 @@
 #include "proc/role.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ struct delivery_role {
     struct pool *pool;
     struct resolver *resolver;
     struct tls_client *tls;
+    struct signer *signer;
     struct remote *remote;
     struct map segments; /* by number */
     struct channel *queue;
@@ -232,6 +234,12 @@ static const char *delivery_role_prepare(struct role_ctx *ctx)
     if (d->resolver == NULL) {
         return error;
     }
+    char keys[4200];
+    (void)snprintf(keys, sizeof keys, "%s/" STATE_DKIM, ctx->config->state_dir);
+    d->signer = signer_new(keys, error);
+    if (d->signer == NULL) {
+        return error;
+    }
     if (ctx->config->delivery_tls) {
         d->tls = tls_client_new(ctx->config->delivery_tls_ca, error);
         return d->tls == NULL ? error : NULL;
@@ -276,8 +284,8 @@ static void delivery_role_start(struct role_ctx *ctx)
     }
     const char *host =
         ctx->config->hostname[0] != 0 ? ctx->config->hostname : "localhost";
-    struct remote_options options = {ctx->base, d->resolver,    d->tls, ctx->config,
-                                     host,      on_remote_done, ctx};
+    struct remote_options options = {ctx->base,   d->resolver,    d->tls,         d->signer,
+                                     ctx->config, host, on_remote_done, ctx};
     d->remote = remote_new(&options);
     if (d->remote == NULL) {
         fatal("delivery: no memory");

@@ -510,12 +510,16 @@ static void commit(struct notice *n, struct dir_answer *a)
                          SLICE(""));
     put_recipients(n, a, &envelope);
     n->message = spool_message_new(n->dsn->writer, n->id, on_resume, n);
+    /* The header section apart, as in every record: it is what is signed on its way out. */
+    const unsigned char *end = ok ? memmem(text.ptr, text.len, "\r\n\r\n", 4) : NULL;
+    size_t head_len = end == NULL ? 0 : (size_t)(end - text.ptr) + 4;
+    struct slice body = slice_from(buf_slice(&text), head_len);
     if (ok && !envelope.failed && n->message != NULL &&
-        spool_message_add(n->message, buf_slice(&text)) == SPOOL_OK) {
+        spool_message_add(n->message, body) == SPOOL_OK) {
         list_remove(&n->node);
         list_append(&n->dsn->writing, &n->node);
-        spool_message_commit(n->message, clock_wall_ms(), buf_slice(&envelope), SLICE(""),
-                             on_written);
+        spool_message_commit(n->message, clock_wall_ms(), buf_slice(&envelope),
+                             slice_sub(buf_slice(&text), 0, head_len), on_written);
     } else {
         spool_message_free(&n->message); /* it stays among those asking: tried again */
     }

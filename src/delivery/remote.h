@@ -18,6 +18,7 @@
 #ifndef DELIVERY_REMOTE_H
 #define DELIVERY_REMOTE_H
 #include "delivery/pool.h"
+#include "delivery/signer.h"
 #include "resolver/resolver.h"
 #include "tls/client.h"
 
@@ -38,6 +39,7 @@ struct remote_options {
     struct event_base *base;
     struct resolver *resolver;
     const struct tls_client *tls; /* NULL: no TLS at all */
+    struct signer *signer; /* NULL: nothing is signed */
     const struct config *config;
     const char *hostname; /* of EHLO */
     /* From the loop, never from inside a call of yours. */

@@ -72,6 +72,7 @@ struct remote_link {
     bool src_open, head_sent, body_over;
     struct smtp_client_mail mail;
     unsigned which[JOB_TARGETS_MAX]; /* the mail's targets in the order */
+    struct buf signatures; /* fields to put in front */
     struct buf envelope, body;       /* body: octets on their way out */
     struct dot_encoder dots;
 };

@@ -15,6 +15,7 @@
 enum {
     READ_OCTETS = 8 * 1024,
     BODY_HIGH = 128 * 1024,    /* octets encoded ahead */
+    SIGNATURES_ROOM = 256 * 1024,
     TURN_OCTETS = 1024 * 1024, /* sent in one turn of the loop */
 };
 
@@ -37,6 +38,7 @@ void link_close(struct remote_link *l)
     l->site->idle_n -= l->order == NULL && !l->quitting && l->phase == LINK_TALKING;
     conn_close(&l->conn);
     smtp_client_clear(&l->client);
+    buf_clear(&l->signatures);
     buf_clear(&l->envelope);
     buf_clear(&l->body);
     free(l);
@@ -212,6 +214,7 @@ static bool read_envelope(struct remote_link *l, const struct job *j)
 static bool make_mail(struct remote_link *l)
 {
     struct remote_order *o = l->order;
+    struct signer *signer = o->remote->options.signer;
     const struct job *j = &o->order->job;
     l->mail = (struct smtp_client_mail){.sender = j->sender,
                                         .size = j->message_len + j->head_len,
@@ -232,6 +235,12 @@ static bool make_mail(struct remote_link *l)
     if (res == SOURCE_OK && !read_envelope(l, j)) {
         res = SOURCE_DAMAGED;
     }
+    buf_reset(&l->signatures);
+    if (res == SOURCE_OK && signer != NULL &&
+        !signer_sign(signer, &l->src, j, clock_wall_ms() / 1000, &l->signatures)) {
+        res = SOURCE_IO;
+    }
+    l->mail.size += l->signatures.len;
     if (res != SOURCE_OK) {
         order_settle(
             o, JOB_DEFERRED,
@@ -260,6 +269,7 @@ static bool fill_body(struct remote_link *l)
 {
     struct slice s;
     if (!l->head_sent) {
+        body_piece(l, buf_slice(&l->signatures));
         body_piece(l, buf_slice(&l->src.head));
         l->head_sent = true;
         return true;
@@ -586,6 +596,7 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
                                                 : l->tlsa_n > 0 ? SMTP_CLIENT_TLS_MUST
                                                                 : SMTP_CLIENT_TLS_MAY};
     smtp_client_init(&l->client, &client, &client_ops, l);
+    buf_init(&l->signatures, SIGNATURES_ROOM);
     buf_init(&l->envelope, SPOOL_ENVELOPE_MAX);
     buf_init(&l->body, 4 * BODY_HIGH + 2 * SPOOL_HEAD_MAX);
     list_append(&s->links, &l->node);

@@ -1,0 +1,256 @@
+/* delivery/signer.c - see signer.h */
+#include "delivery/signer.h"
+
+#include "base/map.h"
+#include "senderauth/author.h"
+#include "senderauth/dkim_sign.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PEM_MAX = 64 * 1024, NAME_OCTETS = 256, SIGNATURES_MAX = 64 * 1024 };
+
+struct key {
+    struct crypto_private *private;
+    char selector[NAME_OCTETS];
+};
+
+struct domain {
+    char name[NAME_OCTETS];
+    struct key key[SIGNER_PER_DOMAIN_MAX];
+    unsigned n;
+};
+
+struct signer {
+    struct crypto *crypto;
+    struct map domains; /* by name */
+    size_t keys;
+};
+
+/* --- reading the keys --- */
+
+static bool fault(char error[SIGNER_ERROR_MAX], const char *path, const char *why)
+{
+    (void)snprintf(error, SIGNER_ERROR_MAX, "%s: %s", path, why);
+    return false;
+}
+
+static bool read_file(int dir, const char *name, struct buf *out)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = 0;
+    do {
+        unsigned char *room = buf_room(out, 4096);
+        got = room == NULL ? -1 : read(fd, room, 4096);
+        buf_grew(out, got > 0 ? (size_t)got : 0);
+    } while (got > 0);
+    (void)close(fd);
+    return got == 0;
+}
+
+static bool add_key(struct domain *d, int dir, const char *file, const char *path,
+                    char error[SIGNER_ERROR_MAX])
+{
+    struct buf pem;
+    const char *why = NULL;
+    size_t len = strlen(file) - strlen(".pem");
+    if (d->n == SIGNER_PER_DOMAIN_MAX) {
+        return fault(error, path, "it has more keys than a message is signed with; take old ones away");
+    }
+    buf_init(&pem, PEM_MAX);
+    if (!read_file(dir, file, &pem)) {
+        why = pem.failed ? "it is too large for a key" : strerror(errno);
+    } else {
+        d->key[d->n].private = crypto_private_new(buf_slice(&pem), &why);
+    }
+    if (pem.cap > 0) {
+        explicit_bzero(pem.ptr, pem.cap);
+    }
+    buf_clear(&pem);
+    if (d->key[d->n].private == NULL) {
+        char whole[600];
+        (void)snprintf(whole, sizeof whole, "%s/%s", path, file);
+        return fault(error, whole, why);
+    }
+    memcpy(d->key[d->n].selector, file, len);
+    d->key[d->n].selector[len] = '\0';
+    d->n++;
+    return true;
+}
+
+static bool is_key(const char *name)
+{
+    struct slice s = slice_of(name);
+    return name[0] != '.' && s.len > 4 && s.len < NAME_OCTETS &&
+           slice_eq(slice_from(s, s.len - 4), SLICE(".pem"));
+}
+
+static bool add_domain(struct signer *s, int parent, const char *name, const char *path,
+                       char error[SIGNER_ERROR_MAX])
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct domain *d = dir == NULL ? NULL : calloc(1, sizeof *d);
+    if (d == NULL) {
+        (void)(dir != NULL ? closedir(dir) : fd >= 0 ? close(fd) : 0);
+        return fault(error, path, strerror(errno));
+    }
+    bool ok = true;
+    for (size_t i = 0; name[i] != '\0'; i++) {
+        d->name[i] = (char)ascii_lower((unsigned char)name[i]);
+    }
+    struct dirent *e;
+    while (ok && (e = readdir(dir)) != NULL) {
+        ok = !is_key(e->d_name) || add_key(d, fd, e->d_name, path, error);
+    }
+    (void)closedir(dir);
+    if (ok && !map_put(&s->domains, slice_of(d->name), d)) {
+        ok = fault(error, path, "there are too many domains with keys");
+    } else if (ok) {
+        s->keys += d->n;
+        return true;
+    }
+    for (unsigned i = 0; i < d->n; i++) {
+        crypto_private_free(&d->key[i].private);
+    }
+    free(d);
+    return ok;
+}
+
+static bool read_all(struct signer *s, const char *path, char error[SIGNER_ERROR_MAX])
+{
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    bool ok = true;
+    if (dir == NULL) {
+        return errno == ENOENT || fault(error, path, strerror(errno));
+    }
+    while (ok && (e = readdir(dir)) != NULL) {
+        char whole[600];
+        (void)snprintf(whole, sizeof whole, "%s/%s", path, e->d_name);
+        ok = e->d_name[0] == '.' || strlen(e->d_name) >= NAME_OCTETS ||
+             add_domain(s, dirfd(dir), e->d_name, whole, error);
+    }
+    (void)closedir(dir);
+    return ok;
+}
+
+struct signer *signer_new(const char *dir, char error[SIGNER_ERROR_MAX])
+{
+    struct signer *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        (void)fault(error, dir, "no memory");
+        return NULL;
+    }
+    map_init(&s->domains, SIGNER_KEYS_MAX);
+    s->crypto = crypto_new(0);
+    if (s->crypto == NULL) {
+        (void)fault(error, dir, "no memory");
+        signer_free(&s);
+    } else if (!read_all(s, dir, error)) {
+        signer_free(&s);
+    }
+    return s;
+}
+
+static void free_domain(void *arg, struct slice name, void *value)
+{
+    struct domain *d = value;
+    (void)arg, (void)name;
+    for (unsigned i = 0; i < d->n; i++) {
+        crypto_private_free(&d->key[i].private);
+    }
+    free(d);
+}
+
+void signer_free(struct signer **s)
+{
+    if (*s != NULL) {
+        map_each(&(*s)->domains, free_domain, NULL);
+        map_clear(&(*s)->domains);
+        crypto_free(&(*s)->crypto);
+        free(*s);
+        *s = NULL;
+    }
+}
+
+size_t signer_keys(const struct signer *s)
+{
+    return s->keys;
+}
+
+/* --- signing --- */
+
+/* The author's domain, or the nearest above it, that has keys. */
+static const struct domain *domain_of(const struct signer *s, struct slice header)
+{
+    struct author author;
+    author_of_header(header, &author);
+    if (author.status != AUTHOR_OK || author.n != 1) {
+        return NULL;
+    }
+    struct slice name = author.domain[0];
+    while (name.len > 0) {
+        const struct domain *d = map_get(&s->domains, name);
+        if (d != NULL && d->n > 0) {
+            return d;
+        }
+        name = slice_from(name, slice_find(name, '.') + 1);
+    }
+    return NULL;
+}
+
+static bool hash_body(struct dkim_body *body, struct source *src, const struct job *j)
+{
+    struct slice piece;
+    enum source_res res;
+    while ((res = source_next(src, &piece)) == SOURCE_OK) {
+        dkim_body_feed(body, piece);
+    }
+    dkim_body_end(body);
+    source_rewind(src, j);
+    return res == SOURCE_END;
+}
+
+bool signer_sign(struct signer *s, struct source *src, const struct job *j, uint64_t now_s,
+                 struct buf *out)
+{
+    struct slice header = buf_slice(&src->head);
+    const struct domain *d = s->keys == 0 ? NULL : domain_of(s, header);
+    if (d == NULL) {
+        return true;
+    }
+    struct dkim_body *body = dkim_body_new(s->crypto);
+    if (body == NULL) {
+        return false;
+    }
+    int wish[SIGNER_PER_DOMAIN_MAX];
+    struct dkim_sign sign[SIGNER_PER_DOMAIN_MAX];
+    for (unsigned i = 0; i < d->n; i++) {
+        sign[i] = (struct dkim_sign){.crypto = s->crypto,
+                                     .key = d->key[i].private,
+                                     .domain = slice_of(d->name),
+                                     .selector = slice_of(d->key[i].selector),
+                                     .made = now_s};
+        wish[i] = dkim_sign_want(body, &sign[i]);
+    }
+    bool ok = hash_body(body, src, j);
+    for (unsigned i = 0; ok && i < d->n; i++) {
+        struct buf one;
+        buf_init(&one, SIGNATURES_MAX);
+        if (dkim_sign(&sign[i], header, body, wish[i], &one)) { /* else it goes without */
+            (void)buf_add(out, buf_slice(&one));
+        }
+        buf_clear(&one);
+    }
+    dkim_body_free(&body);
+    return ok;
+}
