@@ -338,8 +338,16 @@ def test_tls(postern):
 
 
 def test_two_of_ours(postern):
-    """From one server of ours to another, with a message that is large."""
+    """From one server of ours to another, with a message that is large, and signed."""
     p = Play(postern)
+    records = [p.server.run("domain", "key", "generate", "acme.test", "--selector", selector, "--type", kind)
+               for selector, kind in (("s1", "rsa"), ("s2", "ed25519"))]
+    p.zone += [record.replace(" IN TXT ", " TXT ") for record in records]
+    shown = [json.loads(line) for line in p.server.run("domain", "key", "show", "acme.test", "--json").splitlines()]
+    check(sorted(key["selector"] for key in shown) == ["s1", "s2"], f"{shown}")
+    p.server.run("domain", "key", "generate", "acme.test", "--selector", "s1", status=4)
+    p.server.run("domain", "key", "generate", "acme.test", "--selector", "../s1", status=2)
+    p.server.run("domain", "key", "show", "other.test", status=1)
     other = Server(postern)
     p.zone += ["example.test. MX 10 mx.there.test.", f"mx.there.test. A {other.host}"]
     other.add_users("bob@example.test")
@@ -351,6 +359,7 @@ def test_two_of_ours(postern):
         stored = other.messages("bob@example.test", 1)[0].replace(b"\n", b"\r\n")
         check(stored.endswith(large), "not what was sent")
         check(b"with ESMTPS" in stored, "not over TLS")
+        check(stored.count(b"DKIM-Signature: v=1;") == 2 and b"s=s1" in stored and b"s=s2" in stored, "not signed")
         p.send("nobody@example.test")
         p.logged(r"event=failed .*to=nobody@example.test .*550 5\.1\.1")
     finally:

@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "config/paths.h"
 #include "directory/name.h"
+#include "proc/state.h"
 #include "senderauth/dkim_sign.h"
 
 #include <dirent.h>
@@ -23,7 +24,8 @@
 #include <unistd.h>
 
 #define USAGE                                                                            \
-    "key generate|rotate DOMAIN [--selector NAME] [--type rsa|ed25519], key show DOMAIN " \
+    "key generate|rotate DOMAIN [--selector NAME] [--type rsa|ed25519], key show "       \
+    "DOMAIN "                                                                            \
     "[--json], key remove DOMAIN --selector NAME"
 
 enum { RSA_BITS = 2048, PEM_MAX = 64 * 1024, PATH_ROOM = 4096 };
@@ -83,11 +85,11 @@ static int show_one(const struct order *o, const char *selector)
         (void)fprintf(stderr, "postern domain key: %s: %s\n", path, why);
         status = EXIT_SYSTEM;
     } else if (o->json) {
-        json_t *line = json_pack("{s:s, s:s, s:s, s:i, s:s%}", "domain", o->domain.domain,
-                                 "selector", selector, "type",
-                                 crypto_private_kind(key) == CRYPTO_RSA ? "rsa" : "ed25519",
-                                 "bits", (int)crypto_private_bits(key), "record",
-                                 (const char *)record.ptr, record.len);
+        json_t *line = json_pack(
+            "{s:s, s:s, s:s, s:i, s:s%}", "domain", o->domain.domain, "selector",
+            selector, "type", crypto_private_kind(key) == CRYPTO_RSA ? "rsa" : "ed25519",
+            "bits", (int)crypto_private_bits(key), "record", (const char *)record.ptr,
+            record.len);
         char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
         (void)puts(text == NULL ? "{}" : text);
         free(text);
@@ -121,8 +123,10 @@ static int show(const struct order *o)
         (void)closedir(dir);
     }
     if (n == 0) {
-        (void)fprintf(stderr, "postern domain key: %s has no keys; say: postern domain key generate %s\n",
-                      o->domain.domain, o->domain.domain);
+        (void)fprintf(
+            stderr,
+            "postern domain key: %s has no keys; say: postern domain key generate %s\n",
+            o->domain.domain, o->domain.domain);
         return EXIT_NO;
     }
     return status;
@@ -133,6 +137,10 @@ static int show(const struct order *o)
 static bool make_dir(const struct config *cfg, const struct order *o)
 {
     char parent[PATH_ROOM];
+    if (access(cfg->state_dir, F_OK) != 0) { /* no server has run here yet */
+        struct sandbox_user user = state_user(cfg);
+        state_make(cfg, &user);
+    }
     (void)snprintf(parent, sizeof parent, "%s/" STATE_DKIM, cfg->state_dir);
     if ((mkdir(parent, 0700) != 0 && errno != EEXIST) ||
         (mkdir(o->dir, 0700) != 0 && errno != EEXIST)) {
@@ -150,20 +158,23 @@ static bool write_key(const struct order *o, const char *selector, EVP_PKEY *key
     (void)snprintf(path, sizeof path, "%s/%s.pem", o->dir, selector);
     (void)snprintf(temporary, sizeof temporary, "%s/.%s.new", o->dir, selector);
     if (access(path, F_OK) == 0) {
-        (void)fprintf(stderr, "postern domain key: %s is there already; give another --selector\n",
-                      path);
+        (void)fprintf(
+            stderr, "postern domain key: %s is there already; give another --selector\n",
+            path);
         return false;
     }
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    bool ok = file != NULL && PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+    bool ok = file != NULL &&
+              PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1 &&
               fflush(file) == 0 && fsync(fd) == 0;
     int error = errno;
     if (file != NULL) {
         ok = fclose(file) == 0 && ok;
     }
     if (!ok || rename(temporary, path) != 0) {
-        (void)fprintf(stderr, "postern domain key: %s: %s\n", path, strerror(ok ? errno : error));
+        (void)fprintf(stderr, "postern domain key: %s: %s\n", path,
+                      strerror(ok ? errno : error));
         (void)unlink(temporary);
         return false;
     }
@@ -176,16 +187,18 @@ static int generate(const struct config *cfg, const struct order *o)
     char date[CLOCK_TEXT_MAX];
     bool rsa = strcmp(o->type, "rsa") == 0;
     (void)clock_text(clock_wall_ms(), date);
-    (void)snprintf(selector, sizeof selector, "%s%.4s%.2s%.2s", rsa ? "r" : "e", date, date + 5,
-                   date + 8);
+    (void)snprintf(selector, sizeof selector, "%s%.4s%.2s%.2s", rsa ? "r" : "e", date,
+                   date + 5, date + 8);
     const char *name = o->selector == NULL ? selector : o->selector;
-    EVP_PKEY *key = rsa ? EVP_RSA_gen(RSA_BITS) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    EVP_PKEY *key =
+        rsa ? EVP_RSA_gen(RSA_BITS) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     int status = EXIT_SYSTEM;
     if (key == NULL) {
         (void)fputs("postern domain key: no key can be made: no memory\n", stderr);
     } else if (make_dir(cfg, o) && write_key(o, name, key)) {
         status = show_one(o, name);
-        (void)fputs("Publish this record, wait until it can be seen, then reload the server (SIGHUP): from then on "
+        (void)fputs("Publish this record, wait until it can be seen, then reload the "
+                    "server (SIGHUP): from then on "
                     "mail is signed.\n",
                     stderr);
     }
@@ -197,9 +210,11 @@ static int rotate(const struct config *cfg, const struct order *o)
 {
     int status = generate(cfg, o);
     if (status == EXIT_OK) {
-        (void)fputs("Until then all keys sign. Then: postern domain key remove DOMAIN --selector OLD, and reload. "
-                    "Leave the old record published for a week: mail under way needs it.\n",
-                    stderr);
+        (void)fputs(
+            "Until then all keys sign. Then: postern domain key remove DOMAIN --selector "
+            "OLD, and reload. "
+            "Leave the old record published for a week: mail under way needs it.\n",
+            stderr);
     }
     return status;
 }
@@ -226,7 +241,8 @@ static bool is_selector(const char *text)
     struct dir_name name;
     char as_domain[300];
     int n = snprintf(as_domain, sizeof as_domain, "%s.x", text);
-    return n > 0 && (size_t)n < sizeof as_domain && dir_name_domain(as_domain, &name) == NULL;
+    return n > 0 && (size_t)n < sizeof as_domain &&
+           dir_name_domain(as_domain, &name) == NULL;
 }
 
 static int read_order(int argc, char **argv, struct order *o)
@@ -281,7 +297,8 @@ int cmd_domain_key(struct cmd_ctx *ctx, int argc, char **argv)
     if (cfg == NULL) {
         return EXIT_CONFIG;
     }
-    (void)snprintf(o.dir, sizeof o.dir, "%s/" STATE_DKIM "/%s", cfg->state_dir, o.domain.domain);
+    (void)snprintf(o.dir, sizeof o.dir, "%s/" STATE_DKIM "/%s", cfg->state_dir,
+                   o.domain.domain);
     status = verb == 0   ? generate(cfg, &o)
              : verb == 1 ? rotate(cfg, &o)
              : verb == 2 ? show(&o)

@@ -8,6 +8,7 @@
  * Drain        nothing new is begun, what runs is ended, its outcomes told. */
 #include "base/log.h"
 #include "base/map.h"
+#include "config/paths.h"
 #include "delivery/remote.h"
 #include "proc/role.h"
 
@@ -284,8 +285,8 @@ static void delivery_role_start(struct role_ctx *ctx)
     }
     const char *host =
         ctx->config->hostname[0] != 0 ? ctx->config->hostname : "localhost";
-    struct remote_options options = {ctx->base,   d->resolver,    d->tls,         d->signer,
-                                     ctx->config, host, on_remote_done, ctx};
+    struct remote_options options = {ctx->base,   d->resolver, d->tls,         d->signer,
+                                     ctx->config, host,        on_remote_done, ctx};
     d->remote = remote_new(&options);
     if (d->remote == NULL) {
         fatal("delivery: no memory");

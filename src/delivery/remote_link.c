@@ -14,7 +14,7 @@
 
 enum {
     READ_OCTETS = 8 * 1024,
-    BODY_HIGH = 128 * 1024,    /* octets encoded ahead */
+    BODY_HIGH = 128 * 1024, /* octets encoded ahead */
     SIGNATURES_ROOM = 256 * 1024,
     TURN_OCTETS = 1024 * 1024, /* sent in one turn of the loop */
 };

@@ -36,7 +36,7 @@ struct signer {
 
 static bool fault(char error[SIGNER_ERROR_MAX], const char *path, const char *why)
 {
-    (void)snprintf(error, SIGNER_ERROR_MAX, "%s: %s", path, why);
+    (void)snprintf(error, SIGNER_ERROR_MAX, "%.380s: %.120s", path, why);
     return false;
 }
 
@@ -63,7 +63,9 @@ static bool add_key(struct domain *d, int dir, const char *file, const char *pat
     const char *why = NULL;
     size_t len = strlen(file) - strlen(".pem");
     if (d->n == SIGNER_PER_DOMAIN_MAX) {
-        return fault(error, path, "it has more keys than a message is signed with; take old ones away");
+        return fault(
+            error, path,
+            "it has more keys than a message is signed with; take old ones away");
     }
     buf_init(&pem, PEM_MAX);
     if (!read_file(dir, file, &pem)) {
@@ -77,7 +79,7 @@ static bool add_key(struct domain *d, int dir, const char *file, const char *pat
     buf_clear(&pem);
     if (d->key[d->n].private == NULL) {
         char whole[600];
-        (void)snprintf(whole, sizeof whole, "%s/%s", path, file);
+        (void)snprintf(whole, sizeof whole, "%.300s/%.255s", path, file);
         return fault(error, whole, why);
     }
     memcpy(d->key[d->n].selector, file, len);
@@ -135,7 +137,7 @@ static bool read_all(struct signer *s, const char *path, char error[SIGNER_ERROR
     }
     while (ok && (e = readdir(dir)) != NULL) {
         char whole[600];
-        (void)snprintf(whole, sizeof whole, "%s/%s", path, e->d_name);
+        (void)snprintf(whole, sizeof whole, "%.300s/%.255s", path, e->d_name);
         ok = e->d_name[0] == '.' || strlen(e->d_name) >= NAME_OCTETS ||
              add_domain(s, dirfd(dir), e->d_name, whole, error);
     }
@@ -220,8 +222,8 @@ static bool hash_body(struct dkim_body *body, struct source *src, const struct j
     return res == SOURCE_END;
 }
 
-bool signer_sign(struct signer *s, struct source *src, const struct job *j, uint64_t now_s,
-                 struct buf *out)
+bool signer_sign(struct signer *s, struct source *src, const struct job *j,
+                 uint64_t now_s, struct buf *out)
 {
     struct slice header = buf_slice(&src->head);
     const struct domain *d = s->keys == 0 ? NULL : domain_of(s, header);

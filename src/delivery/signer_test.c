@@ -21,13 +21,15 @@
 
 #include <cmocka.h>
 
-#define HEAD(from) "From: " from "\r\nSubject: hello\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n"
-#define BODY       "text\r\n\r\nmore text\r\n"
+#define HEAD(from)                                                                       \
+    "From: " from "\r\nSubject: hello\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n"
+#define BODY "text\r\n\r\nmore text\r\n"
 
 static char dir[200];
 static struct buf records[2]; /* the key records, RSA and Ed25519 */
 
-static void make_key(const char *domain, const char *selector, EVP_PKEY *key, struct buf *record)
+static void make_key(const char *domain, const char *selector, EVP_PKEY *key,
+                     struct buf *record)
 {
     char path[400];
     struct buf pem;
@@ -83,7 +85,10 @@ static int spool_file(const char *head, struct job *j)
                                   .message_crc = crc32c(0, SLICE(BODY)),
                                   .rest_crc = crc32c(0, h)};
     spool_header_write(&record, header);
-    *j = (struct job){.segment = 7, .message_len = sizeof BODY - 1, .head_len = (uint32_t)h.len, .id = {5, 1}};
+    *j = (struct job){.segment = 7,
+                      .message_len = sizeof BODY - 1,
+                      .head_len = (uint32_t)h.len,
+                      .id = {5, 1}};
     int fd = open(dir, O_RDWR | O_TMPFILE, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, header, sizeof header), sizeof header);
@@ -100,9 +105,8 @@ static const struct dns_answer *ask(void *arg, enum dns_type type, struct slice 
     bool rsa = slice_eq(name, SLICE("r1._domainkey.acme.test"));
     bool ed = slice_eq(name, SLICE("e1._domainkey.acme.test"));
     record.text = buf_slice(&records[ed]);
-    answer = (struct dns_answer){.status = rsa || ed ? DNS_FOUND : DNS_NXDOMAIN,
-                                 .record = &record,
-                                 .n = 1};
+    answer = (struct dns_answer){
+        .status = rsa || ed ? DNS_FOUND : DNS_NXDOMAIN, .record = &record, .n = 1};
     return &answer;
 }
 
@@ -161,7 +165,8 @@ static void test_signed(void **state)
 {
     (void)state;
     assert_int_equal(signed_for(HEAD("ann@acme.test")), 2);
-    assert_int_equal(signed_for(HEAD("Ann <ann@News.Acme.Test>")), 2); /* the domain above */
+    assert_int_equal(signed_for(HEAD("Ann <ann@News.Acme.Test>")),
+                     2); /* the domain above */
     assert_int_equal(signed_for(HEAD("ann@other.test")), 0);
     assert_int_equal(signed_for(HEAD("ann@notacme.test")), 0);
     assert_int_equal(signed_for(HEAD("ann@acme.test, bob@other.test")), 0);
