@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth"]
+PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth", "filter"]
 MIDDLE = ["config", "content", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
 MAY = {
     "base": [],
@@ -20,6 +20,7 @@ MAY = {
     "bounce": ["base", "message"],
     "dns": ["base"],
     "senderauth": ["base", "dns", "message"],
+    "filter": ["base"],
     "resolver": ["base", "config", "dns"],
     "rate": ["base"],
     "libbounce": ["base", "message", "bounce", "postern"],

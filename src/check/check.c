@@ -55,6 +55,7 @@ static const struct check checks[] = {
     {"ptr",             CHECK_MESSAGE, MX,    MODE_OF(checks_ptr), check_ptr},
     {"reputation-ip",   CHECK_MESSAGE, MX,    MODE_OF(checks_reputation_ip), check_reputation_ip},
     {"reputation-domain", CHECK_MESSAGE, MX,  MODE_OF(checks_reputation_domain), check_reputation_domain},
+    {"rspamd",          CHECK_MESSAGE, MX | PUSH, MODE_OF(checks_rspamd), check_rspamd},
     {"login-quota",     CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_quota), check_login_quota},
     {"login-rate",      CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_rate), check_login_rate},
     {"message-id-rate", CHECK_MESSAGE, MX,    MODE_OF(checks_message_id_rate), check_message_id_rate},

@@ -5,7 +5,8 @@
  * (cheapest first); the first that refuses ends the stage; all that ran are told to `seen`.
  * Mode    a check says what it would refuse with; what becomes of that is its mode's business
  *         (check/mode.h).
- * Waiting a check that asks the DNS (facts->dns) and hears NULL sets out->waits and returns. The
+ * Waiting a check that asks the DNS (facts->dns) and hears NULL, or that looks at a filter which has
+ *         not answered, sets out->waits and returns. The
  *         stage then rests, and goes on with this check, from its beginning, when something is
  *         known; checks that passed do not run again. So that it need not wait long, a function in the
  *         table `prepares` asks early: whenever facts are added, and when answers come.
@@ -27,6 +28,7 @@
 enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 
 struct rate_table;
+struct rspamd_report;
 
 /* What the domains of the recipients accepted so far demand of the transaction. */
 struct check_gathered {
@@ -74,6 +76,7 @@ struct check_facts {
     const struct line_scan *lines;        /* message */
     const struct inspect_report *content; /* message */
     const struct check_auth *auth;        /* message; NULL: not known */
+    const struct rspamd_report *rspamd;   /* message; NULL: not asked */
     uint64_t size;                        /* message: octets */
 };
 
@@ -136,6 +139,7 @@ void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
+void check_rspamd(const struct check_facts *f, struct check_verdict *out);
 void check_header_size(const struct check_facts *f, struct check_verdict *out);
 void check_header_encoded_word(const struct check_facts *f, struct check_verdict *out);
 void check_header_from(const struct check_facts *f, struct check_verdict *out);

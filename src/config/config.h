@@ -24,6 +24,9 @@ enum config_mode {
     CHECK_LADDER
 };
 #define CONFIG_MODES "off|observe|defer|reject|ladder"
+/* What becomes of a message when a filter does not answer. */
+enum config_when_down { WHEN_DOWN_DEFER = 0, WHEN_DOWN_ACCEPT };
+#define CONFIG_WHEN_DOWN "defer|accept"
 enum config_clear { CLEAR_DEFAULT = 0, CLEAR_NO, CLEAR_YES };
 const char *config_service_name(enum config_service service);
 const char *config_tls_name(enum config_tls tls);
@@ -214,6 +217,7 @@ struct config_times {
     X("checks", "structure", checks_structure, ENUM, "reject", 0, 0, CONFIG_MODES, "MIME structure in which mail readers would see different parts, such as boundaries that are missing or said twice; entities beyond content.depth or content.parts (message-malformed)") \
     X("checks", "attachments", checks_attachments, ENUM, "reject", 0, 0, CONFIG_MODES, "more than content.attachments (attachment-count-exceeded)") \
     X("checks", "content-security", checks_content_security, ENUM, "reject", 0, 0, CONFIG_MODES, "a file of a kind that content.block or the server's own list blocks, also within an archive (content-security-block)") \
+    X("checks", "rspamd", checks_rspamd, ENUM, "reject", 0, 0, CONFIG_MODES, "rspamd's verdict on a message, where rspamd.server is set (content-unsolicited-reject, content-suspicious-deferred, push-content-spam)") \
     X("checks", "rcpt-rate", checks_rcpt_rate, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient gets more than rate.rcpt-pace, rate.rcpt or rate.rcpt-most (mx)") \
     X("checks", "flood-ip", checks_flood_ip, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.ip (mx)") \
     X("checks", "flood-ip-unwanted", checks_flood_ip_unwanted, ENUM, "ladder", 0, 0, CONFIG_MODES, "more than rate.ip of an address whose mail is mostly unwanted (flood-ip-blocked-temporary, flood-ip-reject)") \
@@ -242,6 +246,10 @@ struct config_times {
     X("rate", "rcpt-most", rate_rcpt_most, LIMIT, "15000/day", 0, 0, "", "to one recipient; beyond it mail is given up (rcpt-rate-limit-permanent)") \
     X("rate", "login", rate_login, LIMIT, "600/hour burst 600", 0, 0, "", "recipients of one login's mail (submission; mail-rate-limited-reject)") \
     X("rate", "login-quota", rate_login_quota, LIMIT, "5000/day", 0, 0, "", "recipients of one login's mail in all (submission; email-quota-exceeded)") \
+    X("rspamd", "server", rspamd_server, ENDPOINT, "", 0, 300, "", "address:port of a normal worker of rspamd, which is shown each message on mx and push as it comes; empty: none is") \
+    X("rspamd", "time", rspamd_time, TIME, "20 s", 100, 50000, "", "wait for its answer once the message is there, and for a connection that stands still") \
+    X("rspamd", "size", rspamd_size, SIZE, "50 MiB", 1024, 1073741824, "", "larger messages pass without its verdict") \
+    X("rspamd", "when-down", rspamd_when_down, ENUM, "defer", 0, 0, CONFIG_WHEN_DOWN, "what becomes of a message when it does not answer: refused for now (message-rejected-temporarily), or accepted without a verdict") \
     X("content", "depth", content_depth, INT, "20", 1, 64, "", "MIME entities within each other") \
     X("content", "parts", content_parts, INT, "1000", 1, 100000, "", "MIME entities of a message") \
     X("content", "attachments", content_attachments, INT, "500", 0, 100000, "", "attachments of a message") \

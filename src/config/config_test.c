@@ -107,7 +107,8 @@ static void test_bad(void **state)
         {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
         {"frobnication {",
          ":1: unknown section \"frobnication\"; expected one of listener tls trust "
-         "dns limits auth oauth checks rate content spool queue directory delivery trace log"},
+         "dns limits auth oauth checks rate rspamd content spool queue directory "
+         "delivery trace log"},
         {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
         {"hostname = a\nhostname = b",
          ":2: hostname stands in line 1 already; expected it once"},

@@ -203,6 +203,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     map_init(&d->logins, d->client_max);
     auth_offer_init(d);
     smtpd_inspect_init(d);
+    rspamd_init(d);
     if (!inspect_prepare()) {
         return "out of memory";
     }

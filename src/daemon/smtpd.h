@@ -2,7 +2,7 @@
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
- * kept).
+ * kept), smtpd_rspamd.c (what rspamd says of it).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
@@ -26,6 +26,8 @@
 #include "trace/record.h"
 
 #include <event2/event_struct.h>
+
+#include <sys/socket.h>
 
 enum {
     SMTPD_READ_MAX = 64 * 1024,           /* octets a read */
@@ -77,8 +79,11 @@ struct smtpd {
     struct map logins;  /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
     struct inspect_settings inspect;
-    struct map peers;    /* client address -> struct peer_count */
-    struct map networks; /* client network (struct net) -> struct peer_count */
+    struct sockaddr_storage rspamd; /* ss_family 0: there is none */
+    socklen_t rspamd_len;
+    uint64_t rspamd_said_ms; /* monotonic: when it was logged last that it is down */
+    struct map peers;        /* client address -> struct peer_count */
+    struct map networks;     /* client network (struct net) -> struct peer_count */
     uint64_t next_cookie;
     struct list waits[WAIT_COUNT], by_age;
     uint64_t wait_ms[WAIT_COUNT];
@@ -150,6 +155,7 @@ struct client {
     struct dir_mail *mail_kept; /* MAIL: what the directory said */
     struct message_head head;   /* the header section; fields once it is complete */
     struct line_scan lines;     /* of the message so far */
+    struct rspamd_talk *rspamd; /* NULL: it is not asked */
     struct inspect *inspect;    /* NULL before the body, and where memory was short */
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
@@ -190,6 +196,22 @@ void dns_end_session(struct client *c);
 MUST_USE enum check_outcome dns_run_checks(struct client *c, enum check_stage stage,
                                            const struct check_facts *f,
                                            struct check_verdict *v);
+/* Something that checks may wait for is known. May free the client. */
+void checks_news(void *arg);
+
+/* smtpd_rspamd.c: the message is shown to rspamd as it comes. */
+void rspamd_init(struct smtpd *d);
+/* c->head is complete: asks, where that is wanted. False: memory. */
+MUST_USE bool mail_rspamd_head(struct client *c);
+/* False: rspamd does not keep pace. The session is resumed when it does. */
+bool mail_rspamd_room(struct client *c);
+void mail_rspamd_body(struct client *c, struct slice s);
+void mail_rspamd_end(struct client *c); /* the message is complete */
+/* What it said; NULL: it was not asked. */
+MUST_USE const struct rspamd_report *mail_rspamd_report(const struct client *c);
+/* Puts the fields in that it wants, and takes those away that it does not. False: memory. */
+MUST_USE bool mail_rspamd_edit(struct client *c);
+void mail_rspamd_forget(struct client *c);
 
 /* smtpd_params.c: into an envelope, after its recipients. */
 void client_put_params(const struct smtp_envelope *e, uint64_t arrival_ms, struct buf *b);

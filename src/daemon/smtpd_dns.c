@@ -87,7 +87,7 @@ static void judge_again(struct client *c)
     }
 }
 
-static void on_news(void *arg)
+void checks_news(void *arg)
 {
     struct client *c = arg;
     if (!c->checks_wait) {
@@ -118,8 +118,9 @@ enum check_outcome dns_run_checks(struct client *c, enum check_stage stage,
 
 /* --- scopes --- */
 
-static const struct resolver_ops session_ops = {.news = on_news, .told = told_session};
-static const struct resolver_ops transaction_ops = {.news = on_news, .told = told};
+static const struct resolver_ops session_ops = {.news = checks_news,
+                                                .told = told_session};
+static const struct resolver_ops transaction_ops = {.news = checks_news, .told = told};
 
 void dns_begin_session(struct client *c)
 {

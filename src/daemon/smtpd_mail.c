@@ -114,7 +114,7 @@ static bool submits(const struct client *c)
 static bool head_done(struct client *c)
 {
     mail_inspect_head(c);
-    return message_head_end(&c->head);
+    return mail_rspamd_head(c) && message_head_end(&c->head);
 }
 
 /* The body sink: every octet of the body comes here once, in order. What reads along is fed
@@ -124,6 +124,7 @@ static enum spool_res body_add(struct client *c, struct slice s)
     enum spool_res res = spool_message_add(c->message, s);
     if (res == SPOOL_OK) {
         mail_inspect_body(c, s);
+        mail_rspamd_body(c, s);
     }
     return res;
 }
@@ -152,6 +153,9 @@ bool mail_data(void *arg, struct slice s)
     struct client *c = arg;
     if (c->message == NULL) {
         return true; /* failed before; the session drops what still comes */
+    }
+    if (!mail_rspamd_room(c)) {
+        return false;
     }
     switch (take_span(c, s)) {
     case SPOOL_OK:
@@ -348,6 +352,7 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
         finish(c, REPLY_system_temporary_problem, "out of memory");
         return;
     }
+    mail_rspamd_end(c);
     message_judge(c);
 }
 
@@ -365,7 +370,16 @@ void message_judge(struct client *c)
 {
     const struct smtp_envelope *e = smtp_session_envelope(c->session);
     struct check_verdict v;
+<<<<<<< HEAD
     struct check_facts facts = mail_message_facts(c);
+=======
+    struct check_facts facts = mail_facts(c, e);
+    facts.head = &c->head;
+    facts.lines = &c->lines;
+    facts.content = inspect_report(c->inspect);
+    facts.rspamd = mail_rspamd_report(c);
+    facts.size = smtp_session_data_len(c->session);
+>>>>>>> 245e3ae (rspamd: messages on mx and push are shown to it as they come, and its verdict is a check)
     enum check_outcome outcome = dns_run_checks(c, CHECK_MESSAGE, &facts, &v);
     if (outcome == CHECK_WAITS) {
         return;
@@ -380,6 +394,7 @@ void message_judge(struct client *c)
     buf_init(&head, SPOOL_HEAD_MAX);
     buf_init(&envelope, SPOOL_ENVELOPE_MAX);
     c->arrival_ms = facts.now_ms;
+    head.failed = !mail_rspamd_edit(c);
     write_head(c, e, &head);
     write_envelope(c, e, &envelope);
     if (head.failed || envelope.failed) {
@@ -401,6 +416,7 @@ void mail_reset(void *arg)
     spool_message_free(&c->message);
     message_head_clear(&c->head);
     inspect_free(&c->inspect);
+    mail_rspamd_forget(c);
     c->committing = false;
     c->target_n = 0;
     c->gathered = (struct check_gathered){0};

@@ -41,6 +41,7 @@ struct row {
     bool quotas;     /* it may use files below the mail root, beside its own directory */
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     bool dns;        /* it may ask the servers of the dns settings */
+    bool filters;    /* it connects to rspamd.server, where that is set */
     bool smtp;       /* it connects to delivery.smtp-port of any server */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
@@ -49,10 +50,11 @@ struct row {
 /* clang-format off */
 static const struct row rows[ROLE_COUNT] = {
     /* Parses what strangers send: sockets that it accepts from, descriptors that the queue
-     * hands it. It opens nothing, connects to nobody but DNS servers, starts no program. */
+     * hands it. It opens nothing, connects to nobody but DNS servers and filters, starts no program. */
     [ROLE_smtpd] = {
         .root = ROOT_EMPTY, .root_early = false, .fds = SPARE_FDS, .fd_a_session = true,
         .own = NULL, .mail = false, .access = 0, .dns = true,
+        .filters = true,
         .calls = CALLS_BASE | CALLS_ACCEPT | CALLS_WRITE_FD | CALLS_DNS,
     },
     /* Parses what smtpd asks and what the command line says; one SQLite file, and the quota
@@ -140,7 +142,9 @@ void sandbox_limits(enum role role, const struct config *config)
 {
     const struct row *row = row_of(role);
     /* The spare ones keep sessions from taking those that the channels need. */
-    rlim_t fds = row->fds + (row->fd_a_session ? config->limits_sessions : 0);
+    rlim_t a_session = row->filters && config->rspamd_server[0] != '\0' ? 2 : 1;
+    rlim_t fds =
+        row->fds + (row->fd_a_session ? a_session * config->limits_sessions : 0);
     limit(role, RLIMIT_NOFILE, "descriptors", fds);
     if (mode() == MODE_ON) {
         limit(role, RLIMIT_CORE, "core", 0); /* keys, passwords and mail are in there */
@@ -356,6 +360,14 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         socklen_t len = 0;
         if (!config_address_parse(seen->oauth_connect_to, &address, &len)) {
             fatal("oauth.connect-to: '%s' is no address", seen->oauth_connect_to);
+        }
+        add_port(&rules, landlock_port(&address));
+    }
+    if (row->filters && seen->rspamd_server[0] != '\0') {
+        struct sockaddr_storage address;
+        socklen_t len = 0;
+        if (!config_address_parse(seen->rspamd_server, &address, &len)) {
+            fatal("rspamd.server: '%s' is no address", seen->rspamd_server);
         }
         add_port(&rules, landlock_port(&address));
     }

@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import catalogue  # noqa: E402
 import nsd  # noqa: E402
 import pack  # noqa: E402
+import rspamd  # noqa: E402
 import sasl  # noqa: E402
 from server import SKIPPED, Failed, Server, wait_until  # noqa: E402
 
@@ -36,6 +37,7 @@ class Play:
         self.started = False
         self.listeners, self.setup, self.zone, self.broken = [], [], [], []
         self.dns = None
+        self.rspamd = self.rspamd_wanted = None
         self.connections = {}
         self.now = None  # the connection that C: and S: speak of
         self.last_session = None
@@ -54,6 +56,11 @@ class Play:
             self.dns = nsd.Nsd(server.dir / "nsd", server.host, self.zone, self.broken)
             server.settings.insert(0, f'dns.forward = {{"{server.host}@{nsd.PORT}"}}')
             server.settings.insert(0, 'dns.timeout = "8 s"')
+        if self.rspamd_wanted is not None:
+            server.settings.append(f'rspamd.server = "{server.host}:{rspamd.PORT}"')
+            self.rspamd = (rspamd.Rspamd(server.dir / "rspamd", server.host)
+                           if self.rspamd_wanted == "real"
+                           else rspamd.StandIn(server.host, self.rspamd_wanted))
         server.run("domain", "add", "example.test")
         for words in self.setup:
             self.set_up(words)
@@ -109,8 +116,9 @@ class Play:
         try:
             self.server.stop()
         finally:
-            if self.dns is not None:
-                self.dns.stop()
+            for peer in (self.dns, self.rspamd):
+                if peer is not None:
+                    peer.stop()
 
     # --- the lines of a scenario ---
 
@@ -176,6 +184,21 @@ class Play:
         """servfail NAME: the DNS answers SERVFAIL for that name and all below"""
         self.before_start()
         self.broken.append(rest.strip())
+
+    def do_rspamd(self, rest):
+        """rspamd: the real one; rspamd says ACTION [SCORE [MESSAGE]], rspamd silent: a stand-in"""
+        words = shlex.split(rest)
+        if not words:
+            self.before_start()
+            self.rspamd_wanted = "real"
+            return
+        answer = b"" if words == ["silent"] else {
+            "action": words[1], "score": float(words[2]) if len(words) > 2 else 0.0, "required_score": 15.0,
+            "symbols": {"STAND_IN": {"score": 1.5}}, "messages": {"smtp_message": " ".join(words[3:])}}
+        if self.started:
+            self.rspamd.answer = answer
+        else:
+            self.rspamd_wanted = answer
 
     def before_start(self):
         if self.started:
@@ -372,13 +395,17 @@ def needs_nsd(path):
     return any(line.startswith(("zone:", "servfail ")) for line in path.read_text().splitlines())
 
 
+def needs_rspamd(path):
+    return any(line.strip() == "rspamd" for line in path.read_text().splitlines())
+
+
 def play_one(options, profile):
     """The report of a failure; empty when all went well."""
     play = Play(options.postern, options.file, profile, options.keep)
     failure = None
     try:
         play.play()
-    except (Failed, nsd.NsdFailed, catalogue.NotARow) as failed:
+    except (Failed, nsd.NsdFailed, rspamd.RspamdFailed, catalogue.NotARow) as failed:
         failure = failed
     except OSError as error:
         failure = f"{type(error).__name__}: {error}"
@@ -405,6 +432,9 @@ def main():
     options = parser.parse_args()
     if needs_nsd(options.file) and nsd.program() is None:
         print("NSD is not installed: this scenario needs its DNS")
+        return SKIPPED
+    if needs_rspamd(options.file) and rspamd.root() is None:
+        print("rspamd is neither installed nor unpacked by ./dev test")
         return SKIPPED
     profiles = [options.profile] if options.profile else ["gmail", "iana"]
     with concurrent.futures.ThreadPoolExecutor() as pool:
