@@ -362,6 +362,7 @@ struct check_facts mail_message_facts(const struct client *c)
     facts.head = &c->head;
     facts.lines = &c->lines;
     facts.content = c->inspect == NULL ? NULL : inspect_report(c->inspect);
+    facts.rspamd = mail_rspamd_report(c);
     facts.size = smtp_session_data_len(c->session);
     return facts;
 }
@@ -370,16 +371,7 @@ void message_judge(struct client *c)
 {
     const struct smtp_envelope *e = smtp_session_envelope(c->session);
     struct check_verdict v;
-<<<<<<< HEAD
     struct check_facts facts = mail_message_facts(c);
-=======
-    struct check_facts facts = mail_facts(c, e);
-    facts.head = &c->head;
-    facts.lines = &c->lines;
-    facts.content = inspect_report(c->inspect);
-    facts.rspamd = mail_rspamd_report(c);
-    facts.size = smtp_session_data_len(c->session);
->>>>>>> 245e3ae (rspamd: messages on mx and push are shown to it as they come, and its verdict is a check)
     enum check_outcome outcome = dns_run_checks(c, CHECK_MESSAGE, &facts, &v);
     if (outcome == CHECK_WAITS) {
         return;
