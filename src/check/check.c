@@ -54,6 +54,17 @@ static const struct check checks[] = {
     {"ipv6",            CHECK_MESSAGE, MX,    MODE_OF(checks_ipv6), check_ipv6},
     {"ptr",             CHECK_MESSAGE, MX,    MODE_OF(checks_ptr), check_ptr},
     {"reputation-ip",   CHECK_MESSAGE, MX,    MODE_OF(checks_reputation_ip), check_reputation_ip},
+    {"authentication",  CHECK_MESSAGE, MX,    0, check_authentication},
+    {"unauthenticated-domain", CHECK_MESSAGE, MX, MODE_OF(checks_unauthenticated_domain), check_unauthenticated_domain},
+    {"dmarc",           CHECK_MESSAGE, MX,    MODE_OF(checks_dmarc), check_dmarc},
+    {"spf-hardfail",    CHECK_MESSAGE, MX,    MODE_OF(checks_spf_hardfail), check_spf_hardfail},
+    {"unauthenticated", CHECK_MESSAGE, MX,    MODE_OF(checks_unauthenticated), check_unauthenticated},
+    {"bulk-spf",        CHECK_MESSAGE, MX,    MODE_OF(checks_bulk_spf), check_bulk_spf},
+    {"bulk-dkim",       CHECK_MESSAGE, MX,    MODE_OF(checks_bulk_dkim), check_bulk_dkim},
+    {"bulk-dmarc-record", CHECK_MESSAGE, MX,  MODE_OF(checks_bulk_dmarc_record), check_bulk_dmarc_record},
+    {"bulk-alignment",  CHECK_MESSAGE, MX,    MODE_OF(checks_bulk_alignment), check_bulk_alignment},
+    {"bulk-tls",        CHECK_MESSAGE, MX,    MODE_OF(checks_bulk_tls), check_bulk_tls},
+    {"spf-record",      CHECK_MESSAGE, MX,    MODE_OF(checks_spf_record), check_spf_record},
     {"reputation-domain", CHECK_MESSAGE, MX,  MODE_OF(checks_reputation_domain), check_reputation_domain},
     {"rspamd",          CHECK_MESSAGE, MX | PUSH, MODE_OF(checks_rspamd), check_rspamd},
     {"login-quota",     CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_quota), check_login_quota},
@@ -73,6 +84,8 @@ static const struct {
     void (*prepare)(const struct check_facts *f);
 } prepares[] = {
     {MX, prepare_ptr},
+    {MX, prepare_authentication},
+    {MX, prepare_spf_record},
     {MX, prepare_dnsbl},
 };
 

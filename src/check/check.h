@@ -29,6 +29,7 @@ enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 
 struct rate_table;
 struct rspamd_report;
+struct verify;
 
 /* What the domains of the recipients accepted so far demand of the transaction. */
 struct check_gathered {
@@ -64,6 +65,7 @@ struct check_facts {
         *dns_session; /* for what is about the client: answers last as long as it */
     const struct dns_source *dns; /* the transaction's; NULL before MAIL */
     struct rate_table *rates;     /* what ladders count in; NULL: nothing is counted */
+    struct verify *verify; /* who sent it; NULL: nobody asks, as of local networks */
     const struct smtp_envelope *envelope;  /* mail, rcpt, message */
     const struct dir_mail *mail;           /* the same; NULL on mx, which does not ask */
     const struct smtp_path *rcpt;          /* rcpt */
@@ -169,6 +171,19 @@ void check_reputation_ip(const struct check_facts *f, struct check_verdict *out)
 void check_reputation_domain(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_domain(const struct check_facts *f, struct check_verdict *out);
 void check_ptr(const struct check_facts *f, struct check_verdict *out);
+void check_authentication(const struct check_facts *f, struct check_verdict *out);
+void prepare_authentication(const struct check_facts *f);
+void check_unauthenticated_domain(const struct check_facts *f, struct check_verdict *out);
+void check_dmarc(const struct check_facts *f, struct check_verdict *out);
+void check_spf_hardfail(const struct check_facts *f, struct check_verdict *out);
+void check_unauthenticated(const struct check_facts *f, struct check_verdict *out);
+void check_spf_record(const struct check_facts *f, struct check_verdict *out);
+void prepare_spf_record(const struct check_facts *f);
+void check_bulk_spf(const struct check_facts *f, struct check_verdict *out);
+void check_bulk_dkim(const struct check_facts *f, struct check_verdict *out);
+void check_bulk_dmarc_record(const struct check_facts *f, struct check_verdict *out);
+void check_bulk_alignment(const struct check_facts *f, struct check_verdict *out);
+void check_bulk_tls(const struct check_facts *f, struct check_verdict *out);
 void prepare_ptr(const struct check_facts *f);
 void check_ipv6(const struct check_facts *f, struct check_verdict *out);
 void check_dnsbl(const struct check_facts *f, struct check_verdict *out);

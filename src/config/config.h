@@ -27,6 +27,12 @@ enum config_mode {
 /* What becomes of a message when a filter does not answer. */
 enum config_when_down { WHEN_DOWN_DEFER = 0, WHEN_DOWN_ACCEPT };
 #define CONFIG_WHEN_DOWN "defer|accept"
+/* checks.dmarc-quarantine. */
+enum config_quarantine {
+    CONFIG_QUARANTINE_NONE = 0,
+    CONFIG_QUARANTINE_JUNK,
+    CONFIG_QUARANTINE_REJECT
+};
 enum config_clear { CLEAR_DEFAULT = 0, CLEAR_NO, CLEAR_YES };
 const char *config_service_name(enum config_service service);
 const char *config_tls_name(enum config_tls tls);
@@ -204,6 +210,21 @@ struct config_times {
     X("checks", "dynamic-lists", checks_dynamic_lists, LISTS, "", 0, 16, "", "DNS lists of addresses that providers give to homes") \
     X("checks", "dynamic-names", checks_dynamic_names, NAMES, "*.dyn.*, *.dynamic.*, *.dhcp.*, *.dialup.*, *.dial.*, *.ppp.*, *.pppoe.*, *.dsl.*, *.adsl.*", 0, 64, "", "names of such addresses; a name counts only where the address's last two octets stand in it too") \
     X("checks", "exceptions", checks_exceptions, EXCEPTIONS, "", 0, 64, "", "other modes for some mail, the first that fits: \"ptr off network 192.0.2.0/24\", \"dnsbl observe sender example.org\", \"all off recipient example.net\"; domains with all below them, recipient: all recipients") \
+    X("checks", "unauthenticated", checks_unauthenticated, ENUM, "ladder", 0, 0, CONFIG_MODES, "a message passes neither SPF nor DKIM (mail-unauthenticated-*)") \
+    X("checks", "unauthenticated-domain", checks_unauthenticated_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "neither SPF nor DKIM, aligned, speaks for a From domain of checks.authenticated-domains (mail-unauthenticated-domain-reject)") \
+    X("checks", "authenticated-domains", checks_authenticated_domains, WORDS, "", 0, 64, "", "domains, with all below them, from which only authenticated mail is accepted") \
+    X("checks", "dmarc", checks_dmarc, ENUM, "reject", 0, 0, CONFIG_MODES, "a message fails DMARC and its From domain asks for it to be refused (mail-dmarc-reject), or the DNS keeps that from being known (mail-dmarc-dns-failure)") \
+    X("checks", "dmarc-quarantine", checks_dmarc_quarantine, ENUM, "junk", 0, 0, "none|junk|reject", "a message whose From domain asks for quarantine; junk: delivered into the Maildir folder Junk, with X-Spam-Flag: YES; reject: as if it asked for rejection") \
+    X("checks", "trusted-sealers", checks_trusted_sealers, WORDS, "", 0, 64, "", "domains of forwarders and lists whose ARC seal is believed: what they found to pass DMARC is not refused for failing here") \
+    X("checks", "spf-hardfail", checks_spf_hardfail, ENUM, "reject", 0, 0, CONFIG_MODES, "the SPF record of the MAIL FROM domain ends in -all and does not authorize the client, and no DKIM signature passes (mail-spf-hardfail-reject)") \
+    X("checks", "spf-record", checks_spf_record, ENUM, "ladder", 0, 0, CONFIG_MODES, "the SPF record of the MAIL FROM domain is suspicious (spf-record-suspicious-*)") \
+    X("checks", "spf-suspicious", checks_spf_suspicious, WORDS, "all, wide, many", 0, 7, "", "what makes it so: all (+all), wide (one large network), many (addresses in all), ptr, cloud (all customers of one), lookups (more than 10), error; what is not listed is only told") \
+    X("checks", "bulk", checks_bulk, INT, "5000", 0, 16000000, "", "messages of one organizational From domain in a day beyond which it is a bulk sender") \
+    X("checks", "bulk-spf", checks_bulk_spf, ENUM, "ladder", 0, 0, CONFIG_MODES, "bulk sender: SPF does not pass (mail-spf-fail-*)") \
+    X("checks", "bulk-dkim", checks_bulk_dkim, ENUM, "ladder", 0, 0, CONFIG_MODES, "bulk sender: no DKIM signature passes (mail-dkim-fail-*)") \
+    X("checks", "bulk-dmarc-record", checks_bulk_dmarc_record, ENUM, "ladder", 0, 0, CONFIG_MODES, "bulk sender: the From domain has no DMARC policy (mail-dmarc-record-missing-*)") \
+    X("checks", "bulk-alignment", checks_bulk_alignment, ENUM, "ladder", 0, 0, CONFIG_MODES, "bulk sender: neither SPF nor DKIM passes for the organizational From domain (mail-from-unaligned-*)") \
+    X("checks", "bulk-tls", checks_bulk_tls, ENUM, "ladder", 0, 0, CONFIG_MODES, "bulk sender: the connection has no TLS (mail-tls-missing-*)") \
     X("checks", "rcpt-domain", checks_rcpt_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient's domain does not exist in the DNS, at submission and relaying (rcpt-domain-not-found)") \
     X("checks", "header-lengths", checks_header_lengths, ENUM, "reject", 0, 0, CONFIG_MODES, "names and values of fields beyond their limits") \
     X("checks", "header-from", checks_header_from, ENUM, "reject", 0, 0, CONFIG_MODES, "no From field, more than one, more than one address in it, or none that is whole (mx)") \

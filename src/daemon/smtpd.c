@@ -219,6 +219,10 @@ static const char *smtpd_open(struct role_ctx *ctx)
     if (d->rates == NULL) {
         return "the memory of counts cannot be mapped";
     }
+    d->crypto = crypto_new(CRYPTO_KEYS_MAX);
+    if (d->crypto == NULL) {
+        return "out of memory";
+    }
     static char resolver_error[RESOLVER_ERROR_MAX];
     d->resolver = resolver_new(ctx->base, cfg, resolver_error);
     if (d->resolver == NULL) {

@@ -2,7 +2,7 @@
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
- * kept), smtpd_rspamd.c (what rspamd says of it).
+ * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
@@ -21,6 +21,7 @@
 #include "net/proxy.h"
 #include "proc/role.h"
 #include "resolver/resolver.h"
+#include "senderauth/verify.h"
 #include "smtp/session.h"
 #include "spool/writer.h"
 #include "trace/record.h"
@@ -72,6 +73,7 @@ struct smtpd {
     struct channel *directory, *queue, *trace; /* NULL while that role restarts */
     struct spool_writer *writer;
     struct resolver *resolver;
+    struct crypto *crypto;
     struct rate_table *rates; /* shared by all smtpds */
     enum spool_state queue_state;
     struct dir_cache cache;
@@ -157,6 +159,9 @@ struct client {
     struct line_scan lines;     /* of the message so far */
     struct rspamd_talk *rspamd; /* NULL: it is not asked */
     struct inspect *inspect;    /* NULL before the body, and where memory was short */
+    struct verify *verify; /* who sent it; NULL: not looked for, as of a local network */
+    struct check_auth authenticated; /* what it found; empty until all is known */
+    bool verify_failed;              /* memory was short for it */
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
     struct mail_policy *policies;   /* the domains among them that have settings */
@@ -256,6 +261,18 @@ void mail_inspect_head(struct client *c); /* c->head is complete */
 void mail_inspect_body(struct client *c, struct slice s);
 /* NULL: memory was short. */
 MUST_USE const struct inspect_report *mail_inspect_end(struct client *c);
+
+/* smtpd_verify.c: who really sent the message. */
+void mail_verify_begin(struct client *c, const struct smtp_envelope *e);
+void mail_verify_head(struct client *c); /* c->head is complete */
+void mail_verify_body(struct client *c, struct slice s);
+/* False: memory was short. */
+MUST_USE bool mail_verify_end(struct client *c);
+void mail_verify_told(
+    struct client *c); /* all is known: to the trace, and into c->authenticated */
+/* Takes fields away that claim to be ours, puts ours in front; *at: how many stand there. */
+void mail_verify_fields(struct client *c, const struct smtp_envelope *e, unsigned *at,
+                        struct buf *failed);
 
 /* smtpd_auth.c: the part about AUTH. */
 void auth_offer_init(struct smtpd *d);

@@ -154,6 +154,7 @@ void mail_begin(void *arg, const struct smtp_envelope *e)
     c->n = ++c->last_n;
     c->mail_kept = NULL; /* what the directory says, where it is asked */
     dns_begin_transaction(c);
+    mail_verify_begin(c, e);
     trace_key(&c->trace, TRACE_KEY_ADDRESS, e->sender.mailbox);
     if (c->listener->service == SERVICE_MX) {
         mail_judge(c);

@@ -139,6 +139,7 @@ void dns_begin_transaction(struct client *c)
 void dns_end_transaction(struct client *c)
 {
     c->checks_wait = false;
+    verify_free(&c->verify); /* rests on the scope's answers */
     resolver_scope_free(&c->dns);
 }
 

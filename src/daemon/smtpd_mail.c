@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check/authentication.h"
 #include "check/rates.h"
 
 /* --- checks --- */
@@ -14,6 +15,9 @@
 void mail_trace_check(void *arg, const struct check *check, const struct check_verdict *v)
 {
     struct fields f;
+    if (check->run == check_authentication) {
+        mail_verify_told(arg);
+    }
     fields_reset(&f);
     fields_add_str(&f, "name", check->name);
     enum reply_id id = v->reply != REPLY_NONE ? v->reply : v->observed;
@@ -58,6 +62,7 @@ struct check_facts mail_facts(const struct client *c, const struct smtp_envelope
             c->dns_session == NULL ? NULL : resolver_scope_source(c->dns_session),
         .rates = c->smtpd->rates,
         .dns = c->dns == NULL ? NULL : resolver_scope_source(c->dns),
+        .verify = c->verify,
     };
 }
 
@@ -114,6 +119,7 @@ static bool submits(const struct client *c)
 static bool head_done(struct client *c)
 {
     mail_inspect_head(c);
+    mail_verify_head(c);
     return mail_rspamd_head(c) && message_head_end(&c->head);
 }
 
@@ -125,6 +131,7 @@ static enum spool_res body_add(struct client *c, struct slice s)
     if (res == SPOOL_OK) {
         mail_inspect_body(c, s);
         mail_rspamd_body(c, s);
+        mail_verify_body(c, s);
     }
     return res;
 }
@@ -241,6 +248,7 @@ static void write_head(struct client *c, const struct smtp_envelope *e, struct b
     struct message_head *head = &c->head;
     unsigned at = 0;
     buf_reset(text);
+    mail_verify_fields(c, e, &at, out);
     write_received(c, e, text);
     put_in(c, at++, text, out);
     if (submits(c)) {
@@ -348,7 +356,8 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
 {
     struct client *c = arg;
     (void)e;
-    if ((c->head.state != HEAD_DONE && !head_done(c)) || mail_inspect_end(c) == NULL) {
+    if ((c->head.state != HEAD_DONE && !head_done(c)) || mail_inspect_end(c) == NULL ||
+        !mail_verify_end(c)) {
         finish(c, REPLY_system_temporary_problem, "out of memory");
         return;
     }
@@ -364,6 +373,7 @@ struct check_facts mail_message_facts(const struct client *c)
     facts.content = c->inspect == NULL ? NULL : inspect_report(c->inspect);
     facts.rspamd = mail_rspamd_report(c);
     facts.size = smtp_session_data_len(c->session);
+    facts.auth = c->verify == NULL ? NULL : &c->authenticated;
     return facts;
 }
 
@@ -381,6 +391,7 @@ void message_judge(struct client *c)
         return;
     }
     rates_count(&facts);
+    bulk_count(&facts);
     struct buf head;
     struct buf envelope;
     buf_init(&head, SPOOL_HEAD_MAX);

@@ -53,7 +53,8 @@ enum {
     X(rcpt_domain, "domain of the recipient")                                            \
     X(login, "login")                                                                    \
     X(customer, "relay customer")                                                        \
-    X(ladder, "steps of a check's ladder")
+    X(ladder, "steps of a check's ladder")                                               \
+    X(bulk, "organizational domain of From, whoever sent it")
 #define X(name, what) RATE_##name,
 enum rate_kind { RATE_KINDS(X) RATE_KIND_COUNT };
 #undef X

@@ -23,6 +23,7 @@ static const char *const templates[TRACE_KIND_COUNT] = {
     [TRACE_released] = "released[ for {to}] at {@}[ by {by}][: {reply}]",
     [TRACE_removed] = "removed[ for {to}] at {@}[ by {by}][: {reply}]",
     [TRACE_note] = "note:[ {text}]",
+    [TRACE_sender] = "{method}[ of {name}]: {result}[: {what}][; record: {record}]",
     [TRACE_dns] = "DNS: {type} {name}: {result}[: {data}][, {records} in all][ ({why})]",
 };
 /* clang-format on */

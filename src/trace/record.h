@@ -56,12 +56,13 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
  * held, released, removed   to target reply by
  * note       text
  * dns        type name (of a question) result; data (of up to 8 records), records (how many, of
- *            more) why (there is no answer) secure (yes) ms (it took) */
+ *            more) why (there is no answer) secure (yes) ms (it took)
+ * sender     method (SPF ...) name (of whom) result what record: who sent the message */
 /* clang-format off */
 #define TRACE_KINDS(X)                                                            \
     X(connect) X(tls) X(command) X(reply) X(check) X(accepted) X(close) X(queued) \
     X(delivered) X(deferred) X(failed) X(held) X(released) X(removed) X(note) \
-    X(dns)
+    X(dns) X(sender)
 /* clang-format on */
 #define X(k) TRACE_##k,
 enum trace_kind { TRACE_NONE = 0, TRACE_KINDS(X) TRACE_KIND_COUNT };

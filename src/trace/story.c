@@ -178,11 +178,17 @@ static void indent(struct teller *t, int depth)
     (void)buf_add_fmt(t->out, "%*s", depth, "");
 }
 
-static void tell_dns(struct teller *t, size_t i, int depth)
+/* What was found out on the way to a verdict. */
+static bool is_finding(enum trace_kind kind)
+{
+    return kind == TRACE_dns || kind == TRACE_sender;
+}
+
+static void tell_finding(struct teller *t, size_t i, int depth)
 {
     struct phrase p = look(t, i);
     indent(t, depth);
-    phrase_fill(&p, phrase_of(TRACE_dns), t->out);
+    phrase_fill(&p, phrase_of(t->s->event[i].kind), t->out);
     phrase_hide(&p, "ms");
     phrase_rest(&p, "; ", t->out);
     (void)buf_add_byte(t->out, '\n');
@@ -199,8 +205,8 @@ static void end_opening(struct teller *t)
     t->opening = false;
     struct trace_view view = t->v;
     for (size_t i = 0; i < t->at; i++) {
-        if (t->s->event[i].kind == TRACE_dns && !t->s->event[i].told) {
-            tell_dns(t, i, 4);
+        if (is_finding(t->s->event[i].kind) && !t->s->event[i].told) {
+            tell_finding(t, i, 4);
         }
     }
     t->v = view;
@@ -323,8 +329,8 @@ static bool tell_checks(struct teller *t, size_t from, size_t to)
         }
         if (t->s->event[i].kind == TRACE_check) {
             explained = tell_check(t, i, 6) || explained;
-        } else if (t->s->event[i].kind == TRACE_dns) {
-            tell_dns(t, i, 6);
+        } else if (is_finding(t->s->event[i].kind)) {
+            tell_finding(t, i, 6);
         }
     }
     return explained;
@@ -547,10 +553,11 @@ static void tell_event(struct teller *t, size_t i)
         tell_accepted(t, i);
         break;
     case TRACE_dns:
+    case TRACE_sender:
         if (t->opening) {
             t->s->event[i].told = false;
         } else {
-            tell_dns(t, i, 4);
+            tell_finding(t, i, 4);
         }
         break;
     case TRACE_NONE:

@@ -20,6 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import catalogue  # noqa: E402
+import dkim  # noqa: E402
 import nsd  # noqa: E402
 import pack  # noqa: E402
 import rspamd  # noqa: E402
@@ -178,7 +179,7 @@ class Play:
     def do_zone(self, rest):
         """zone: NAME. TYPE DATA: a record, with its full name; the first one starts an NSD"""
         self.before_start()
-        self.zone.append(rest)
+        self.zone.append(rest.replace("{dkim}", dkim.record()))
 
     def do_servfail(self, rest):
         """servfail NAME: the DNS answers SERVFAIL for that name and all below"""
@@ -292,14 +293,25 @@ class Play:
         self.now.send(base64.encodebytes(pack.pack(rest)).replace(b"\n", b"\r\n"))
 
     def do_body(self, rest):
-        """body [size=N] [received=N]: a message after 354, with its final dot"""
-        options = dict(word.split("=", 1) for word in rest.split())
+        """body [size=N] [received=N] [from=ADDRESS] [field="NAME: VALUE" ...] [seal=DOMAIN]
+        [sealed=RESULTS] [sign=DOMAIN ...] [changed]: a message after 354, with its final dot"""
+        words = shlex.split(rest)
+        options = dict(word.split("=", 1) for word in words if "=" in word)
+        author = options.get("from", "ann@client.example")
         head = "".join(f"Received: from a by b; id {i}\r\n"
                        for i in range(int(options.get("received", 0))))
-        head += "From: ann@client.example\r\nMessage-ID: <body@client.example>\r\nSubject: x\r\n\r\n"
-        left = max(0, int(options.get("size", 100)) - len(head))
+        head += "".join(word[6:] + "\r\n" for word in words if word.startswith("field="))
+        head += f"From: {author}\r\nMessage-ID: <body@client.example>\r\nSubject: x\r\n"
+        left = max(0, int(options.get("size", 100)) - len(head) - 2)
         lines = ("x" * 70 + "\r\n") * (left // 72) + "x" * (left % 72) + "\r\n"
-        self.now.send((head + lines + ".\r\n").encode())
+        if "seal" in options:
+            head = dkim.seal(head, lines, options["seal"], options.get("sealed", "none"))
+        for word in words:
+            if word.startswith("sign="):
+                head = dkim.sign(head, lines, word[5:])
+        if "changed" in words:
+            lines = "changed on the way\r\n" + lines
+        self.now.send((head + "\r\n" + lines + ".\r\n").encode())
 
     def do_s(self, rest):
         """S: 250 [words that must stand in it]"""
