@@ -154,6 +154,7 @@ static void add_single(const struct check_facts *f, enum rate_kind kind,
     case RATE_rcpt:
     case RATE_rcpt_domain:
     case RATE_ladder:
+    case RATE_bulk:
     case RATE_KIND_COUNT:
         break;
     }
