@@ -86,6 +86,32 @@ static void order_end(struct remote_order *o, enum job_result result, const char
     order_over(o);
 }
 
+/* The same by a row, where a push account asks for its own (delivery/push_row.h). False: it does not. */
+static bool end_by_row(struct remote_order *o, enum reply_id id, struct slice remote,
+                       struct slice what)
+{
+    const struct config *config = o->remote->options.config;
+    if (o->order->job.service != SERVICE_PUSH) {
+        return false;
+    }
+    for (unsigned i = 0; i < o->n; i++) {
+        struct slice address = o->target[i].address;
+        struct push_row row = {.id = id,
+                               .profile = (enum reply_profile)config->reply_profile,
+                               .rcpt = o->target[i].given,
+                               .domain =
+                                   slice_from(address, slice_rfind(address, '@') + 1),
+                               .remote = remote,
+                               .what = what,
+                               .session = o->order->job.id.session};
+        push_row_set(&o->outcome[i], &row);
+        IGNORE(judge(o->remote->classifier, BOUNCE_STAGE_CONNECT, SLICE(""),
+                     &o->outcome[i]) == JUDGE_SITE_STOP);
+    }
+    order_over(o);
+    return true;
+}
+
 /* --- sites --- */
 
 static struct remote_site *site_of(struct remote *r, const struct route *route)
@@ -237,8 +263,12 @@ void order_no_host(struct remote_order *o, const char *why, bool clear)
         o->hop_tried++;
     }
     site_failed(s, why);
-    order_settle(o, JOB_DEFERRED, slice_of(why));
-    order_over(o);
+    bool closed = slice_starts(slice_of(why), SLICE("451 4.4.2"));
+    if (!end_by_row(o, closed ? REPLY_push_peer_closed : REPLY_push_connect_unreachable,
+                    o->route.hop[o->route.hop_n - 1].host, slice_of(why))) {
+        order_settle(o, JOB_DEFERRED, slice_of(why));
+        order_over(o);
+    }
     site_pump(s);
 }
 
@@ -292,6 +322,18 @@ static void order_routed(struct remote_order *o)
     domain = slice_from(domain, slice_rfind(domain, '@') + 1);
     int len = (int)domain.len;
     const char *name = (const char *)domain.ptr;
+    static const enum reply_id rows[] = {
+        [ROUTE_NO_DOMAIN] = REPLY_push_dns_host_not_found,
+        [ROUTE_NO_DATA] = REPLY_push_dns_no_data,
+        [ROUTE_NULL_MX] = REPLY_push_dns_no_data,
+        [ROUTE_NO_ADDRESS] = REPLY_push_dns_no_data,
+        [ROUTE_DNS_FAILED] = REPLY_push_dns_error,
+        [ROUTE_LOOP] = REPLY_NONE,
+    };
+    if (rows[o->route.status] != REPLY_NONE &&
+        end_by_row(o, rows[o->route.status], SLICE(""), slice_of(o->route.why))) {
+        return;
+    }
     switch (o->route.status) {
     case ROUTE_WAIT:
         return;

@@ -3,6 +3,7 @@
 #define DELIVERY_REMOTE_IMPL_H
 #include "base/map.h"
 #include "delivery/judge.h"
+#include "delivery/push_row.h"
 #include "delivery/remote.h"
 #include "delivery/route.h"
 #include "net/conn.h"

@@ -101,6 +101,17 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     if (out->set) {
         return;
     }
+    if (r->local && l->order->order->job.service == SERVICE_PUSH &&
+        slice_starts(r->reply, SLICE("451 4.4.2"))) {
+        const struct config *config = l->site->remote->options.config;
+        const struct job_target *t = &l->order->target[l->which[target]];
+        struct push_row row = {.id = REPLY_push_peer_closed,
+                               .profile = (enum reply_profile)config->reply_profile,
+                               .rcpt = t->given,
+                               .remote = slice_of(l->host),
+                               .session = l->order->order->job.id.session};
+        push_row_set(out, &row);
+    }
     outcome_set(out, results[r->kind], r->reply);
     outcome_where(out, slice_of(l->where));
     out->told = (l->client.offers & SMTP_CLIENT_DSN) != 0;

@@ -13,9 +13,12 @@ import base64
 import concurrent.futures
 import os
 import pathlib
+import re
 import shlex
 import shutil
+import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -25,7 +28,7 @@ import nsd  # noqa: E402
 import pack  # noqa: E402
 import rspamd  # noqa: E402
 import sasl  # noqa: E402
-from server import SKIPPED, Failed, Server, wait_until  # noqa: E402
+from server import PORTS, SKIPPED, Failed, Server, peer_address, wait_until  # noqa: E402
 
 
 class Play:
@@ -39,6 +42,7 @@ class Play:
         self.listeners, self.setup, self.zone, self.broken = [], [], [], []
         self.dns = None
         self.rspamd = self.rspamd_wanted = None
+        self.peer = None
         self.connections = {}
         self.now = None  # the connection that C: and S: speak of
         self.last_session = None
@@ -114,6 +118,8 @@ class Play:
     def stop(self):
         for connection in self.connections.values():
             connection.close()
+        if self.peer is not None:
+            self.peer.close()
         try:
             self.server.stop()
         finally:
@@ -179,7 +185,8 @@ class Play:
     def do_zone(self, rest):
         """zone: NAME. TYPE DATA: a record, with its full name; the first one starts an NSD"""
         self.before_start()
-        self.zone.append(rest.replace("{dkim}", dkim.record()))
+        peer = self.peer.getsockname()[0] if self.peer else ""
+        self.zone.append(rest.replace("{dkim}", dkim.record()).replace("{peer}", peer))
 
     def do_servfail(self, rest):
         """servfail NAME: the DNS answers SERVFAIL for that name and all below"""
@@ -390,6 +397,34 @@ class Play:
             if name.exists():
                 with open(name, "r+b") as file:
                     file.write(b"no database" * (name.stat().st_size // 11 + 1))
+
+    def do_peer(self, rest):
+        """peer closes: another server, whose address is {peer}, that hangs up as soon as somebody comes"""
+        self.before_start()
+        self.peer = socket.create_server((peer_address(), PORTS["mx"]))
+
+        def hang_up():
+            while True:
+                try:
+                    self.peer.accept()[0].close()
+                except OSError:
+                    return
+        threading.Thread(target=hang_up, daemon=True).start()
+        self.server.settings.append(f"delivery.smtp-port = {PORTS['mx']}")
+
+    def do_q(self, rest):
+        """Q: row-id [words]: what the queue hears of a delivery, after the message was accepted"""
+        name, *words = shlex.split(rest)
+        row = self.rows[name]
+        replies = []
+
+        def heard():
+            replies[:] = re.findall(r'role=delivery/0 event=(?:failed|deferred) .*reply="([^"]*)"', self.server.log())
+            return any(row.matches(catalogue.Reply([text])) and all(word in text for word in words)
+                       for text in replies)
+
+        wait_until(lambda: f"no delivery ended in {row.code} of {name}, but in {replies}", heard)
+        self.seen_row |= name == self.path.stem
 
     def do_log(self, rest):
         """log: words that one line of the server's log must hold"""
