@@ -148,6 +148,7 @@ struct client {
     uint32_t n, last_n;   /* its number, 0: none; the last one given */
     uint64_t cookie;      /* of the lookup under way; 0: none */
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
+    unsigned auth_faults;  /* 1: a login could not be checked in this session */
     struct spool_message *message;
     /* What a stage of checks waits for. */
     struct resolver_scope *dns_session, *dns; /* about the client; the transaction's */

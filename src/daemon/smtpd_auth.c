@@ -37,10 +37,22 @@ void auth_offer_init(struct smtpd *d)
 
 /* --- asking --- */
 
-static void refuse(struct client *c, enum reply_id id)
+/* Nobody can be authenticated: said once so that the client may try again; then the session, which
+ * needs it, cannot go on. */
+static enum reply_id fault_row(struct client *c)
+{
+    bool again = c->auth_faults > 0;
+    c->auth_faults = 1;
+    return again && c->listener->service != SERVICE_PUSH
+               ? REPLY_system_temporary_problem_security
+               : REPLY_auth_temporary_failure;
+}
+
+static void refuse_for_now(struct client *c)
 {
     smtp_session_auth(
-        c->session, (struct smtp_auth_answer){SMTP_AUTH_REFUSED, SLICE(""), {id, NULL}});
+        c->session,
+        (struct smtp_auth_answer){SMTP_AUTH_REFUSED, SLICE(""), {fault_row(c), NULL}});
 }
 
 static void forget(struct client *c)
@@ -72,7 +84,7 @@ static void ask_or_refuse(struct client *c, struct dir_auth_ask *a)
 {
     if (!ask(c, a)) {
         forget(c);
-        refuse(c, REPLY_auth_temporary_failure);
+        refuse_for_now(c);
     }
 }
 
@@ -82,7 +94,7 @@ static bool remember(struct client *c)
     c->auth_cookie = ++c->smtpd->next_cookie;
     if (!map_put(&c->smtpd->logins, map_key_u64(&c->auth_cookie), c)) {
         c->auth_cookie = 0;
-        refuse(c, REPLY_auth_temporary_failure);
+        refuse_for_now(c);
         return false;
     }
     return true;
@@ -174,9 +186,10 @@ static void refused(struct client *c, const struct dir_auth *a)
     if (url[0] != '\0') {
         fields_add_str(&f, "signin", url);
     }
-    smtp_session_auth(
-        c->session,
-        (struct smtp_auth_answer){SMTP_AUTH_REFUSED, SLICE(""), {row_of(c, a->why), &f}});
+    enum reply_id row = row_of(c, a->why);
+    row = row == REPLY_auth_temporary_failure ? fault_row(c) : row;
+    smtp_session_auth(c->session,
+                      (struct smtp_auth_answer){SMTP_AUTH_REFUSED, SLICE(""), {row, &f}});
 }
 
 bool auth_answer(struct smtpd *d, struct slice payload)
@@ -212,7 +225,7 @@ bool auth_answer(struct smtpd *d, struct slice payload)
 void auth_give_up(struct client *c)
 {
     auth_abort(c);
-    refuse(c, REPLY_auth_temporary_failure);
+    refuse_for_now(c);
 }
 
 static void first(void *arg, struct slice key, void *value)
@@ -234,7 +247,7 @@ void auth_directory_gone(struct smtpd *d)
         }
         buf_reset(&d->output);
         forget(c);
-        refuse(c, REPLY_auth_temporary_failure);
+        refuse_for_now(c);
         client_continue(c);
     }
 }
