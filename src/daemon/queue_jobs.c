@@ -11,6 +11,7 @@ enum { FULL_PAUSE_MS = 100, SLEEP_MAX_MS = 60 * 60 * 1000 };
 _Static_assert((int)JOB_TARGETS_MAX == (int)MSG_JOB_TARGETS_MAX, "one limit, two names");
 _Static_assert((int)JOB_PAYLOAD_MAX == (int)MSG_PAYLOAD_MAX, "one limit, two names");
 _Static_assert((int)JOB_8BITMIME == (int)SPOOL_8BITMIME, "flags go through as they are");
+_Static_assert((int)JOB_JUNK == (int)SPOOL_JUNK, "flags go through as they are");
 _Static_assert((int)JOB_SMTPUTF8 == (int)SPOOL_SMTPUTF8, "flags go through as they are");
 
 #define TEXT_NO_SEGMENT "451 4.3.0 the spool segment of this message cannot be opened"
@@ -127,7 +128,7 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                     .id = m->id,
                     .sender = queue_sender(m),
                     .service = m->service,
-                    .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8)) |
+                    .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 | JOB_JUNK)) |
                                        (pick->repeated ? JOB_REPEATED : 0) |
                                        (pick->remote ? JOB_REMOTE : 0)),
                     .target_n = pick->n};

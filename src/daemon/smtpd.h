@@ -271,6 +271,8 @@ void mail_verify_body(struct client *c, struct slice s);
 MUST_USE bool mail_verify_end(struct client *c);
 void mail_verify_told(
     struct client *c); /* all is known: to the trace, and into c->authenticated */
+/* The From domain asks for quarantine: it goes to a junk folder. */
+MUST_USE bool mail_verify_junk(const struct client *c);
 /* Takes fields away that claim to be ours, puts ours in front; *at: how many stand there. */
 void mail_verify_fields(struct client *c, const struct smtp_envelope *e, unsigned *at,
                         struct buf *failed);

@@ -272,7 +272,8 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
 {
     uint8_t flags =
         (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
-                  (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0));
+                  (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
+                  (mail_verify_junk(c) ? SPOOL_JUNK : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags, e->sender.mailbox,
                          slice_of(c->ip), smtp_session_helo(c->session),
                          smtp_session_login(c->session));

@@ -182,6 +182,16 @@ static void drop_forged(struct client *c)
     }
 }
 
+bool mail_verify_junk(const struct client *c)
+{
+    const struct config *config = c->smtpd->ctx->config;
+    const struct verified *r = c->verify == NULL ? NULL : verify_result(c->verify);
+    return r != NULL && r->trusted == NULL && r->dmarc.result == DMARC_FAIL &&
+           r->dmarc.disposition == DMARC_P_QUARANTINE &&
+           config->checks_dmarc != CHECK_OFF && config->checks_dmarc != CHECK_OBSERVE &&
+           config->checks_dmarc_quarantine == CONFIG_QUARANTINE_JUNK;
+}
+
 void mail_verify_fields(struct client *c, const struct smtp_envelope *e, unsigned *at,
                         struct buf *failed)
 {
@@ -197,5 +207,8 @@ void mail_verify_fields(struct client *c, const struct smtp_envelope *e, unsigne
     ok = ok && verify_write_spf(c->verify, text) &&
          message_head_insert(&c->head, (*at)++, buf_slice(text));
     buf_reset(text);
+    /* for stores behind LMTP, whose filters know the field */
+    ok = ok && (!mail_verify_junk(c) ||
+                message_head_insert(&c->head, (*at)++, SLICE("X-Spam-Flag: YES\r\n")));
     failed->failed |= !ok;
 }

@@ -21,6 +21,8 @@ enum {
     NAME_LEN_MAX = 255,
 };
 
+#define JUNK ".Junk"
+
 struct maildir_work {
     struct buf path, front;
     unsigned char out[SOURCE_CHUNK + 1];
@@ -31,7 +33,8 @@ struct attempt {
     const struct maildir_store *m;
     struct maildir_work *w;
     struct outcome *out;
-    int dir; /* the Maildir */
+    int home; /* the Maildir */
+    int dir;  /* the same, or its folder that the message goes to */
     struct quota_file quota;
     char prefix[64]; /* what all names of this message and target begin with */
     char tmp_name[NAME_LEN_MAX + 1]; /* in tmp; another one for each attempt */
@@ -231,14 +234,44 @@ static int open_dir(int at, const char *path)
     return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static bool open_maildir(struct attempt *a)
+/* Maildir++: a folder is a Maildir in the Maildir, its name begins with a dot, and a file in it
+ * tells that it is one. */
+static int open_folder(int home, const char *name)
+{
+    int dir = open_dir(home, name);
+    if (dir >= 0 || errno != ENOENT ||
+        (mkdirat(home, name, 0700) != 0 && errno != EEXIST)) {
+        return dir;
+    }
+    dir = open_dir(home, name);
+    int mark =
+        dir < 0 ? -1 : openat(dir, "maildirfolder", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (mark >= 0) {
+        (void)close(mark); /* without it readers see the folder all the same */
+    }
+    if (dir >= 0 && fsync(home) != 0) {
+        (void)close(dir);
+        return -1;
+    }
+    return dir;
+}
+
+static bool open_maildir(struct attempt *a, bool junk)
 {
     char *path = (char *)a->w->path.ptr;
-    a->dir = open_dir(a->m->root, path);
-    if (a->dir < 0 && errno == ENOENT && make_path(a->m->root, path)) {
-        a->dir = open_dir(a->m->root, path);
+    a->home = open_dir(a->m->root, path);
+    if (a->home < 0 && errno == ENOENT && make_path(a->m->root, path)) {
+        a->home = open_dir(a->m->root, path);
     }
-    return a->dir >= 0 || fault(a, "Maildir");
+    if (a->home >= 0 && junk) {
+        a->dir = open_folder(a->home, JUNK);
+        a->w->path.len--; /* its NUL */
+        (void)buf_add_str(&a->w->path, "/" JUNK);
+        (void)buf_add_byte(&a->w->path, 0);
+    } else if (a->home >= 0) {
+        a->dir = fcntl(a->home, F_DUPFD_CLOEXEC, 0);
+    }
+    return (a->dir >= 0 && !a->w->path.failed) || fault(a, "Maildir");
 }
 
 static bool plain_octets(struct slice s)
@@ -499,7 +532,7 @@ static void save(struct attempt *a, struct source *src)
 /* LF ends lines in the store, so this is a little more than will be written. */
 static bool has_room(struct attempt *a, const struct source *src, const struct job *j)
 {
-    if (!quota_open(&a->quota, a->dir)) {
+    if (!quota_open(&a->quota, a->home)) {
         return true;
     }
     uint64_t size = j->message_len + src->head.len + a->w->front.len;
@@ -517,7 +550,8 @@ void maildir_deliver(const struct maildir_store *m, struct maildir_work *w,
                      struct source *src, const struct job *j, const struct job_target *t,
                      struct outcome *out)
 {
-    struct attempt a = {.m = m, .w = w, .out = out, .dir = -1, .quota = {.fd = -1}};
+    struct attempt a = {
+        .m = m, .w = w, .out = out, .home = -1, .dir = -1, .quota = {.fd = -1}};
     buf_reset(&w->path);
     if (!delivery_path(m->rest, t->address, m->separator, &w->path) ||
         !buf_add_byte(&w->path, 0)) {
@@ -525,11 +559,9 @@ void maildir_deliver(const struct maildir_store *m, struct maildir_work *w,
         return;
     }
     set_names(&a, j, t);
-    if (!write_front(&a, j, t) || !open_maildir(&a)) {
-        return;
-    }
     bool repeated = (j->flags & JOB_REPEATED) != 0;
-    if (!(repeated && there_already(&a)) && has_room(&a, src, j)) {
+    bool opened = write_front(&a, j, t) && open_maildir(&a, (j->flags & JOB_JUNK) != 0);
+    if (opened && !(repeated && there_already(&a)) && has_room(&a, src, j)) {
         if (repeated) {
             sweep_tmp(&a);
         }
@@ -538,4 +570,5 @@ void maildir_deliver(const struct maildir_store *m, struct maildir_work *w,
     }
     quota_close(&a.quota);
     (void)close(a.dir);
+    (void)close(a.home);
 }

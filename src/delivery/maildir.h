@@ -10,6 +10,7 @@
  *         does not deliver twice.
  * Durable written to tmp, synced, renamed to new, the directory synced; only then JOB_DELIVERED.
  *         What is visible in new is whole.
+ * Folder  a job flagged JOB_JUNK goes to the folder Junk (".Junk", Maildir++), which is made.
  * Where   the outcome names the file, relative to the root.
  * I/O     blocking, below the root only; safe from several threads with one work area each.
  * Errors  in the outcome: disk full, faults, over quota are JOB_DEFERRED, the file in tmp is

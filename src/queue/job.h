@@ -30,6 +30,7 @@ enum job_flags {
     JOB_SMTPUTF8 = 2,
     JOB_REPEATED = 4,
     JOB_REMOTE = 8, /* its targets are on other servers */
+    JOB_JUNK = 16,  /* as in enum spool_envelope_flags */
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 

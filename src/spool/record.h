@@ -74,7 +74,11 @@ MUST_USE static inline uint64_t spool_record_len(const struct spool_header *h)
  *   hold-until   wall ms: not to be delivered before (RFC 4865)
  *   notify#F-L   for recipients F to L (from 0), which came of one RCPT: as NOTIFY (RFC 3461)
  *   orcpt#F-L    likewise: as ORCPT, decoding to no control character */
-enum spool_envelope_flags { SPOOL_8BITMIME = 1, SPOOL_SMTPUTF8 = 2 };
+enum spool_envelope_flags {
+    SPOOL_8BITMIME = 1,
+    SPOOL_SMTPUTF8 = 2,
+    SPOOL_JUNK = 16, /* local mailboxes take it into their junk folder */
+};
 enum spool_target {
     SPOOL_LOCAL = 1,  /* target: mailbox "local@domain" of a user here, sub-address kept:
                          "alice+lists@example.test" */

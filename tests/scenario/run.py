@@ -147,7 +147,7 @@ class Play:
 
     def do(self, line):
         word, _, rest = line.partition(" ")
-        action = getattr(self, "do_" + word.rstrip(":>").lower() + ("_raw" if word == "C>" else ""),
+        action = getattr(self, "do_" + word.rstrip(":>").lower().replace("-", "_") + ("_raw" if word == "C>" else ""),
                          None)
         if action is None:
             raise Failed(f"no such line: {word}")
@@ -387,6 +387,24 @@ class Play:
         self.server.settle()
         for octets in self.server.messages(address, int(count)):
             self.check_words(words, octets.decode("latin-1"))
+
+    def do_mail_not(self, rest):
+        """mail-not: ADDRESS words: that stand in no message"""
+        address, *words = shlex.split(rest)
+        for path in self.server.files(address):
+            for word in words:
+                if word in path.read_bytes().decode("latin-1"):
+                    raise Failed(f"'{word}' stands in {path.name}")
+
+    def do_junk(self, rest):
+        """junk: ADDRESS N [words]: the same of the folder Junk"""
+        address, count, *words = shlex.split(rest)
+        self.server.settle()
+        files = list((self.server.maildir(address) / ".Junk" / "new").glob("*"))
+        if len(files) != int(count):
+            raise Failed(f"{len(files)} messages lie in the folder Junk")
+        for path in files:
+            self.check_words(words, path.read_bytes().decode("latin-1"))
 
     def do_break(self, rest):
         """break FILE: garbage in a file below state"""
