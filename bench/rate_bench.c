@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     unsigned long processes = argc > 1 ? strtoul(argv[1], NULL, 10) : 1;
     unsigned long seconds = argc > 2 ? strtoul(argv[2], NULL, 10) : 2;
     size_t octets = 0;
-    int fd = segment_create(rate_size_for(500000));
+    int fd = segment_create(rate_size_for(500000), NULL);
     struct rate_table *t = fd < 0 ? NULL : segment_map(fd, &octets);
     double *ns = mmap(NULL, PROCESSES_MAX * sizeof *ns, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);

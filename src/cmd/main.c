@@ -24,6 +24,8 @@ static const struct command commands[] = {
     {"relay", cmd_directory, "add|set|suspend|resume|list|show|remove ...", "customers whose machines may relay"},
     {"push", cmd_directory, "add|set|list|show|remove ...", "accounts that send bulk mail"},
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats ...", "the messages that are not delivered yet"},
+    {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
+    {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
     {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rules", "what a reply, a bounce, a log means, and what to do about it"},
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/paths.h"
 #include "daemon/directory_login.h"
+#include "daemon/directory_rates.h"
 #include "delivery/maildir.h"
 #include "directory/admin.h"
 #include "proc/control.h"
@@ -37,6 +38,7 @@ struct directory {
     struct logins *logins;
     struct introspect *tokens; /* NULL: oauth is not configured */
     struct control *control;
+    struct rates *rates; /* the counts of smtpds */
     struct event *tick;
     struct channel *smtpd[ROLE_INSTANCES_MAX];
     bool untold[ROLE_INSTANCES_MAX]; /* of the generation: its channel was full */
@@ -270,6 +272,9 @@ static const struct control_stream answer_stream = {answer_next, answer_end};
 static void on_request(void *arg, struct control_call *call, json_t *request)
 {
     struct directory *d = arg;
+    if (rates_request(d->rates, call, request)) {
+        return;
+    }
     if (d->store == NULL) {
         control_error(call, STATUS_SYSTEM, "%s", d->fault);
         return;
@@ -345,7 +350,9 @@ static const char *directory_open(struct role_ctx *ctx)
             return error;
         }
     }
-    return make_mail_root(c);
+    const char *error = NULL;
+    d->rates = rates_open(ctx, &error);
+    return d->rates == NULL ? error : make_mail_root(c);
 }
 
 static struct dir_store *store_of(void *arg)
@@ -361,7 +368,7 @@ static void directory_start(struct role_ctx *ctx)
     d->logins = logins_new(ctx->base, ctx->config, d->tokens, store_of, d);
     d->control = control_new(ctx->base, ctx->control_fd, on_request, d);
     if (d->tick == NULL || event_add(d->tick, &every) != 0 || d->control == NULL ||
-        d->logins == NULL) {
+        d->logins == NULL || !rates_start(d->rates, ctx->base)) {
         fatal("directory: no memory");
     }
 }
@@ -372,6 +379,7 @@ static void directory_drain(struct role_ctx *ctx, uint32_t ms)
     (void)ms;
     control_free(&d->control);
     logins_free(&d->logins);
+    rates_free(&d->rates);
     dir_store_close(&d->store);
     role_finish(ctx);
 }

@@ -56,7 +56,7 @@ struct family {
     struct listen_set listen;
     int lock_fd;
     int control_fd[ROLE_COUNT]; /* for the command line; -1: none */
-    int rate_fd;                /* the memory of counts, for smtpds; -1: none */
+    int rate_fd; /* the memory of counts, for smtpds and directory; -1: none */
     pid_t self;
     unsigned char secret[ROLE_SECRET_LEN]; /* for smtpds that start from now on */
     uint64_t secret_s;

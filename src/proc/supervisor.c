@@ -3,14 +3,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/paths.h"
 #include "proc/family.h"
 #include "proc/state.h"
 #include "proc/title.h"
 #include "rate/segment.h"
+#include "rate/snapshot.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -388,6 +391,30 @@ static void watch_signals(struct supervisor *s)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* The memory of counts, with what the last server remembered. A reload does not change its
+ * size: what is counted would be lost. */
+static int make_rates(const struct config *c)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    uint64_t hash_key[2];
+    size_t octets = 0;
+    bool broken = false;
+    (void)snprintf(path, sizeof path, "%s/" STATE_RATES, c->state_dir);
+    bool known = snapshot_hash_key(path, hash_key);
+    int fd = segment_create((size_t)c->rate_memory, known ? hash_key : NULL);
+    struct rate_table *t = fd < 0 ? NULL : segment_map(fd, &octets);
+    if (t == NULL) {
+        fatal("the memory of counts (rate.memory): %s", strerror(errno));
+    }
+    if (known) {
+        size_t keys = snapshot_load(path, t, clock_wall_ms() * 1000, &broken);
+        log_text(broken ? LOG_WARN : LOG_INFO, "counts", "%zu keys remembered%s", keys,
+                 broken ? "; the rest of " STATE_RATES " cannot be read" : "");
+    }
+    segment_unmap(&t, octets);
+    return fd;
+}
+
 static void prepare(struct supervisor *s)
 {
     static const enum role talking[] = {ROLE_directory, ROLE_queue};
@@ -404,11 +431,7 @@ static void prepare(struct supervisor *s)
         }
     }
     if (ops_of(s, ROLE_smtpd) != NULL) {
-        /* A reload does not change its size: what is counted would be lost. */
-        f->rate_fd = segment_create((size_t)s->config->rate_memory);
-        if (f->rate_fd < 0) {
-            fatal("the memory of counts (rate.memory): %s", strerror(errno));
-        }
+        f->rate_fd = make_rates(s->config);
     }
     if (ops_of(s, ROLE_smtpd) != NULL &&
         !listen_prepare(&f->listen, s->config, role_process_count(s->config, ROLE_smtpd),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -14,10 +15,13 @@ static void *map(int fd, size_t octets)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static bool prepare(int fd, size_t octets)
+static bool prepare(int fd, size_t octets, const uint64_t hash_key[2])
 {
     uint64_t key[2];
-    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key ||
+    if (hash_key != NULL) {
+        memcpy(key, hash_key, sizeof key);
+    }
+    if ((hash_key == NULL && getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) ||
         ftruncate(fd, (off_t)octets) != 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return false;
@@ -31,10 +35,10 @@ static bool prepare(int fd, size_t octets)
     return true;
 }
 
-int segment_create(size_t octets)
+int segment_create(size_t octets, const uint64_t hash_key[2])
 {
     int fd = memfd_create("postern-rate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd >= 0 && !prepare(fd, octets)) {
+    if (fd >= 0 && !prepare(fd, octets, hash_key)) {
         int why = errno;
         (void)close(fd);
         errno = why;

@@ -7,8 +7,8 @@
 #define RATE_SEGMENT_H
 #include "rate/table.h"
 
-/* A segment with an empty table in it; its descriptor, -1: errno says why. */
-MUST_USE int segment_create(size_t octets);
+/* A segment with an empty table in it; its descriptor, -1: errno says why. hash_key: NULL, a new one. */
+MUST_USE int segment_create(size_t octets, const uint64_t hash_key[2]);
 /* NULL: errno says why (EINVAL: not such a segment). Unmap it with segment_unmap(). */
 MUST_USE struct rate_table *segment_map(int fd, size_t *octets);
 void segment_unmap(struct rate_table **t, size_t octets);

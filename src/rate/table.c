@@ -520,6 +520,20 @@ bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
     return true;
 }
 
+bool rate_set_signs(struct rate_table *t, const struct rate_key *key, unsigned good,
+                    unsigned bad, uint64_t now_us)
+{
+    struct slot *s = find_or_take(t, key, now_us / 1000000);
+    if (s == NULL) {
+        return false;
+    }
+    struct counted c = {now_us / 1000000 / 86400, (uint64_t)good * SIGN_FRACTION,
+                        (uint64_t)bad * SIGN_FRACTION};
+    atomic_store(&s->signs, pack(c));
+    touch(s, now_us / 1000000);
+    return true;
+}
+
 void rate_hold(struct rate_table *t, const struct rate_key *key, uint64_t until_s,
                uint64_t now_us)
 {
@@ -592,6 +606,7 @@ bool rate_next(const struct rate_table *t, size_t *at, uint64_t now_us,
         if (tag == TAG_FREE || is_busy(tag) || s->kind >= RATE_KIND_COUNT) {
             continue;
         }
+        out->tag = tag;
         out->kind = (enum rate_kind)s->kind;
         out->cut = (s->name_len & CUT) != 0;
         out->name_len = (unsigned char)at_most(s->name_len & ~CUT & 0xff, RATE_NAME_MAX);
@@ -603,10 +618,10 @@ bool rate_next(const struct rate_table *t, size_t *at, uint64_t now_us,
     return false;
 }
 
-bool rate_save_next(const struct rate_table *t, size_t *at,
+bool rate_save_next(const struct rate_table *t, size_t *at, size_t end,
                     unsigned char out[RATE_SLOT_OCTETS])
 {
-    for (; *at < t->slots; (*at)++) {
+    for (; *at < t->slots && *at < end; (*at)++) {
         const struct slot *s = slots_of(t) + *at;
         uint64_t tag = atomic_load_explicit(&s->tag, memory_order_acquire);
         if (tag == TAG_FREE || is_busy(tag)) {

@@ -112,6 +112,9 @@ bool rate_add(struct rate_table *t, const struct rate_key *key, uint64_t n,
 /* Signs of what the key's mail is worth. Adds nothing to the counts. */
 bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
                unsigned bad, uint64_t now_us);
+/* These signs in the place of those that there are. */
+bool rate_set_signs(struct rate_table *t, const struct rate_key *key, unsigned good,
+                    unsigned bad, uint64_t now_us);
 /* The key is under a limit until then: it keeps its slot. 0 ends that. */
 void rate_hold(struct rate_table *t, const struct rate_key *key, uint64_t until_s,
                uint64_t now_us);
@@ -129,6 +132,7 @@ MUST_USE uint64_t rate_wait_s(const struct rate_limit *limit, const struct rate_
 
 /* Walks the slots in use: *at begins at 0. */
 struct rate_entry {
+    uint64_t tag; /* of its key */
     enum rate_kind kind;
     bool cut; /* the name was longer */
     unsigned char name_len;
@@ -139,8 +143,8 @@ MUST_USE bool rate_next(const struct rate_table *t, size_t *at, uint64_t now_us,
                         struct rate_entry *out);
 
 /* A slot as it is kept on disk, RATE_SLOT_OCTETS of it, and back into any table of the same hash
- * key. rate_save_next: false at the end. rate_load: false, the octets are no slot or there is no room. */
-MUST_USE bool rate_save_next(const struct rate_table *t, size_t *at,
+ * key. rate_save_next: false, there is none from *at up to the slot `end`. rate_load: false, the octets are no slot or there is no room. */
+MUST_USE bool rate_save_next(const struct rate_table *t, size_t *at, size_t end,
                              unsigned char out[RATE_SLOT_OCTETS]);
 MUST_USE bool rate_load(struct rate_table *t, const unsigned char in[RATE_SLOT_OCTETS],
                         uint64_t now_us);

@@ -1,0 +1,140 @@
+/* cmd/limits.c - postern limits show|reset, postern reputation show|set|forget: a request to the
+ * directory role (daemon/directory_rates.h), its answer in words or JSON. */
+#include "cmd/cmd.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NOBODY_LISTENS = -1, OPERANDS_MAX = 2 };
+
+static const struct {
+    const char *object, *action, *usage;
+    int least, most; /* operands */
+} verbs[] = {
+    {"limits", "show", "[KEY]", 0, 1},
+    {"limits", "reset", "KEY", 1, 1},
+    {"reputation", "show", "[KEY]", 0, 1},
+    {"reputation", "set", "KEY good|neutral|low|very-low", 2, 2},
+    {"reputation", "forget", "KEY", 1, 1},
+};
+enum { VERB_N = sizeof verbs / sizeof verbs[0] };
+
+struct order {
+    bool json;
+    unsigned lines;
+};
+
+static void print_line(json_t *line)
+{
+    const char *kind = "", *key = "", *reputation = "", *window = NULL;
+    json_int_t hour = 0, day = 0, usual = 0, good = 0, bad = 0, limited = 0, limit = 0;
+    if (json_unpack(line, "{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s?I,s?s}", "kind", &kind,
+                    "key", &key, "reputation", &reputation, "hour", &hour, "day", &day,
+                    "usual", &usual, "good", &good, "bad", &bad, "limited_s", &limited,
+                    "limit", &limit, "window", &window) != 0) {
+        (void)fputs("postern: the server's answer is malformed\n", stderr);
+        return;
+    }
+    (void)printf("%s:%s\n    %lld in the last hour, %lld in the last day, usual %lld an "
+                 "hour",
+                 kind, key, (long long)hour, (long long)day, (long long)usual);
+    if (window != NULL) {
+        (void)printf("; limit now %lld/%s", (long long)limit, window);
+    }
+    if (limited > 0) {
+        (void)printf("; limited for %lld s", (long long)limited);
+    }
+    (void)printf("\n    %lld good and %lld bad signs: reputation %s\n", (long long)good,
+                 (long long)bad, reputation);
+}
+
+static void on_line(void *arg, const char *text)
+{
+    struct order *o = arg;
+    o->lines++;
+    if (o->json) {
+        (void)puts(text);
+        return;
+    }
+    json_t *line = json_loads(text, 0, NULL);
+    print_line(line);
+    json_decref(line);
+}
+
+static int usage(const char *object, const char *wrong)
+{
+    (void)fprintf(stderr, "postern %s: %s; say:\n", object, wrong);
+    for (unsigned i = 0; i < VERB_N; i++) {
+        if (strcmp(verbs[i].object, object) == 0) {
+            (void)fprintf(stderr, "  postern %s %s %s [--json]\n", object,
+                          verbs[i].action, verbs[i].usage);
+        }
+    }
+    return EXIT_USAGE;
+}
+
+static int ask(struct cmd_ctx *ctx, struct order *o, unsigned verb,
+               const char *const operand[OPERANDS_MAX])
+{
+    json_t *request =
+        json_pack("{s:s,s:s,s:s*,s:s*}", "object", verbs[verb].object, "action",
+                  verbs[verb].action, "key", operand[0], "level", operand[1]);
+    char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    if (text == NULL) {
+        (void)fputs("postern: a word is not UTF-8, or memory is short\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct config *cfg = cmd_config(ctx);
+    int status = cfg == NULL ? EXIT_CONFIG : cmd_ask(cfg, "directory", text, on_line, o);
+    free(text);
+    config_free(&cfg);
+    if (status == NOBODY_LISTENS) {
+        (void)fputs("postern: no server runs here: the counts are in its memory\n",
+                    stderr);
+        return EXIT_SYSTEM;
+    }
+    if (status == EXIT_OK && o->lines == 0 && !o->json) {
+        (void)puts(verbs[verb].object[0] == 'l' ? "nothing is limited, or near its limit"
+                                                : "nothing has a reputation yet");
+    } else if (status == EXIT_NO) {
+        (void)fprintf(stderr, "postern: nothing is known of %s\n", operand[0]);
+    }
+    return status;
+}
+
+int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv)
+{
+    const char *operand[OPERANDS_MAX] = {NULL, NULL};
+    const char *object = argv[0];
+    struct order o = {.json = false};
+    unsigned verb = 0;
+    int n = 0;
+    while (verb < VERB_N && (strcmp(verbs[verb].object, object) != 0 || argc < 2 ||
+                             strcmp(verbs[verb].action, argv[1]) != 0)) {
+        verb++;
+    }
+    if (verb == VERB_N) {
+        return usage(object, argc < 2 ? "what?" : "there is no such word");
+    }
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            (void)printf("usage: postern %s %s %s [--json]\n", object, verbs[verb].action,
+                         verbs[verb].usage);
+            return EXIT_OK;
+        }
+        if (strcmp(argv[i], "--json") == 0) {
+            o.json = true;
+        } else if (argv[i][0] == '-') {
+            return usage(object, "there is no such option");
+        } else if (n < verbs[verb].most) {
+            operand[n++] = argv[i];
+        } else {
+            return usage(object, "there is a word too many");
+        }
+    }
+    return n < verbs[verb].least ? usage(object, "a word is missing")
+                                 : ask(ctx, &o, verb, operand);
+}

@@ -1,0 +1,368 @@
+/* daemon/directory_rates.c - see directory_rates.h */
+#include "daemon/directory_rates.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/paths.h"
+#include "rate/reputation.h"
+#include "rate/segment.h"
+#include "rate/snapshot.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 250,
+    EVERY_MS = 30000, /* from the beginning of one snapshot to that of the next */
+    PIECES = 80,      /* a snapshot takes 20 s at the most */
+    PIECE_MIN = 8192, /* slots */
+    NEAR = 2,         /* shown: who has used 1/NEAR of its limit */
+    STATUS_NO = 1,
+    STATUS_USAGE = 2,
+    STATUS_SYSTEM = 4,
+};
+
+struct rates {
+    const struct config *config;
+    struct rate_table *table;
+    size_t octets;
+    struct snapshot snapshot;
+    struct event *tick;
+    uint64_t begun_ms; /* monotonic: the last snapshot */
+    bool failed;       /* it was logged */
+};
+
+/* --- snapshots --- */
+
+static enum snapshot_res step(struct rates *r, size_t slots)
+{
+    enum snapshot_res res = snapshot_step(&r->snapshot, r->table, slots);
+    if (res == SNAPSHOT_FAILED && !r->failed) {
+        log_text(LOG_ERR, "counts", "%s cannot be written: %s; a restart forgets them",
+                 STATE_RATES, strerror(errno));
+    }
+    r->failed = res == SNAPSHOT_FAILED || (r->failed && res == SNAPSHOT_MORE);
+    return res;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct rates *r = arg;
+    (void)fd, (void)what;
+    uint64_t now = clock_mono_ms();
+    if (r->snapshot.fd < 0 && now - r->begun_ms < EVERY_MS) {
+        return;
+    }
+    if (r->snapshot.fd < 0) {
+        r->begun_ms = now;
+    }
+    size_t piece = rate_capacity(r->table) / PIECES + 1;
+    (void)step(r, piece < PIECE_MIN ? PIECE_MIN : piece);
+}
+
+struct rates *rates_open(struct role_ctx *ctx, const char **error)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    struct rates *r = calloc(1, sizeof *r);
+    *error = "no memory";
+    if (r == NULL) {
+        return NULL;
+    }
+    (void)snprintf(path, sizeof path, "%s/" STATE_RATES, ctx->config->state_dir);
+    r->config = ctx->config;
+    r->begun_ms = clock_mono_ms();
+    r->table = segment_map(ctx->rate_fd, &r->octets);
+    (void)close(ctx->rate_fd);
+    ctx->rate_fd = -1;
+    if (r->table == NULL || !snapshot_init(&r->snapshot, path)) {
+        *error = "the memory of counts cannot be mapped";
+        segment_unmap(&r->table, r->octets);
+        free(r);
+        return NULL;
+    }
+    return r;
+}
+
+bool rates_start(struct rates *r, struct event_base *base)
+{
+    static const struct timeval every = {0, TICK_MS * 1000};
+    r->tick = event_new(base, -1, EV_PERSIST, on_tick, r);
+    return r->tick != NULL && event_add(r->tick, &every) == 0;
+}
+
+void rates_free(struct rates **rates)
+{
+    struct rates *r = *rates;
+    if (r == NULL) {
+        return;
+    }
+    snapshot_clear(&r->snapshot); /* begun a while ago: a fresh one */
+    (void)step(r, rate_capacity(r->table));
+    if (r->tick != NULL) {
+        event_free(r->tick);
+    }
+    segment_unmap(&r->table, r->octets);
+    free(r);
+    *rates = NULL;
+}
+
+/* --- requests --- */
+
+enum action {
+    LIMITS_SHOW = 0,
+    LIMITS_RESET,
+    REPUTATION_SHOW,
+    REPUTATION_SET,
+    REPUTATION_FORGET
+};
+static const struct {
+    const char *object, *action;
+    bool key; /* needed */
+} actions[] = {
+    [LIMITS_SHOW] = {"limits", "show", false},
+    [LIMITS_RESET] = {"limits", "reset", true},
+    [REPUTATION_SHOW] = {"reputation", "show", false},
+    [REPUTATION_SET] = {"reputation", "set", true},
+    [REPUTATION_FORGET] = {"reputation", "forget", true},
+};
+enum { ACTIONS = sizeof actions / sizeof actions[0] };
+
+#define BOUND(kind, field) [kind] = offsetof(struct config, field)
+static const size_t bounds[RATE_KIND_COUNT] = {
+    BOUND(RATE_ip, rate_ip),
+    BOUND(RATE_network, rate_network),
+    BOUND(RATE_sender, rate_sender),
+    BOUND(RATE_spf, rate_spf_domain),
+    BOUND(RATE_dkim, rate_dkim_domain),
+    BOUND(RATE_from, rate_from_domain),
+    BOUND(RATE_url, rate_url_domain),
+    BOUND(RATE_message_id, rate_message_id),
+    BOUND(RATE_rcpt, rate_rcpt),
+    BOUND(RATE_login, rate_login_quota),
+};
+
+struct query {
+    struct rates *rates;
+    enum action action;
+    enum reputation level;
+    bool one_kind; /* the key names it */
+    enum rate_kind kind;
+    struct slice name; /* empty: all */
+    json_t *request;   /* which name borrows from */
+    size_t at;
+    unsigned found;
+};
+
+static struct slice name_of(const struct rate_entry *e)
+{
+    return (struct slice){e->name, e->name_len};
+}
+
+/* A ladder's name is "CHECK KEY". */
+static bool is_named(const struct query *q, const struct rate_entry *e)
+{
+    struct slice name = name_of(e);
+    struct slice wanted = e->cut ? slice_sub(q->name, 0, RATE_NAME_MAX) : q->name;
+    if (q->one_kind && e->kind != q->kind) {
+        return false;
+    }
+    if (e->kind == RATE_ladder && !q->one_kind) {
+        name = slice_from(name, slice_find(name, ' ') + 1);
+        wanted = e->cut ? slice_sub(q->name, 0, name.len) : q->name;
+    }
+    return slice_ieq(name, wanted);
+}
+
+static struct rate_limit limit_of(const struct rates *r, const struct rate_entry *e)
+{
+    size_t offset = bounds[e->kind];
+    if (offset == 0) {
+        return (struct rate_limit){0};
+    }
+    const void *bound = (const unsigned char *)r->config + offset;
+    return rate_allowed(bound, &e->view, r->config->rate_evidence);
+}
+
+static bool is_shown(const struct query *q, const struct rate_entry *e, uint64_t now_us)
+{
+    const struct rate_view *v = &e->view;
+    if (q->name.len > 0) {
+        return is_named(q, e);
+    }
+    if (q->action == REPUTATION_SHOW) {
+        return reputation_of(v->good, v->bad, q->rates->config->rate_evidence) !=
+               REPUTATION_UNKNOWN;
+    }
+    struct rate_limit l = limit_of(q->rates, e);
+    return v->limited_until_s > now_us / 1000000 ||
+           (l.count > 0 &&
+            rate_measured(&l, v, now_us) * NEAR >= (l.burst > 0 ? l.burst : l.count));
+}
+
+static json_t *line_of(const struct query *q, const struct rate_entry *e, uint64_t now_us)
+{
+    static const char *const windows[RATE_WINDOWS] = {"minute", "hour", "day"};
+    const struct rate_view *v = &e->view;
+    char name[RATE_NAME_MAX + 1];
+    struct rate_limit l = limit_of(q->rates, e);
+    for (unsigned i = 0; i <= e->name_len && i < sizeof name; i++) { /* JSON is UTF-8 */
+        unsigned char c = i < e->name_len ? e->name[i] : 0;
+        name[i] = (char)(c >= 0x80 || (c < 0x20 && i < e->name_len) ? '?' : c);
+    }
+    json_t *line = json_pack(
+        "{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:I,s:I}", "kind",
+        rate_kind_name(e->kind), "key", name, "cut", e->cut, "minute",
+        (json_int_t)v->count[RATE_MINUTE], "hour", (json_int_t)v->count[RATE_HOUR], "day",
+        (json_int_t)v->count[RATE_DAY], "usual", (json_int_t)v->usual, "good",
+        (json_int_t)v->good, "bad", (json_int_t)v->bad, "reputation",
+        reputation_name(reputation_of(v->good, v->bad, q->rates->config->rate_evidence)),
+        "limited_s",
+        (json_int_t)(v->limited_until_s > now_us / 1000000
+                         ? v->limited_until_s - now_us / 1000000
+                         : 0),
+        "touched_s", (json_int_t)v->touched_s);
+    if (line != NULL && l.count > 0) {
+        (void)json_object_set_new(line, "limit", json_integer((json_int_t)l.count));
+        (void)json_object_set_new(line, "window", json_string(windows[l.window]));
+    }
+    return line;
+}
+
+/* Does what is asked for with a key that fits; *e is what it is afterwards. */
+static void act(const struct query *q, struct rate_entry *e, uint64_t now_us)
+{
+    struct rate_table *t = q->rates->table;
+    struct rate_view before = e->view;
+    struct rate_key key = {e->tag, e->kind, name_of(e)};
+    unsigned good = 0, bad = 0;
+    switch (q->action) {
+    case LIMITS_SHOW:
+    case REPUTATION_SHOW:
+        return;
+    case LIMITS_RESET:
+        rate_forget(t, &key);
+        good = (unsigned)before.good;
+        bad = (unsigned)before.bad;
+        if (good + bad == 0) {
+            e->view = (struct rate_view){0};
+            return;
+        }
+        break;
+    case REPUTATION_SET:
+        reputation_signs(q->level, q->rates->config->rate_evidence, &good, &bad);
+        break;
+    case REPUTATION_FORGET:
+        break;
+    }
+    (void)rate_set_signs(t, &key, good, bad, now_us);
+    IGNORE(rate_read(t, &key, now_us, &e->view)); /* what cannot be kept is all zero */
+}
+
+/* A key that is not there yet. */
+static bool set_new(struct query *q, uint64_t now_us, struct rate_entry *e)
+{
+    unsigned char lower[RATE_NAME_MAX];
+    struct slice name = slice_sub(q->name, 0, sizeof lower);
+    if (q->action != REPUTATION_SET || !q->one_kind || q->name.len > sizeof lower) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        lower[i] = ascii_lower(name.ptr[i]);
+    }
+    struct rate_key key =
+        rate_key(q->rates->table, q->kind, (struct slice){lower, name.len});
+    *e = (struct rate_entry){
+        .tag = key.tag, .kind = q->kind, .name_len = (unsigned char)name.len};
+    memcpy(e->name, lower, name.len);
+    act(q, e, now_us);
+    return true;
+}
+
+static void query_next(void *state, struct control_call *call)
+{
+    struct query *q = state;
+    struct rate_entry e;
+    uint64_t now_us = clock_wall_ms() * 1000;
+    while (control_room(call)) {
+        bool any = rate_next(q->rates->table, &q->at, now_us, &e);
+        if (!any && (q->found > 0 || !set_new(q, now_us, &e))) {
+            control_done(call, q->found == 0 && q->name.len > 0 ? STATUS_NO : 0);
+            return;
+        }
+        if (any && !is_shown(q, &e, now_us)) {
+            continue;
+        }
+        if (any) {
+            act(q, &e, now_us);
+        }
+        q->found++;
+        json_t *line = line_of(q, &e, now_us);
+        if (line == NULL) {
+            control_error(call, STATUS_SYSTEM, "out of memory");
+            return;
+        }
+        control_line(call, line);
+    }
+}
+
+static void query_end(void *state)
+{
+    struct query *q = state;
+    json_decref(q->request);
+    free(q);
+}
+
+static const struct control_stream query_stream = {query_next, query_end};
+
+static void take_key(struct query *q, const char *key)
+{
+    q->name = slice_of(key);
+    size_t colon = slice_find(q->name, ':');
+    if (colon < q->name.len && rate_kind_read(slice_sub(q->name, 0, colon), &q->kind)) {
+        q->one_kind = true;
+        q->name = slice_from(q->name, colon + 1);
+    }
+}
+
+bool rates_request(struct rates *r, struct control_call *call, json_t *request)
+{
+    const char *object = NULL, *action = NULL, *key = "", *level = "unknown";
+    unsigned i = 0;
+    IGNORE(json_unpack(request, "{s?s,s?s,s?s,s?s}", "object", &object, "action", &action,
+                       "key", &key, "level", &level));
+    if (object == NULL ||
+        (strcmp(object, "limits") != 0 && strcmp(object, "reputation") != 0)) {
+        return false;
+    }
+    while (i < ACTIONS && (strcmp(actions[i].object, object) != 0 || action == NULL ||
+                           strcmp(actions[i].action, action) != 0)) {
+        i++;
+    }
+    enum reputation wanted;
+    if (i == ACTIONS || (actions[i].key && key[0] == '\0')) {
+        control_error(call, STATUS_USAGE, "%s",
+                      i == ACTIONS ? "there is no such request" : "it names no key");
+        return true;
+    }
+    if (!reputation_read(slice_of(level), &wanted)) {
+        control_error(call, STATUS_USAGE,
+                      "there is no level %s; say good, neutral, low or very-low", level);
+        return true;
+    }
+    struct query *q = calloc(1, sizeof *q);
+    if (q == NULL) {
+        control_error(call, STATUS_SYSTEM, "out of memory");
+        return true;
+    }
+    *q = (struct query){.rates = r,
+                        .action = (enum action)i,
+                        .level = wanted,
+                        .request = json_incref(request)};
+    take_key(q, key);
+    control_stream(call, &query_stream, q);
+    return true;
+}

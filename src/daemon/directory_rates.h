@@ -1,0 +1,23 @@
+/* daemon/directory_rates.h - inside the directory role: it looks after the memory that smtpds count in
+ * (src/rate). Every half minute it writes a snapshot, in pieces; it answers the command line.
+ *
+ * Requests {"object":"limits","action":"show"|"reset","key":K} and
+ *          {"object":"reputation","action":"show"|"set"|"forget","key":K,"level":L}. K is a name, of
+ *          any kind, or "KIND:NAME"; show does without: keys that are limited or near it; known
+ *          reputations. Each key that fits is a line, as it is afterwards.
+ * Errors   a snapshot that cannot be written is logged once; the server goes on. */
+#ifndef DAEMON_DIRECTORY_RATES_H
+#define DAEMON_DIRECTORY_RATES_H
+#include "proc/control.h"
+#include "proc/role.h"
+
+struct rates;
+/* NULL: *error says why. The memory's descriptor is closed. */
+MUST_USE struct rates *rates_open(struct role_ctx *ctx, const char **error);
+MUST_USE bool rates_start(struct rates *r, struct event_base *base);
+/* Writes a last snapshot. */
+void rates_free(struct rates **r);
+
+/* False: the request is not about counts. */
+MUST_USE bool rates_request(struct rates *r, struct control_call *call, json_t *request);
+#endif

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Counts over the death of processes and over restarts, and the commands that look at them.
+
+server_limits.py POSTERN
+"""
+import json
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from server import Failed, Server, wait_until  # noqa: E402
+
+BODY = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\nSubject: x\r\n\r\nx\r\n"
+ALICE, BOB = "alice@example.test", "bob@example.test"
+SETTINGS = ["rate.exempt-networks = {}", 'rate.ip = "60/hour"', "smtpd-processes = 2", "rate.evidence = 4",
+            "checks.ladder-slow = 0"]
+FLOOD, QUIET = "127.0.0.5", "127.0.1.6"
+
+
+def send(server, source, count, rcpt=ALICE):
+    """How many of so many messages were taken; each connection takes ten."""
+    taken = 0
+    for n in range(count):
+        if n % 10 == 0:
+            connection = server.connect(source=source)
+            connection.hello()
+        connection.envelope(rcpt)
+        connection.do("DATA", 354)
+        connection.send(BODY % n + b".\r\n")
+        reply = connection.reply()
+        if not str(reply).startswith("250"):
+            if "flood-ip" not in server.log() or not str(reply).startswith("421 4.7.28"):
+                raise Failed(f"not the refusal of a flood: {reply}")
+            return taken
+        taken += 1
+        if n % 10 == 9:
+            connection.do("QUIT", 221)
+            connection.close()
+    return taken
+
+
+def show(server, *words, status=0):
+    out = server.run(*words, "--json", status=status)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def of(lines, kind, key):
+    found = [line for line in lines if (line["kind"], line["key"]) == (kind, key)]
+    if len(found) != 1:
+        raise Failed(f"{kind}:{key} stands {len(found)} times in {lines}")
+    return found[0]
+
+
+def equal(what, found, expected):
+    if found != expected:
+        raise Failed(f"{what}: {found}, not {expected}")
+
+
+def killed_smtpd(server):
+    """An smtpd dies in the middle: what both have counted stays, and nobody else is disturbed."""
+    equal("messages before", send(server, FLOOD, 30), 30)
+    pid = server.pid_of("smtpd")
+    server.excused.append(rf"event=role-ended.*pid={pid}|event=role-ended process=smtpd")
+    os.kill(pid, signal.SIGKILL)
+    wait_until("smtpd does not come back", lambda: server.pid_of("smtpd") != pid)
+    equal("counted", of(show(server, "limits", "show", FLOOD), "ip", FLOOD)["hour"], 30)
+    equal("messages after", send(server, FLOOD, 40), 30)
+    equal("of another", send(server, QUIET, 20), 20)
+
+
+def commands(server):
+    line = of(show(server, "limits", "show", "ip:" + FLOOD), "ip", FLOOD)
+    equal("the line", (line["hour"], line["day"], line["limit"], line["window"], line["good"], line["reputation"]),
+          (60, 60, 60, "hour", 60, "good"))
+    if not 0 < line["limited_s"] <= 3600:
+        raise Failed(f"limited for {line['limited_s']} s")
+    shown = show(server, "limits", "show")
+    of(shown, "ip", FLOOD)
+    if any(line["key"] == QUIET for line in shown):
+        raise Failed(f"{QUIET} is not near its limit")
+    text = server.run("limits", "show", "ip:" + FLOOD)
+    if "60 in the last hour" not in text or "limited for" not in text:
+        raise Failed(text)
+    equal("of a stranger", show(server, "limits", "show", "192.0.2.1", status=1), [])
+    equal("alice", of(show(server, "limits", "show", ALICE.upper()), "rcpt", ALICE)["hour"], 80)
+    show(server, "limits", "reset", FLOOD)
+    line = of(show(server, "limits", "show", FLOOD), "ip", FLOOD)
+    equal("reset", (line["hour"], line["limited_s"], line["good"]), (0, 0, 60))
+    equal("after the reset", send(server, FLOOD, 10), 10)
+    server.run("limits", "reset", status=2)
+    server.run("limits", "mend", status=2)
+
+
+def reputation(server):
+    line = of(show(server, "reputation", "set", "ip:127.0.2.7", "very-low"), "ip", "127.0.2.7")
+    equal("set", line["reputation"], "very low")
+    connection = server.connect(source="127.0.2.7")
+    connection.hello()
+    connection.envelope(ALICE)
+    connection.do("DATA", 354)
+    connection.send(BODY % 1 + b".\r\n")
+    connection.expect(421, "very low")
+    connection.close()
+    server.run("reputation", "set", "ip:127.0.2.7", "lowest", status=2)
+    equal("forgotten", of(show(server, "reputation", "forget", "127.0.2.7"), "ip", "127.0.2.7")["reputation"],
+          "unknown")
+    equal("then", send(server, "127.0.2.7", 1), 1)
+    equal("unseen", show(server, "reputation", "forget", "192.0.2.9", status=1), [])
+    equal("set good", of(show(server, "reputation", "set", QUIET, "good"), "ip", QUIET)["reputation"], "good")
+    of(show(server, "reputation", "show"), "ip", QUIET)
+
+
+def start_again(server):
+    before = server.log().count("event=ready")
+    server.start()
+    wait_until("the server does not start again", lambda: server.log().count("event=ready") > before)
+
+
+def restart(server):
+    """A stop and a start: nothing is forgotten, and a broken snapshot harms nobody."""
+    before = show(server, "limits", "show", QUIET)
+    server.end_process()
+    start_again(server)
+    after = show(server, "limits", "show", QUIET)
+    equal("after a restart", [(line["kind"], line["hour"], line["good"]) for line in after],
+          [(line["kind"], line["hour"], line["good"]) for line in before])
+    server.end_process()
+    snapshot = server.state / "directory" / "rate.snapshot"
+    octets = bytearray(snapshot.read_bytes())
+    octets[200] ^= 1
+    snapshot.write_bytes(octets)
+    start_again(server)
+    if "cannot be read" not in server.log():
+        raise Failed("nothing said of a broken snapshot")
+    equal("of a broken snapshot", send(server, QUIET, 1), 1)
+
+
+def main():
+    server = Server(sys.argv[1], settings=SETTINGS)
+    server.add_users(ALICE, BOB)
+    with server:
+        server.start()
+        for part in (killed_smtpd, commands, reputation, restart):
+            part(server)
+            print("ok", part.__name__, flush=True)
+
+
+if __name__ == "__main__":
+    main()
