@@ -1,6 +1,7 @@
 /* check/rates.c - see rates.h */
 #include "check/rates.h"
 
+#include "check/authentication.h"
 #include "senderauth/ptr.h"
 
 #include <string.h>
@@ -294,7 +295,8 @@ void rates_count(const struct check_facts *f)
 
 /* --- signs --- */
 
-/* Rows that say something of who sends; content: also of the domains and links of the message. The
+/* Rows that say something of who sends; content: also of the domains and links of the message, which is
+ * complete then; of domains only as far as the DNS has told by then who sent it. The
  * table of docs/architecture.md, "Reputation". What limits and reputation refuse is no sign: it would
  * feed itself. */
 static const struct {
@@ -310,7 +312,7 @@ static const struct {
     {REPLY_command_unrecognized_too_many, false, 1},
     {REPLY_syntax_error_closing, false, 1},
     {REPLY_starttls_pipelining, false, 1},
-    {REPLY_message_malformed, true, 1},
+    {REPLY_message_malformed, false, 1},
     {REPLY_content_security_block, true, 2},
     {REPLY_content_suspicious_deferred, true, 2},
     {REPLY_content_unsolicited_reject, true, 2},
@@ -341,8 +343,14 @@ void rates_refused(const struct check_facts *f, enum reply_id id)
     for (size_t n = 0; n < sizeof of_client / sizeof of_client[0]; n++) {
         sign_bad(f, of_client[n], unwanted[i].bad);
     }
+    struct check_facts known = *f;
+    struct check_auth auth;
+    if (unwanted[i].content && f->verify != NULL && verify_evaluate(f->verify, f->dns)) {
+        authentication_domains(f->verify, &auth); /* refused before its check came */
+        known.auth = &auth;
+    }
     for (size_t n = 0;
          unwanted[i].content && n < sizeof of_message / sizeof of_message[0]; n++) {
-        sign_bad(f, of_message[n], unwanted[i].bad);
+        sign_bad(&known, of_message[n], unwanted[i].bad);
     }
 }
