@@ -1,7 +1,6 @@
 /* check/rates.c - see rates.h */
 #include "check/rates.h"
 
-#include "check/authentication.h"
 #include "senderauth/ptr.h"
 
 #include <string.h>
@@ -295,8 +294,7 @@ void rates_count(const struct check_facts *f)
 
 /* --- signs --- */
 
-/* Rows that say something of who sends; content: also of the domains and links of the message, which is
- * complete then; of domains only as far as the DNS has told by then who sent it. The
+/* Rows that say something of who sends; content: also of the domains and links of the message. The
  * table of docs/architecture.md, "Reputation". What limits and reputation refuse is no sign: it would
  * feed itself. */
 static const struct {
@@ -343,14 +341,8 @@ void rates_refused(const struct check_facts *f, enum reply_id id)
     for (size_t n = 0; n < sizeof of_client / sizeof of_client[0]; n++) {
         sign_bad(f, of_client[n], unwanted[i].bad);
     }
-    struct check_facts known = *f;
-    struct check_auth auth;
-    if (unwanted[i].content && f->verify != NULL && verify_evaluate(f->verify, f->dns)) {
-        authentication_domains(f->verify, &auth); /* refused before its check came */
-        known.auth = &auth;
-    }
     for (size_t n = 0;
          unwanted[i].content && n < sizeof of_message / sizeof of_message[0]; n++) {
-        sign_bad(&known, of_message[n], unwanted[i].bad);
+        sign_bad(f, of_message[n], unwanted[i].bad);
     }
 }
