@@ -29,6 +29,7 @@ static const struct check checks[] = {
     {"push-recipients", CHECK_RCPT,    PUSH,  0, check_push_recipients},
     {"rcpt-domain",     CHECK_RCPT,    SUBMISSION | RELAY, MODE_OF(checks_rcpt_domain), check_rcpt_domain},
     {"mailbox",         CHECK_RCPT,    ALL,   0, check_mailbox},
+    {"push-suppressed", CHECK_RCPT,    PUSH,  0, check_push_suppressed},
     {"one-domain",      CHECK_RCPT,    MX,    0, check_one_domain},
     {"policies",        CHECK_RCPT,    MX,    0, check_policies},
     {"rcpt-size",       CHECK_RCPT,    MX,    0, check_rcpt_size},

@@ -50,6 +50,17 @@ struct check_auth {
     unsigned dkim_n;
 };
 
+/* What the suppression list says of a recipient. */
+enum check_suppressed_res {
+    CHECK_SUPPRESSED_NOT = 0,
+    CHECK_SUPPRESSED_YES,
+    CHECK_SUPPRESSED_FAULT /* nobody knows */
+};
+struct check_suppressed {
+    enum check_suppressed_res res;
+    struct slice what; /* YES: why */
+};
+
 /* What is known; a pointer is NULL where its stage has not come. */
 struct check_facts {
     const struct config *config;
@@ -73,6 +84,9 @@ struct check_facts {
     const struct dir_settings *settings;   /* rcpt: of the recipient's domain */
     const struct check_gathered *gathered; /* rcpt, message */
     bool policy_counted; /* rcpt: its domain's settings are among gathered->policies */
+    /* rcpt, of push: asks the list. NULL comes back until it has answered. */
+    const struct check_suppressed *(*suppressed)(void *arg);
+    void *suppressed_arg;
     const struct message_head
         *head; /* message; no fields are in one that is over its limits */
     const struct line_scan *lines;        /* message */
@@ -137,6 +151,7 @@ void check_rcpt_tls(const struct check_facts *f, struct check_verdict *out);
 void check_one_domain(const struct check_facts *f, struct check_verdict *out);
 void check_policies(const struct check_facts *f, struct check_verdict *out);
 void check_push_recipients(const struct check_facts *f, struct check_verdict *out);
+void check_push_suppressed(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);

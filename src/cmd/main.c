@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats ...", "the messages that are not delivered yet"},
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
     {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
+    {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
     {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rules", "what a reply, a bounce, a log means, and what to do about it"},
 };

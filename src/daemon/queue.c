@@ -38,6 +38,7 @@ static void on_changed(void *arg, const struct queue_message *m, uint16_t number
     struct queue_role *q = arg;
     ledger_changed(&q->ledger, m, number);
     queue_dsn_changed(q, m, number, what);
+    queue_suppress_changed(q, m, number, what);
     story_tell(&q->story, m, number, what, q->outcome, clock_wall_ms());
 }
 
@@ -287,6 +288,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
     if (error != NULL) {
         return error;
     }
+    queue_suppress_open(q); /* under the spool's lock */
     queue_started(q->index, clock_wall_ms());
     q->ledger.store = q->store;
     struct queue_stats stats = {0};
@@ -312,6 +314,7 @@ static void finish(struct queue_role *q)
                  "delivered will be delivered again");
     }
     story_flush(&q->story, clock_wall_ms());
+    suppress_close(&q->suppress);
     spool_store_close(&q->store);
     q->finished = true;
     struct event *timers[] = {q->dispatch_timer, q->sync_timer, q->tick_timer,
@@ -506,6 +509,8 @@ static bool queue_role_message(struct role_ctx *ctx, struct channel *ch,
         return take_spooled(q, m->payload);
     case MSG_SEGMENT_SEAL:
         return take_seal(q, ch, m->payload);
+    case MSG_SUPPRESS_ASK:
+        return queue_suppress_ask(q, ch, m->payload);
     case MSG_DIR_RCPT_IS:
         return queue_dsn_answer(q, m->payload);
     case MSG_JOB_DONE:

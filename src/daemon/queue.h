@@ -3,12 +3,14 @@
  * queue.c          the role: start, spool, what smtpd says, timers, drain
  * queue_jobs.c     deliveries: segments opened for them, jobs out, outcomes back
  * queue_dsn.c      what senders are told of their mail
+ * queue_suppress.c addresses that no mail goes to
  * queue_control.c  the command line's requests */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
 #include "proc/role.h"
 #include "queue/ledger.h"
 #include "queue/story.h"
+#include "queue/suppress.h"
 #include "spool/writer.h"
 
 enum {
@@ -49,6 +51,7 @@ struct queue_role {
     struct queue_ledger ledger;
     struct queue_story story;
     struct control *control;
+    struct suppress *suppress; /* NULL: it cannot be opened */
     struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;
     struct queue_dsn *dsn; /* NULL: queue.notify is off, or the role is being started */
     struct queue_delivery delivery[ROLE_INSTANCES_MAX];
@@ -90,6 +93,14 @@ void queue_dsn_flush(struct queue_role *q);
 /* The directory's answer. False: the payload is malformed. */
 MUST_USE bool queue_dsn_answer(struct queue_role *q, struct slice payload);
 void queue_dsn_finish(struct queue_role *q); /* before the spool is closed */
+
+/* queue_suppress.c */
+void queue_suppress_open(struct queue_role *q);
+void queue_suppress_changed(struct queue_role *q, const struct queue_message *m,
+                            uint16_t number, enum queue_what what);
+/* False: the payload is malformed. */
+MUST_USE bool queue_suppress_ask(struct queue_role *q, struct channel *ch,
+                                 struct slice payload);
 
 /* queue_control.c */
 void queue_control_start(struct queue_role *q);

@@ -1,10 +1,11 @@
-/* daemon/queue_control.c - see queue.h: `postern queue` asks, queue/query.h answers, in steps
- * between which everything else goes on. */
+/* daemon/queue_control.c - see queue.h: `postern queue` and `postern suppress` ask, queue/query.h
+ * and queue/suppress_query.h answer, in steps between which everything else goes on. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/queue.h"
 #include "proc/control.h"
 #include "queue/query.h"
+#include "queue/suppress_query.h"
 
 #include <stdlib.h>
 
@@ -12,7 +13,8 @@ enum { STATUS_USAGE = 2, STATUS_SYSTEM = 4 };
 
 struct asked {
     struct queue_role *q;
-    struct queue_query *query;
+    struct queue_query *query; /* one of the two */
+    struct suppress_query *suppress;
 };
 
 static void write_line(void *arg, json_t *line)
@@ -25,10 +27,37 @@ static bool has_room(void *arg)
     return control_room(arg);
 }
 
+static void answered(struct control_call *call, int status, const char *complaint)
+{
+    if (complaint[0] != '\0') {
+        control_error(call, status, "%s", complaint);
+    } else {
+        control_done(call, status);
+    }
+}
+
+static void next_of_list(struct asked *asked, struct control_call *call)
+{
+    const struct queue_query_out out = {write_line, has_room, call};
+    char complaint[QUEUE_COMPLAINT_MAX];
+    int status = 0;
+    if (asked->q->suppress == NULL) {
+        control_error(call, STATUS_SYSTEM,
+                      "the suppression list cannot be opened; see the server's log");
+    } else if (!suppress_query_step(asked->suppress, clock_wall_ms(), &out, &status,
+                                    complaint)) {
+        answered(call, status, complaint);
+    }
+}
+
 static void next(void *state, struct control_call *call)
 {
     struct asked *asked = state;
     struct queue_role *q = asked->q;
+    if (asked->suppress != NULL) {
+        next_of_list(asked, call);
+        return;
+    }
     const struct queue_query_out out = {write_line, has_room, call};
     char complaint[QUEUE_COMPLAINT_MAX];
     int status = 0;
@@ -44,13 +73,8 @@ static void next(void *state, struct control_call *call)
         queue_role_changed(q);
         queue_jobs_soon(q);
     }
-    if (more) {
-        return;
-    }
-    if (complaint[0] != '\0') {
-        control_error(call, status, "%s", complaint);
-    } else {
-        control_done(call, status);
+    if (!more) {
+        answered(call, status, complaint);
     }
 }
 
@@ -58,6 +82,7 @@ static void end(void *state)
 {
     struct asked *asked = state;
     queue_query_free(&asked->query);
+    suppress_query_free(&asked->suppress);
     free(asked);
 }
 
@@ -77,8 +102,12 @@ static void handle(void *arg, struct control_call *call, json_t *request)
         return;
     }
     asked->q = q;
-    asked->query = queue_query_new(q->index, request, &wrong);
-    if (asked->query == NULL) {
+    if (json_object_get(request, "suppress") != NULL) {
+        asked->suppress = suppress_query_new(q->suppress, request, &wrong);
+    } else {
+        asked->query = queue_query_new(q->index, request, &wrong);
+    }
+    if (asked->query == NULL && asked->suppress == NULL) {
         free(asked);
         control_error(call, STATUS_USAGE, "%s", wrong);
         return;

@@ -201,6 +201,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     dir_cache_init(&d->cache, (size_t)cfg->directory_cache_entries);
     map_init(&d->lookups, d->client_max);
     map_init(&d->logins, d->client_max);
+    map_init(&d->suppress_asks, d->client_max);
     auth_offer_init(d);
     smtpd_inspect_init(d);
     rspamd_init(d);
@@ -281,6 +282,7 @@ static void smtpd_peer(struct role_ctx *ctx, struct channel *ch)
         d->queue = ch;
         d->queue_state = SPOOL_READY;
         spool_writer_reconnected(d->writer);
+        suppress_ask_again(d);
         break;
     case ROLE_trace:
         d->trace = ch;
@@ -356,6 +358,9 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
         dir_cache_clear(&d->cache);
         dir_cache_init(&d->cache, (size_t)ctx->config->directory_cache_entries);
         return true;
+    }
+    if (m->type == MSG_SUPPRESS_IS) {
+        return suppress_answer(d, m->payload);
     }
     if (m->type == MSG_SEGMENT_GIVE) {
         return on_segment(d, m);

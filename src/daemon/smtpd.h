@@ -2,7 +2,8 @@
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
- * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it).
+ * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it),
+ * smtpd_suppress.c (addresses that no push mail goes to).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
@@ -78,6 +79,7 @@ struct smtpd {
     enum spool_state queue_state;
     struct dir_cache cache;
     struct map lookups; /* cookie -> struct client */
+    struct map suppress_asks; /* the same, of recipients asked of the queue */
     struct map logins;  /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
     struct inspect_settings inspect;
@@ -147,6 +149,8 @@ struct client {
     /* The transaction. */
     uint32_t n, last_n;   /* its number, 0: none; the last one given */
     uint64_t cookie;      /* of the lookup under way; 0: none */
+    uint64_t suppress_cookie; /* of the question about a recipient; 0: none */
+    const struct check_suppressed *suppressed; /* NULL: not answered */
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     unsigned auth_faults;  /* 1: a login could not be checked in this session */
     struct spool_message *message;
@@ -234,12 +238,23 @@ void rcpt_judge(struct client *c);
 /* The directory's answers. False: the payload is malformed. */
 bool mail_answer(struct smtpd *d, const struct channel *from, struct slice payload);
 bool mail_facts_answer(struct smtpd *d, struct slice payload);
+/* The recipient that is asked about, its domain in lower case and as A-labels; in the transaction's
+ * arena. False: no room. */
+MUST_USE bool mail_rcpt_address(struct client *c, struct slice *out);
 /* The directory is back: ask again what was not answered. */
 void mail_ask_again(struct smtpd *d);
 /* Nobody waits for the answer any more. */
 void mail_forget(struct client *c);
 /* The wait was too long: says so to the session. False: the directory was not asked. */
 bool mail_give_up_asking(struct client *c);
+
+/* smtpd_suppress.c */
+/* For struct check_facts; arg: the client. */
+const struct check_suppressed *suppress_ask(void *arg);
+void suppress_forget(struct client *c); /* with the recipient it was about */
+void suppress_ask_again(struct smtpd *d); /* the queue is back */
+/* False: the payload is malformed. */
+bool suppress_answer(struct smtpd *d, struct slice payload);
 
 /* smtpd_mail.c: the part of struct smtp_session_ops that is about messages. */
 struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);

@@ -101,6 +101,7 @@ void mail_forget(struct client *c)
         (void)map_take(&c->smtpd->lookups, map_key_u64(&c->cookie));
         c->cookie = 0;
     }
+    suppress_forget(c);
     c->checks_wait = false;
 }
 
@@ -209,8 +210,7 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload)
 
 /* --- RCPT --- */
 
-/* The recipient that is asked about, its domain in lower case and as A-labels. */
-static bool remote_address(struct client *c, struct slice *out)
+bool mail_rcpt_address(struct client *c, struct slice *out)
 {
     const struct smtp_path *path = &asked(c)->path;
     struct lookup l;
@@ -236,7 +236,7 @@ static struct mail_targets *keep_targets(struct client *c, struct dir_answer *a)
     struct dir_target target = {0};
     if (t != NULL && a->status == DIR_NO_DOMAIN) { /* another server's */
         t->target[t->n].kind = SPOOL_REMOTE;
-        return remote_address(c, &t->target[t->n++].address) ? t : NULL;
+        return mail_rcpt_address(c, &t->target[t->n++].address) ? t : NULL;
     }
     while (t != NULL && dir_answer_target(a, &target)) {
         t->target[t->n].kind = target.kind;
@@ -311,6 +311,8 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
     facts.rcpt = &r->path;
     facts.answer = a;
     facts.settings = &settings;
+    facts.suppressed = suppress_ask;
+    facts.suppressed_arg = c;
     facts.policy_counted = has_policy(c, a->domain);
     IGNORE(
         dir_settings_read(a->settings, &settings)); /* dir_answer_read() did it before */
@@ -339,6 +341,7 @@ void mail_rcpt(void *arg, const struct smtp_recipient *r)
 {
     struct client *c = arg;
     trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
+    suppress_forget(c); /* what it said of the one before */
     rcpt_judge(c);
 }
 

@@ -439,9 +439,10 @@ void mail_give_up(struct client *c)
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "what",
-                       c->checks_wait ? "the DNS does not answer"
-                                      : "the spool does not answer");
-        if (!c->checks_wait) {
+                       c->suppress_cookie != 0 ? "the queue does not answer"
+                       : c->checks_wait        ? "the DNS does not answer"
+                                               : "the spool does not answer");
+        if (!c->checks_wait || c->suppress_cookie != 0) {
             log_text(LOG_ERR, "spool",
                      "no answer: is the queue role running, the disk well?");
         }

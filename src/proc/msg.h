@@ -57,6 +57,8 @@ enum {
  * SEGMENT_CLOSE  u64 segment
  * JOB            see queue/job.h
  * JOB_DONE       see queue/job.h
+ * SUPPRESS_ASK   u64 cookie text account text address: is it suppressed (queue/suppress.h)?
+ * SUPPRESS_IS    u64 cookie u8 enum suppress_res text why
  * TRACE          see trace/record.h */
 /* clang-format off */
 #define MSGS(X)                                                               \
@@ -81,7 +83,9 @@ enum {
     X(DIR_MAIL,      R_SMT,                         R_DIR,  33,  1300, false) \
     X(DIR_MAIL_IS,   R_DIR,                         R_SMT,  38,   400, false) \
     X(DIR_AUTH,      R_SMT,                         R_DIR,   9, 10000, false) \
-    X(DIR_AUTH_IS,   R_DIR,                         R_SMT,  22,  4096, false)
+    X(DIR_AUTH_IS,   R_DIR,                         R_SMT,  22,  4096, false) \
+    X(SUPPRESS_ASK,  R_SMT,                         R_QUE,  12,  1200, false) \
+    X(SUPPRESS_IS,   R_QUE,                         R_SMT,  11,   600, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

@@ -101,7 +101,8 @@ static bool take_name(struct replay *r, const char *name)
         s->old[s->old_n++] = number;
         return true;
     }
-    if (name[0] != '.' && strcmp(name, "bad") != 0 && strcmp(name, "lock") != 0) {
+    if (name[0] != '.' && strcmp(name, "bad") != 0 && strcmp(name, "lock") != 0 &&
+        strncmp(name, "queue.db", 8) != 0) { /* the queue's, config/paths.h */
         store_report(s, "a file that is not of the spool stands in its directory");
     }
     return true;

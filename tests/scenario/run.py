@@ -176,6 +176,9 @@ class Play:
     def do_push(self, rest):
         self.command("push " + rest)
 
+    def do_suppress(self, rest):
+        self.command("suppress " + rest)
+
     def do_used(self, rest):
         self.command("used " + rest)
 
