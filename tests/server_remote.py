@@ -305,6 +305,44 @@ def test_reuse(postern):
         p.stop()
 
 
+def test_asked_for_less(postern):
+    """A site that asks for less is left alone, though its connection stands and its answers are polite."""
+    p = Play(postern)
+    peer = p.peer("slow.test", {"MAIL": "451 4.7.0 rate limit exceeded, slow down"})
+    p.start()
+    try:
+        p.send("a@slow.test")
+        p.logged(r"event=deferred .*to=a@slow.test")
+        p.send("b@slow.test")
+        p.logged(r"event=deferred .*to=b@slow.test .*451 4\.7\.0 rate limit")
+        asked = sum(line.startswith("MAIL") for line in peer.heard)
+        check(asked == 1, f"asked {asked} times")
+    finally:
+        p.stop()
+
+
+def test_answer_before_the_end(postern):
+    """A server that refuses in the middle of a message, and reads no more: its answer is what counts."""
+    p = Play(postern)
+
+    class Early(Peer):
+        @staticmethod
+        def body(file):
+            file.raw._sock.sendall(b"552 5.3.4 that is too much\r\n")
+            threading.Event().wait(300)
+            return b""
+
+    early = Early()
+    p.peers.append(early)
+    p.zone += ["early.test. MX 10 mx.early.test.", f"mx.early.test. A {early.host}"]
+    p.start()
+    try:
+        p.send("a@early.test", message=MESSAGE + b"a line of a message that is large\r\n" * 300000)
+        p.logged(r"event=failed .*to=a@early.test .*552 5\.3\.4 that is too much")
+    finally:
+        p.stop()
+
+
 def test_tls(postern):
     """TLS where it is offered; in clear when its handshake fails; DSN parameters go on."""
     p = Play(postern)
@@ -371,7 +409,8 @@ def main():
     if nsd.program() is None:
         print("skipped: NSD is not installed")
         return SKIPPED
-    for test in (test_replies, test_notifications, test_notified_after_a_crash, test_reuse, test_tls, test_two_of_ours):
+    for test in (test_replies, test_notifications, test_notified_after_a_crash, test_reuse,
+                 test_asked_for_less, test_answer_before_the_end, test_tls, test_two_of_ours):
         try:
             test(sys.argv[1])
         except Failed as failed:

@@ -4,12 +4,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 5000 };
+enum { TICK_MS = 5000, SWEEP_MAX = 1024 };
 
 /* --- orders --- */
 
@@ -138,9 +139,23 @@ static struct remote_site *site_of(struct remote *r, const struct route *route)
     return s;
 }
 
+static bool site_rests(const struct remote_site *s)
+{
+    return s->rest_until_ms > clock_mono_ms();
+}
+
+bool site_left_alone(const struct remote_site *s)
+{
+    return s->wants_less && site_rests(s);
+}
+
 void site_went_well(struct remote_site *s)
 {
     s->fails = 0;
+    if (site_left_alone(s)) {
+        return;
+    }
+    s->wants_less = false;
     s->rest_until_ms = 0;
     s->limit += s->limit < s->remote->options.config->delivery_site_connections;
 }
@@ -175,13 +190,9 @@ void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
 {
     uint32_t usual = how == JUDGE_SITE_STOP ? REMOTE_STOP_S : REMOTE_SLOW_S;
     if (how != JUDGE_SITE_FINE) {
+        s->wants_less = true;
         site_rest(s, wait_s > usual ? wait_s : usual, why);
     }
-}
-
-static bool site_rests(const struct remote_site *s)
-{
-    return s->rest_until_ms > clock_mono_ms();
 }
 
 /* Not tried now: what the site rests for is what is said, and until when. */
@@ -223,26 +234,30 @@ void site_pump(struct remote_site *s)
 {
     struct remote *r = s->remote;
     while (!list_empty(&s->waiting)) {
+        if (site_left_alone(s) || (site_rests(s) && s->link_n == 0)) {
+            order_rests(site_take(s));
+            continue;
+        }
         struct remote_link *idle = s->idle_n > 0 ? idle_link(s) : NULL;
         if (idle != NULL) {
             link_give(idle, site_take(s));
             continue;
         }
-        if (site_rests(s) && (s->link_n == 0 || s->fails == 0)) {
-            order_rests(site_take(s));
-            continue;
-        }
         /* After a rest one connection tries, the others wait for what it finds. */
         unsigned limit = s->fails > 0 ? 1 : s->limit;
-        if (s->link_n >= limit || r->link_n >= r->options.config->delivery_connections) {
+        if (s->link_n >= limit) {
+            return;
+        }
+        if (r->link_n >= r->options.config->delivery_connections) {
+            r->short_of_links = true;
             return;
         }
         struct remote_order *o = site_take(s);
         if (!link_open(s, o, false)) {
-            order_no_host(
-                o,
-                "451 4.3.0 no connection can be begun: descriptors or memory are short",
-                false);
+            char why[OUTCOME_REPLY_MAX];
+            (void)snprintf(why, sizeof why, "451 4.4.1 no connection can be begun: %s",
+                           strerrordesc_np(errno));
+            order_no_host(o, why, false);
         }
     }
 }
@@ -278,7 +293,8 @@ static bool site_of_use(const struct remote_site *s)
 }
 
 struct sweep {
-    struct remote_site *useless;
+    struct remote_site *useless[SWEEP_MAX];
+    unsigned n;
     uint64_t now_ms;
 };
 
@@ -291,26 +307,33 @@ static void look_for_useless(void *arg, struct slice key, void *value)
     if (s->fails > 0 && s->rest_until_ms + 2000ULL * REMOTE_REST_MAX_S < sweep->now_ms) {
         s->fails = 0;
     }
-    if (!site_of_use(s)) {
-        sweep->useless = s;
+    if (!site_of_use(s) && sweep->n < SWEEP_MAX) {
+        sweep->useless[sweep->n++] = s;
     }
+}
+
+/* There may be room for its first connection, which no end of another of its own tells. */
+static void pump_one(void *arg, struct slice key, void *value)
+{
+    (void)arg, (void)key;
+    site_pump(value);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct remote *r = arg;
+    struct sweep sweep = {.now_ms = clock_mono_ms()};
     (void)fd, (void)what;
-    for (unsigned i = 0; i < 16;
-         i++) { /* a few a tick: no stall, and none stays for ever */
-        struct sweep sweep = {NULL, clock_mono_ms()};
-        map_each(&r->sites, look_for_useless, &sweep);
-        if (sweep.useless == NULL) {
-            break;
-        }
-        struct slice name = {(const unsigned char *)sweep.useless->name,
-                             sweep.useless->name_len};
+    if (r->short_of_links) {
+        r->short_of_links = false;
+        map_each(&r->sites, pump_one, NULL);
+    }
+    map_each(&r->sites, look_for_useless, &sweep);
+    for (unsigned i = 0; i < sweep.n; i++) {
+        struct remote_site *s = sweep.useless[i];
+        struct slice name = {(const unsigned char *)s->name, s->name_len};
         (void)map_take(&r->sites, name);
-        free(sweep.useless);
+        free(s);
     }
 }
 
@@ -395,7 +418,10 @@ static void look(struct remote_order *o)
 
 static void on_news(void *arg)
 {
-    look(arg);
+    struct remote_order *o = arg;
+    if (o->site == NULL) { /* else it has its route */
+        look(o);
+    }
 }
 
 static const struct resolver_ops resolver_ops = {.news = on_news};

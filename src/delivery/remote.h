@@ -39,7 +39,7 @@ struct remote_options {
     struct event_base *base;
     struct resolver *resolver;
     const struct tls_client *tls; /* NULL: no TLS at all */
-    struct signer *signer; /* NULL: nothing is signed */
+    struct signer *signer;        /* NULL: nothing is signed */
     const struct config *config;
     const char *hostname; /* of EHLO */
     /* From the loop, never from inside a call of yours. */

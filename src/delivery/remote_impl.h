@@ -19,6 +19,7 @@ struct remote {
     struct map sites;          /* by name */
     struct event *done_event, *tick;
     unsigned order_n, link_n;
+    bool short_of_links; /* a site waits, though it has room: all together have none */
     uint64_t seed;
     struct bounce_classifier *classifier;
 };
@@ -27,7 +28,8 @@ struct remote_site {
     struct remote *remote;
     struct list waiting, links; /* orders without a connection; connections */
     unsigned link_n, idle_n, limit;
-    unsigned fails; /* in a row, since one went well */
+    unsigned fails;  /* in a row, since one went well */
+    bool wants_less; /* it said so; what goes well meanwhile does not end its rest */
     uint64_t rest_until_ms;
     char why[OUTCOME_REPLY_MAX + 1]; /* it rests */
     size_t name_len;
@@ -73,7 +75,7 @@ struct remote_link {
     bool src_open, head_sent, body_over;
     struct smtp_client_mail mail;
     unsigned which[JOB_TARGETS_MAX]; /* the mail's targets in the order */
-    struct buf signatures; /* fields to put in front */
+    struct buf signatures;           /* fields to put in front */
     struct buf envelope, body;       /* body: octets on their way out */
     struct dot_encoder dots;
 };
@@ -91,6 +93,8 @@ void order_no_host(struct remote_order *o, const char *why, bool clear);
 /* The next order for a connection of that site; NULL: none waits. */
 struct remote_order *site_take(struct remote_site *s);
 void site_pump(struct remote_site *s);
+/* It asked for less and is left alone for now: no mail of its goes out. */
+MUST_USE bool site_left_alone(const struct remote_site *s);
 void site_went_well(struct remote_site *s);
 /* The site said so: it rests for wait_s, or as long as is usual (0). */
 void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,

@@ -348,7 +348,9 @@ static enum step read_reply(struct remote_link *l)
 
 static enum step send_body(struct remote_link *l, size_t *sent)
 {
-    while (!l->body_over && l->body.len < BODY_HIGH) {
+    /* The last octets go only when the checksum over all is known to be right: the end of a BDAT is
+     * the end of the message for the server. */
+    while (!l->body_over && (l->body.len < BODY_HIGH || l->src.left == 0)) {
         if (!fill_body(l)) {
             smtp_client_abandon(&l->client,
                                 "451 4.3.0 the message in the spool cannot be read");
@@ -360,6 +362,13 @@ static enum step send_body(struct remote_link *l, size_t *sent)
     if (step == STEP_ON && l->body_over && l->body.len == 0) {
         smtp_client_body_sent(&l->client);
     }
+    if (step != STEP_WAIT) {
+        return step;
+    }
+    /* It does not take more for now: perhaps it says why. */
+    bool wants_write = l->conn.wants_write;
+    step = read_reply(l);
+    l->conn.wants_write = l->conn.wants_write || wants_write;
     return step;
 }
 
@@ -380,10 +389,10 @@ static enum step next_mail(struct remote_link *l)
         o = NULL;
     }
     if (o == NULL) {
-        bool reusable = smtp_client_reusable(&l->client) && l->mails < REMOTE_MAILS_MAX;
+        bool reusable = smtp_client_reusable(&l->client) && l->mails < REMOTE_MAILS_MAX &&
+                        !site_left_alone(s);
         o = reusable ? site_take(s) : NULL;
         if (o == NULL && reusable) {
-            site_pump(s); /* the limit has grown */
             return STEP_WAIT;
         }
         s->idle_n--;
@@ -393,6 +402,7 @@ static enum step next_mail(struct remote_link *l)
             return STEP_ON;
         }
         l->order = o;
+        site_pump(s); /* the limit has grown */
     }
     l->mails++;
     if (!make_mail(l)) {
@@ -445,7 +455,7 @@ static enum step shake_hands(struct remote_link *l)
     switch (conn_handshake(&l->conn)) {
     case CONN_OK:
         l->phase = LINK_TALKING;
-        smtp_client_tls(&l->client);
+        smtp_client_tls(&l->client, l->verified);
         return STEP_ON;
     case CONN_AGAIN:
         return STEP_WAIT;
@@ -487,7 +497,9 @@ static void arm(struct remote_link *l)
                     ? (time_t)(connect_s == 0 ? 1 : connect_s)
                     : (time_t)smtp_client_patience_s(&l->client) + 1;
     bool write = l->phase == LINK_CONNECTING || l->conn.wants_write;
-    if (event_add(l->timer, &tv) != 0 || event_add(l->readable, NULL) != 0 ||
+    /* What nobody reads now must not wake us, again and again: answers before commands are out. */
+    bool read = !write || l->client.out.len == 0;
+    if (event_add(l->timer, &tv) != 0 || (read && event_add(l->readable, NULL) != 0) ||
         (write && event_add(l->writable, NULL) != 0)) {
         lost(l, "4.3.0", "no memory for this connection");
     }

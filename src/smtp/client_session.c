@@ -670,10 +670,11 @@ static void after_hello(struct smtp_client *c)
     }
 }
 
-void smtp_client_tls(struct smtp_client *c)
+void smtp_client_tls(struct smtp_client *c, bool verified)
 {
     if (c->state == TLS) {
         c->tls = true;
+        c->mail.verified = verified; /* of the mail that waits: it was given before */
         say_hello(c, EHLO);
     }
 }

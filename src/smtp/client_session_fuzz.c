@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_reset(&c.out);
         switch (smtp_client_want(&c)) {
         case SMTP_CLIENT_TLS:
-            smtp_client_tls(&c);
+            smtp_client_tls(&c, false);
             continue;
         case SMTP_CLIENT_BODY:
             smtp_client_body_sent(&c);
