@@ -21,6 +21,8 @@ int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv); /* limits, reputation */
 int cmd_suppress(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_check(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_try(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv);
 
 /* Loads the configuration or says on standard error what is wrong; NULL then. */

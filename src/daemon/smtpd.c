@@ -203,7 +203,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     map_init(&d->logins, d->client_max);
     map_init(&d->suppress_asks, d->client_max);
     auth_offer_init(d);
-    smtpd_inspect_init(d);
+    d->inspect = smtpd_inspect_settings(cfg);
     rspamd_init(d);
     if (!inspect_prepare()) {
         return "out of memory";

@@ -272,7 +272,8 @@ void mail_trace_check(void *arg, const struct check *check,
                       const struct check_verdict *v);
 
 /* smtpd_inspect.c: the message is looked into. */
-void smtpd_inspect_init(struct smtpd *d);
+/* Borrows from the configuration. */
+struct inspect_settings smtpd_inspect_settings(const struct config *cfg);
 void mail_inspect_head(struct client *c); /* c->head is complete */
 void mail_inspect_body(struct client *c, struct slice s);
 /* NULL: memory was short. */

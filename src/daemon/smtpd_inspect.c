@@ -1,10 +1,9 @@
 /* daemon/smtpd_inspect.c - a transaction's message is looked into as it comes: see smtpd.h */
 #include "daemon/smtpd.h"
 
-void smtpd_inspect_init(struct smtpd *d)
+struct inspect_settings smtpd_inspect_settings(const struct config *cfg)
 {
-    const struct config *cfg = d->ctx->config;
-    d->inspect = (struct inspect_settings){
+    return (struct inspect_settings){
         .mime = {.depth = (unsigned)cfg->content_depth,
                  .parts = (unsigned)cfg->content_parts},
         .archive_size = cfg->content_archive_size,

@@ -1,0 +1,111 @@
+"""postern check and postern try, on a real DNS.
+
+Argument: the program. Skipped where NSD is missing.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import dkim  # noqa: E402
+import nsd  # noqa: E402
+
+POSTERN = sys.argv[1]
+HOST = "127.0.0.78"
+ZONE = [
+    "good.example. MX 10 mail.good.example.", "mail.good.example. A 192.0.2.9",
+    "9.2.0.192.in-addr.arpa. PTR mail.good.example.",
+    'good.example. TXT "v=spf1 ip4:192.0.2.9 -all"',
+    '_dmarc.good.example. TXT "v=DMARC1; p=reject; rua=mailto:d@good.example"',
+    f"sel._domainkey.good.example. TXT {dkim.record()}",
+    'old._domainkey.good.example. TXT "v=DKIM1; p="',
+    'all.example. TXT "v=spf1 mx +all"', "all.example. A 192.0.2.1",
+    '_dmarc.all.example. TXT "v=DMARC1; p=none"',
+]
+HEAD = "From: ann@good.example\r\nMessage-ID: <a@good.example>\r\nSubject: x\r\n"
+
+
+class OnDns(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.dir = pathlib.Path(cls.folder.name)
+        cls.conf = cls.dir / "postern.conf"
+        cls.conf.write_text(
+            f'hostname = mx.example.test\nstate-dir = "{cls.dir}"\n'
+            f'dns {{\n forward = {{"{HOST}@{nsd.PORT}"}}\n}}\n'
+            'listener "mx" {\n address = {"127.0.0.1:2525"}\n service = mx\n tls = none\n}\n')
+        cls.dns = nsd.Nsd(cls.dir / "nsd", HOST, ZONE, ["broken.example"])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.dns.stop()
+        cls.folder.cleanup()
+
+    def postern(self, *words, stdin=""):
+        run = subprocess.run([POSTERN, "-c", str(self.conf), *words], input=stdin.encode(),
+                             capture_output=True, check=False, timeout=60)
+        return run.returncode, run.stdout.decode() + run.stderr.decode()
+
+    def test_check_good(self):
+        status, out = self.postern("check", "good.example", "--ip", "192.0.2.9", "--selector", "sel")
+        self.assertEqual(status, 0, out)
+        self.assertNotIn("error", out)
+        self.assertNotIn("warning", out)
+        self.assertIn("192.0.2.9 is mail.good.example, and back", out)
+
+    def test_check_bad(self):
+        status, out = self.postern("check", "all.example", "--ip", "192.0.2.7", "--selector", "sel",
+                                   "--json")
+        self.assertEqual(status, 1, out)
+        found = [(f["severity"], f["topic"], f["publish"]) for f in json.loads(out)["findings"]]
+        for wanted in (("warning", "MX", "all.example. MX 10 mail.all.example."),
+                       ("error", "PTR", "7.2.0.192.in-addr.arpa. PTR mail.all.example."),
+                       ("error", "SPF", 'all.example. TXT "v=spf1 mx -all"'),
+                       ("ok", "SPF", ""), ("warning", "DMARC", "")):
+            self.assertIn(wanted, found)
+        status, out = self.postern("check", "good.example", "--ip", "192.0.2.8", "--selector", "old")
+        self.assertEqual(status, 1)
+        self.assertIn('publish: good.example. TXT "v=spf1 ip4:192.0.2.8 ip4:192.0.2.9 -all"', out)
+        self.assertIn("old._domainkey.good.example: no key to verify with (key-revoked", out)
+
+    def test_check_nothing(self):
+        status, out = self.postern("check", "none.example")
+        self.assertEqual(status, 1)
+        self.assertIn('none.example. TXT "v=spf1 mx -all"', out)
+        self.assertIn("_dmarc.none.example. TXT", out)
+        status, out = self.postern("check", "broken.example")
+        self.assertEqual(status, 0, out)  # nothing is known, so nothing is wrong
+        self.assertEqual(self.postern("check")[0], 2)
+        self.assertEqual(self.postern("check", "a..b")[0], 2)
+        self.assertEqual(self.postern("check", "good.example", "--ip", "x")[0], 2)
+
+    def test_try(self):
+        words = ("try", "--ip", "192.0.2.9", "--from", "ann@good.example", "-")
+        status, out = self.postern(*words, stdin=HEAD + "\r\nx\r\n")
+        self.assertEqual(status, 0, out)
+        self.assertIn("dmarc=pass header.from=good.example", out)
+        self.assertIn("would be accepted", out)
+
+    def test_try_refused(self):
+        words = ("try", "--ip", "192.0.2.8", "--helo", "x.example", "--from", "ann@good.example", "-")
+        status, out = self.postern(*words, stdin=HEAD.replace("\r", "") + "\nx\n")
+        self.assertEqual(status, 1, out)
+        self.assertIn("would be refused: 550 5.7.26", out)
+        self.assertIn("reject   spf-hardfail (mail-spf-hardfail-reject)", out)  # behind the first
+        status, out = self.postern(*words, "--json",
+                                   stdin=dkim.sign(HEAD, "x\r\n", "good.example") + "\r\nx\r\n")
+        told = json.loads(out)
+        self.assertEqual((status, told["accepted"]), (0, True), out)
+        self.assertIn("dkim=pass", told["fields"])
+        self.assertEqual(self.postern("try", "-")[0], 2)
+        self.assertEqual(self.postern("try", "--ip", "192.0.2.8", str(self.dir / "none"))[0], 4)
+
+
+if __name__ == "__main__":
+    if nsd.program() is None:
+        sys.exit(77)
+    unittest.main(argv=sys.argv[:1])
