@@ -152,7 +152,9 @@ def main():
     cases = [case for case in json.loads(path.read_text())["cases"] if case["kind"] in KINDS]
     cases += our_cases()
     bad = 0
-    with Server(postern) as server:
+    # What a message says is not the subject: many of the vectors are no whole messages.
+    settings = [f"checks.{check} = off" for check in ("header-from", "header-message-id", "message-form")]
+    with Server(postern, settings=settings) as server:
         server.add_users(*USERS)
         server.start()
         seen = set()
