@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""The suppression list: filled by what other servers answer and by hand, cleared by proof of life, kept
-across restarts, in and out by `postern suppress`.
+"""The push service between restarts. The suppression list: filled by what other servers answer and by hand, cleared by proof of life, kept
+across restarts, in and out by `postern suppress`. Quotas.
 
 server_suppress.py POSTERN
 """
 import base64
 import json
+import os
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
@@ -31,6 +33,7 @@ class Play:
         zone = ["far.test. MX 10 mx.far.test.", f"mx.far.test. A {self.peer.host}"]
         self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, zone, [])
         self.server.run("domain", "add", "example.test")
+        self.server.run("user", "add", "alice@example.test", "--generate")
         self.server.run("push", "add", "news@example.test", "--password-hash", HASH)
         self.server.run("relay", "add", "acme", "--network", "127.0.0.0/8", "--domain", "acme.test")
         self.server.start()
@@ -126,13 +129,32 @@ def test_import(p):
             and words[0] == "add" else 2)
 
 
+def test_quota(p):
+    """What push accounts sent is counted exactly, whoever dies."""
+    p.server.run("push", "set", "news@example.test", "--quota-daily", "5")
+    for _ in range(2):
+        check(p.push("alice@example.test", "fine@far.test") == [250, 250], "below the quota")
+    for role in ("directory", "smtpd"):
+        pid = p.server.pid_of(role)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(f"{role} does not come back", lambda: p.server.pid_of(role) != pid)
+    p.server.excused.append("event=role-ended")
+    wait_until("not served again", lambda: shown(p)["today"] == 4)
+    check(p.push("fine@far.test", "alice@example.test") == [250, 552], "the fifth and the sixth")
+    check(shown(p)["today"] == 5, "not counted")
+
+
+def shown(p):
+    return json.loads(p.server.run("push", "show", "news@example.test", "--json"))
+
+
 def main():
     if nsd.program() is None:
         print("NSD is not installed: this test needs its DNS")
         return SKIPPED
     p = Play(sys.argv[1])
     try:
-        for test in (test_bounce, test_proof_of_life, test_import):
+        for test in (test_bounce, test_proof_of_life, test_import, test_quota):
             try:
                 test(p)
             except Failed as failed:

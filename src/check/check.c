@@ -22,11 +22,13 @@ static const struct check checks[] = {
     {"directory",       CHECK_MAIL,    ALL,   0, check_directory},
     {"sender",          CHECK_MAIL,    SUBMISSION, 0, check_sender},
     {"push-account",    CHECK_MAIL,    PUSH,  0, check_push_account},
+    {"push-quota",      CHECK_MAIL,    PUSH,  0, check_push_quota},
     {"declared-size",   CHECK_MAIL,    ALL,   0, check_declared_size},
     {"relay",           CHECK_RCPT,    RELAY, 0, check_relay},
     {"allowed-network", CHECK_RCPT,    MX,    0, check_allowed_network},
     {"rcpt-tls",        CHECK_RCPT,    MX,    0, check_rcpt_tls},
     {"push-recipients", CHECK_RCPT,    PUSH,  0, check_push_recipients},
+    {"push-quota-left", CHECK_RCPT,    PUSH,  0, check_push_quota_left},
     {"rcpt-domain",     CHECK_RCPT,    SUBMISSION | RELAY, MODE_OF(checks_rcpt_domain), check_rcpt_domain},
     {"mailbox",         CHECK_RCPT,    ALL,   0, check_mailbox},
     {"push-suppressed", CHECK_RCPT,    PUSH,  0, check_push_suppressed},
@@ -78,6 +80,8 @@ static const struct check checks[] = {
     {"flood-sender",    CHECK_MESSAGE, MX,    MODE_OF(checks_flood_sender), check_flood_sender},
     {"flood-domain",    CHECK_MESSAGE, MX,    MODE_OF(checks_flood_domain), check_flood_domain},
     {"flood-url",       CHECK_MESSAGE, MX,    MODE_OF(checks_flood_url), check_flood_url},
+    /* the last: what is counted is sent */
+    {"push-quota-spent", CHECK_MESSAGE, PUSH, 0, check_push_quota_spent},
 };
 /* clang-format on */
 

@@ -87,6 +87,10 @@ struct check_facts {
     /* rcpt, of push: asks the list. NULL comes back until it has answered. */
     const struct check_suppressed *(*suppressed)(void *arg);
     void *suppressed_arg;
+    /* message, of push: counts its recipients against the quotas. NULL comes back until that is
+     * done. */
+    const struct dir_mail *(*spend)(void *arg);
+    void *spend_arg;
     const struct message_head
         *head; /* message; no fields are in one that is over its limits */
     const struct line_scan *lines;        /* message */
@@ -151,6 +155,9 @@ void check_rcpt_tls(const struct check_facts *f, struct check_verdict *out);
 void check_one_domain(const struct check_facts *f, struct check_verdict *out);
 void check_policies(const struct check_facts *f, struct check_verdict *out);
 void check_push_recipients(const struct check_facts *f, struct check_verdict *out);
+void check_push_quota(const struct check_facts *f, struct check_verdict *out);
+void check_push_quota_left(const struct check_facts *f, struct check_verdict *out);
+void check_push_quota_spent(const struct check_facts *f, struct check_verdict *out);
 void check_push_suppressed(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);

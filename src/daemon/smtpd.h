@@ -151,6 +151,8 @@ struct client {
     uint64_t cookie;      /* of the lookup under way; 0: none */
     uint64_t suppress_cookie; /* of the question about a recipient; 0: none */
     const struct check_suppressed *suppressed; /* NULL: not answered */
+    bool spending; /* the directory counts the message's recipients */
+    const struct dir_mail *spent; /* what it said; NULL: nothing yet */
     uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
     unsigned auth_faults;  /* 1: a login could not be checked in this session */
     struct spool_message *message;
@@ -241,6 +243,8 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload);
 /* The recipient that is asked about, its domain in lower case and as A-labels; in the transaction's
  * arena. False: no room. */
 MUST_USE bool mail_rcpt_address(struct client *c, struct slice *out);
+/* For struct check_facts; arg: the client. */
+const struct dir_mail *mail_spend(void *arg);
 /* The directory is back: ask again what was not answered. */
 void mail_ask_again(struct smtpd *d);
 /* Nobody waits for the answer any more. */

@@ -69,7 +69,8 @@ static bool send_mail(struct client *c)
                                .helo = smtp_session_helo(c->session),
                                .local = l.local,
                                .domain = l.domain,
-                               .login = smtp_session_login(c->session)};
+                               .login = smtp_session_login(c->session),
+                               .spend = c->spending ? smtp_session_envelope(c->session)->recipient_n : 0};
     buf_reset(&d->scratch);
     dir_mail_ask_write(&d->scratch, &ask);
     return send_question(d, MSG_DIR_MAIL);
@@ -102,6 +103,8 @@ void mail_forget(struct client *c)
         c->cookie = 0;
     }
     suppress_forget(c);
+    c->spending = false;
+    c->spent = NULL;
     c->checks_wait = false;
 }
 
@@ -111,7 +114,7 @@ static void ask_one(void *arg, struct slice key, void *value)
     (void)key;
     struct client *c = value;
     /* Swamped by all that waited: the clock decides. */
-    (void)(smtp_session_mail_asked(c->session) ? send_mail(c) : send_lookup(c));
+    (void)(c->spending || smtp_session_mail_asked(c->session) ? send_mail(c) : send_lookup(c));
 }
 
 void mail_ask_again(struct smtpd *d)
@@ -182,6 +185,36 @@ static struct dir_mail *keep_mail(struct client *c, const struct dir_mail *m)
     return ok ? copy : NULL;
 }
 
+static const struct dir_mail cannot_count = {.fault = true};
+
+static void take_spent(struct client *c, const struct dir_mail *m)
+{
+    c->spending = false;
+    c->spent = keep_mail(c, m);
+    c->spent = c->spent == NULL ? &cannot_count : c->spent;
+    buf_reset(&c->smtpd->output);
+    message_judge(c);
+    if (!c->checks_wait) {
+        client_continue(c);
+    }
+}
+
+/* Should the directory end between counting and answering, it is asked again, and counts twice:
+ * rather that than a message that nobody counted. */
+const struct dir_mail *mail_spend(void *arg)
+{
+    struct client *c = arg;
+    if (c->spent != NULL || c->spending) {
+        return c->spent;
+    }
+    c->spending = true;
+    if (!expect(c) || !send_mail(c)) {
+        mail_forget(c);
+        return &cannot_count;
+    }
+    return NULL;
+}
+
 bool mail_facts_answer(struct smtpd *d, struct slice payload)
 {
     struct dir_mail answer = {0};
@@ -190,6 +223,10 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload)
     }
     struct client *c = waiting(d, answer.cookie);
     if (c == NULL) {
+        return true;
+    }
+    if (c->spending) {
+        take_spent(c, &answer);
         return true;
     }
     if (!smtp_session_mail_asked(c->session)) {
@@ -401,9 +438,16 @@ bool mail_give_up_asking(struct client *c)
     if (c->cookie == 0) {
         return false;
     }
+    bool spending = c->spending;
     mail_forget(c);
     log_text(LOG_ERR, "directory", "no answer: is the directory role running?");
-    if (smtp_session_mail_asked(c->session)) {
+    if (spending) {
+        struct fields f;
+        fields_reset(&f);
+        fields_add_str(&f, "what", what);
+        smtp_session_done(c->session,
+                          (struct smtp_verdict){REPLY_system_temporary_problem, &f});
+    } else if (smtp_session_mail_asked(c->session)) {
         refuse_mail(c, what);
     } else {
         refuse_rcpt(c, REPLY_system_temporary_problem, what);

@@ -383,6 +383,8 @@ void message_judge(struct client *c)
     const struct smtp_envelope *e = smtp_session_envelope(c->session);
     struct check_verdict v;
     struct check_facts facts = mail_message_facts(c);
+    facts.spend = mail_spend;
+    facts.spend_arg = c;
     enum check_outcome outcome = dns_run_checks(c, CHECK_MESSAGE, &facts, &v);
     if (outcome == CHECK_WAITS) {
         return;

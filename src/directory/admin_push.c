@@ -13,6 +13,8 @@ struct given {
     const char *hash, *state;
     uint64_t recipients, data;
     bool has_recipients, has_data;
+    uint64_t quota[DIR_QUOTA_COUNT];
+    bool has_quota[DIR_QUOTA_COUNT];
 };
 
 static bool subject(struct dir_admin *a, struct dir_name *name)
@@ -43,6 +45,25 @@ static bool known(struct dir_admin *a, struct dir_name *name, struct db_push *ou
     return a->status == 0;
 }
 
+static const char *const quotas[DIR_QUOTA_COUNT] = {"quota-monthly", "quota-daily",
+                                                    "prepaid"};
+
+static void read_quotas(struct dir_admin *a, struct given *g)
+{
+    for (unsigned i = 0; i < DIR_QUOTA_COUNT; i++) {
+        const char *text = admin_text(a, quotas[i]);
+        g->has_quota[i] = text != NULL;
+        if (text != NULL && strcmp(text, "none") != 0 &&
+            (!slice_u64(slice_of(text), &g->quota[i]) || g->quota[i] == 0 ||
+             g->quota[i] > UINT32_MAX)) {
+            admin_fail(a, ADMIN_USAGE,
+                       "'%.60s' is no number of recipients; say for example: --%s 10000, "
+                       "--%s none",
+                       text, quotas[i], quotas[i]);
+        }
+    }
+}
+
 static bool read_given(struct dir_admin *a, struct given *g)
 {
     const char *recipients = admin_text(a, "recipients"), *data = admin_text(a, "data");
@@ -71,7 +92,24 @@ static bool read_given(struct dir_admin *a, struct given *g)
                    "'%.60s' is no size; say for example: --data \"10 MiB\", --data none",
                    data);
     }
+    read_quotas(a, g);
     return a->status == 0;
+}
+
+static enum db_res store_quotas(struct dir_admin *a, const struct dir_name *name,
+                                const struct given *g)
+{
+    sqlite3_stmt *stmt = db_get(a->store, DB_push_limit);
+    db_cstr(stmt, 1, name->domain);
+    for (int i = 0; i < DIR_QUOTA_COUNT; i++) {
+        if (g->has_quota[i]) {
+            db_int(stmt, 2 + i, (int64_t)g->quota[i]);
+        }
+    }
+    db_cstr(stmt, 5, name->local);
+    enum db_res res = db_step(a->store, stmt);
+    db_end(stmt);
+    return res;
 }
 
 static enum db_res store(struct dir_admin *a, enum db_statement which,
@@ -93,7 +131,7 @@ static enum db_res store(struct dir_admin *a, enum db_statement which,
     }
     enum db_res res = db_step(a->store, stmt);
     db_end(stmt);
-    return res;
+    return res == DB_DONE ? store_quotas(a, name, g) : res;
 }
 
 void admin_push_add(struct dir_admin *a)
@@ -150,12 +188,23 @@ static void add_entry(struct dir_admin *a, const struct dir_name *name,
                       const struct db_push *push)
 {
     char text[DIR_NAME_TEXT_MAX];
-    admin_line(a, json_pack("{s:o,s:s,s:I,s:I,s:b,s:o}", "address",
-                            admin_string(slice_of(dir_name_text(name, text))), "state",
-                            push->restricted ? "restricted" : "active", "recipients",
-                            (json_int_t)push->recipients, "data", (json_int_t)push->data,
-                            "password", push->password, "created",
-                            admin_time(push->created_ms)));
+    struct dir_quota q[DIR_QUOTA_COUNT] = {0};
+    if (!db_push_quota(a->store, push->id, a->now_ms, q)) {
+        admin_fault(a);
+        return;
+    }
+    admin_line(a,
+               json_pack("{s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:o}", "address",
+                         admin_string(slice_of(dir_name_text(name, text))), "state",
+                         push->restricted ? "restricted" : "active", "recipients",
+                         (json_int_t)push->recipients, "data", (json_int_t)push->data,
+                         "quota-monthly", (json_int_t)q[DIR_QUOTA_MONTH].limit,
+                         "this-month", (json_int_t)q[DIR_QUOTA_MONTH].used, "quota-daily",
+                         (json_int_t)q[DIR_QUOTA_DAY].limit, "today",
+                         (json_int_t)q[DIR_QUOTA_DAY].used, "prepaid",
+                         (json_int_t)q[DIR_QUOTA_PREPAID].limit, "prepaid-used",
+                         (json_int_t)q[DIR_QUOTA_PREPAID].used, "password",
+                         push->password, "created", admin_time(push->created_ms)));
 }
 
 static void row(struct dir_admin *a, sqlite3_stmt *stmt)

@@ -88,6 +88,16 @@ static const char *const migrations[] = {
     " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
     " address TEXT NOT NULL, PRIMARY KEY (user_id, address)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE secret (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;",
+    /* What push accounts sent, in recipients. A limit of 0 is none; used counts for the day or the
+     * month beside it. */
+    "ALTER TABLE push ADD COLUMN month_quota INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE push ADD COLUMN month TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE push ADD COLUMN month_used INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE push ADD COLUMN day_quota INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE push ADD COLUMN day TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE push ADD COLUMN day_used INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE push ADD COLUMN prepaid INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE push ADD COLUMN prepaid_used INTEGER NOT NULL DEFAULT 0;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 

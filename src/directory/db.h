@@ -136,6 +136,16 @@
                 " state = coalesce(?4, state)," \
                 " recipient_limit = coalesce(?5, recipient_limit)," \
                 " data_limit = coalesce(?6, data_limit) WHERE domain = ?1 AND local = ?2") \
+    X(push_quota, "SELECT month_quota, CASE month WHEN ?2 THEN month_used ELSE 0 END, day_quota," \
+                  " CASE day WHEN ?3 THEN day_used ELSE 0 END, prepaid, prepaid_used" \
+                  " FROM push WHERE id = ?1") \
+    X(push_limit, "UPDATE push SET month_quota = coalesce(?2, month_quota)," \
+                  " day_quota = coalesce(?3, day_quota), prepaid = coalesce(?4, prepaid)," \
+                  " prepaid_used = CASE WHEN ?4 IS NULL THEN prepaid_used ELSE 0 END" \
+                  " WHERE domain = ?1 AND local = ?5") \
+    X(push_spend, "UPDATE push SET month_used = ?4 + CASE month WHEN ?2 THEN month_used ELSE 0 END," \
+                  " month = ?2, day_used = ?4 + CASE day WHEN ?3 THEN day_used ELSE 0 END," \
+                  " day = ?3, prepaid_used = prepaid_used + ?4 WHERE id = ?1") \
     X(push_del, "DELETE FROM push WHERE id = ?1")
 /* clang-format on */
 
@@ -216,6 +226,9 @@ struct db_push {
 };
 MUST_USE enum db_res db_push(struct dir_store *s, const struct dir_name *address,
                              struct db_push *out);
+/* Its quotas in the month and the day of now_ms. */
+MUST_USE bool db_push_quota(struct dir_store *s, int64_t id, uint64_t now_ms,
+                            struct dir_quota quota[DIR_QUOTA_COUNT]);
 void db_push_row(sqlite3_stmt *stmt, struct db_push *out);
 
 struct usage {

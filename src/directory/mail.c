@@ -14,6 +14,7 @@ void dir_mail_ask_write(struct buf *b, const struct dir_mail_ask *a)
     wire_put_text(b, a->local);
     wire_put_text(b, a->domain);
     wire_put_text(b, a->login);
+    wire_put_u32(b, a->spend);
 }
 
 bool dir_mail_ask_read(struct slice payload, struct dir_mail_ask *out)
@@ -25,6 +26,7 @@ bool dir_mail_ask_read(struct slice payload, struct dir_mail_ask *out)
     a.local = wire_text(&r);
     a.domain = wire_text(&r);
     a.login = wire_text(&r);
+    a.spend = wire_u32(&r);
     if (!wire_done(&r) || a.service >= SERVICES || a.helo.len > DIR_HELO_MAX ||
         a.local.len > DIR_LOCAL_MAX || a.domain.len > DIR_DOMAIN_MAX ||
         a.login.len > DIR_ADDRESS_MAX) {
@@ -45,6 +47,11 @@ void dir_mail_write(struct buf *b, const struct dir_mail *m)
         wire_put_u8(b, (uint8_t)((c->suspended ? FLAG_SUSPENDED : 0) |
                                  (c->by_domain ? FLAG_BY_DOMAIN : 0)));
     }
+    for (unsigned i = 0; i < DIR_QUOTA_COUNT; i++) {
+        wire_put_u64(b, m->quota[i].limit);
+        wire_put_u64(b, m->quota[i].used);
+    }
+    wire_put_u8(b, m->spent ? 1 : 0);
     wire_put_u8(b, (uint8_t)m->sender);
     wire_put_u64(b, m->recipients);
     wire_put_u64(b, m->data);
@@ -64,13 +71,19 @@ bool dir_mail_read(struct slice payload, struct dir_mail *out)
         m.customer[i] = (struct dir_customer){name, (flags & FLAG_SUSPENDED) != 0,
                                               (flags & FLAG_BY_DOMAIN) != 0};
     }
+    for (unsigned i = 0; i < DIR_QUOTA_COUNT; i++) {
+        m.quota[i].limit = wire_u64(&r);
+        m.quota[i].used = wire_u64(&r);
+    }
+    uint8_t spent = wire_u8(&r);
     uint8_t sender = wire_u8(&r);
     m.recipients = wire_u64(&r);
     m.data = wire_u64(&r);
-    if (!wire_done(&r) || fault > 1 || sender >= DIR_SENDER_COUNT) {
+    if (!wire_done(&r) || fault > 1 || spent > 1 || sender >= DIR_SENDER_COUNT) {
         return false;
     }
     m.fault = fault == 1;
+    m.spent = spent == 1;
     m.sender = (enum dir_sender)sender;
     *out = m;
     return true;

@@ -4,9 +4,11 @@
  * Layout  of MSG_DIR_MAIL: u64 cookie; u8 enum config_service; 16 octets client address
  *         (IPv4 mapped); text HELO or EHLO argument; text local part (unquoted) and text
  *         domain (A-labels, lower case) of the sender, both empty for <>; text login, empty
- *         when nobody logged in.
+ *         when nobody logged in; u32 recipients to count now against the quotas of a push
+ *         account, 0: none.
  *         Of MSG_DIR_MAIL_IS: u64 cookie; u8 1 for a database fault, else 0; DIR_BY_COUNT
- *         times {text customer, empty: none; u8 flags}; u8 enum dir_sender; u64 recipient
+ *         times {text customer, empty: none; u8 flags}; DIR_QUOTA_COUNT times {u64 limit, u64
+ *         used}; u8 1 when the recipients were counted, else 0; u8 enum dir_sender; u64 recipient
  *         limit; u64 data limit.
  * Own     slices of what was read borrow from the payload.
  * Errors  the readers return false, with nothing set, for what is not of that form.
@@ -24,6 +26,7 @@ struct dir_mail_ask {
     uint8_t service; /* enum config_service */
     struct ip ip;
     struct slice helo, local, domain, login;
+    uint32_t spend;
 };
 
 /* What may lead to a relay customer. */
@@ -51,11 +54,24 @@ enum dir_sender {
     DIR_SENDER_COUNT
 };
 
+/* What a push account may send, in recipients; days and months are UTC's. */
+enum dir_quota_of {
+    DIR_QUOTA_MONTH = 0,
+    DIR_QUOTA_DAY,
+    DIR_QUOTA_PREPAID,
+    DIR_QUOTA_COUNT
+};
+struct dir_quota {
+    uint64_t limit, used; /* limit 0: none, and then used is 0 */
+};
+
 struct dir_mail {
     uint64_t cookie;
     bool fault; /* the database cannot tell: 4yz */
     struct dir_customer customer[DIR_BY_COUNT];
     enum dir_sender sender;
+    struct dir_quota quota[DIR_QUOTA_COUNT];
+    bool spent;                /* ask.spend was counted: no quota is passed by it */
     uint64_t recipients, data; /* limits of the push account, 0: none */
 };
 

@@ -14,13 +14,16 @@ static const struct dir_mail_ask ask = {.cookie = 5,
                                         .helo = SLICE_INIT("mail.example.test"),
                                         .local = SLICE_INIT("ann"),
                                         .domain = SLICE_INIT("example.test"),
-                                        .login = SLICE_INIT("bob@example.test")};
+                                        .login = SLICE_INIT("bob@example.test"),
+                                        .spend = 70000};
 
 static const struct dir_mail answer = {
     .cookie = 6,
     .customer = {[DIR_BY_HELO] = {SLICE_INIT("acme"), false, true},
                  [DIR_BY_LOGIN] = {SLICE_INIT("other"), true, false}},
     .sender = DIR_SENDER_FOREIGN,
+    .quota = {[DIR_QUOTA_DAY] = {50, 7}},
+    .spent = true,
     .recipients = 300,
     .data = 1000};
 
@@ -43,6 +46,7 @@ static void test_ask(void **state)
     assert_true(slice_eq(a.local, ask.local));
     assert_true(slice_eq(a.domain, ask.domain));
     assert_true(slice_eq(a.login, ask.login));
+    assert_int_equal(a.spend, 70000);
     b.ptr[8] = 4; /* no such service */
     assert_false(dir_mail_ask_read(buf_slice(&b), &a));
     b.ptr[8] = 3;
@@ -98,6 +102,9 @@ static void test_answer(void **state)
         assert_int_equal(m.customer[i].by_domain, answer.customer[i].by_domain);
     }
     assert_int_equal(m.sender, DIR_SENDER_FOREIGN);
+    assert_int_equal(m.quota[DIR_QUOTA_DAY].limit, 50);
+    assert_int_equal(m.quota[DIR_QUOTA_DAY].used, 7);
+    assert_true(m.spent);
     assert_int_equal(m.recipients, 300);
     assert_int_equal(m.data, 1000);
     b.ptr[8] = 2; /* fault */

@@ -1,5 +1,6 @@
 /* directory/sender.c - dir_store_mail(): on whose behalf a MAIL is; relay customers and push
  * accounts in the database. */
+#include "base/clock.h"
 #include "config/config.h"
 #include "directory/account.h"
 #include "directory/db.h"
@@ -148,6 +149,58 @@ static bool customers(struct dir_store *s, const struct dir_mail_ask *ask,
 
 /* ---- push ---- */
 
+enum { MONTH_LEN = 7, DAY_LEN = 10 }; /* of 2026-11-22T... */
+
+static sqlite3_stmt *with_dates(struct dir_store *s, enum db_statement which, int64_t id,
+                                uint64_t now_ms)
+{
+    char text[CLOCK_TEXT_MAX];
+    struct slice date = clock_text(now_ms, text);
+    sqlite3_stmt *stmt = db_get(s, which);
+    db_int(stmt, 1, id);
+    db_text(stmt, 2, slice_sub(date, 0, MONTH_LEN));
+    db_text(stmt, 3, slice_sub(date, 0, DAY_LEN));
+    return stmt;
+}
+
+bool db_push_quota(struct dir_store *s, int64_t id, uint64_t now_ms,
+                   struct dir_quota quota[DIR_QUOTA_COUNT])
+{
+    sqlite3_stmt *stmt = with_dates(s, DB_push_quota, id, now_ms);
+    enum db_res res = db_step(s, stmt);
+    for (int i = 0; res == DB_ROW && i < DIR_QUOTA_COUNT; i++) {
+        uint64_t limit = (uint64_t)db_col_int(stmt, 2 * i);
+        uint64_t used = (uint64_t)db_col_int(stmt, 2 * i + 1);
+        quota[i] = (struct dir_quota){limit, limit == 0 ? 0 : used};
+    }
+    db_end(stmt);
+    return res == DB_ROW;
+}
+
+/* Counts n recipients if no quota is passed by that. This role is the only one that counts, so
+ * nothing comes between the look and the change. False: fault. */
+static bool spend(struct dir_store *s, int64_t id, uint32_t n, uint64_t now_ms,
+                  struct dir_mail *out)
+{
+    bool any = false;
+    for (unsigned i = 0; i < DIR_QUOTA_COUNT; i++) {
+        const struct dir_quota *q = &out->quota[i];
+        any = any || q->limit != 0;
+        if (q->limit != 0 && (q->used >= q->limit || n > q->limit - q->used)) {
+            return true;
+        }
+    }
+    out->spent = true;
+    if (!any) {
+        return true; /* nothing to count against: no need to write */
+    }
+    sqlite3_stmt *stmt = with_dates(s, DB_push_spend, id, now_ms);
+    db_int(stmt, 4, n);
+    enum db_res res = db_step(s, stmt);
+    db_end(stmt);
+    return res == DB_DONE;
+}
+
 static bool account(struct dir_store *s, const struct dir_mail_ask *ask,
                     struct dir_mail *out)
 {
@@ -173,7 +226,9 @@ static bool account(struct dir_store *s, const struct dir_mail_ask *ask,
                                   : DIR_SENDER_FOREIGN;
     out->recipients = (uint64_t)push.recipients;
     out->data = (uint64_t)push.data;
-    return true;
+    uint64_t now_ms = clock_wall_ms();
+    return db_push_quota(s, push.id, now_ms, out->quota) &&
+           (ask->spend == 0 || spend(s, push.id, ask->spend, now_ms, out));
 }
 
 /* A user who logged in (account.h). */
