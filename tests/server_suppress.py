@@ -82,7 +82,7 @@ def test_bounce(p):
     p.server.end_process()
     (p.server.dir / "log").rename(p.server.dir / "log.before")  # start() waits for what the new one says
     p.server.start()
-    check(p.push("Gone@far.test", "gone@FAR.test") == [250, 559], "forgotten by a restart")
+    check(p.push("fine@far.test", "gone@FAR.test") == [250, 559], "forgotten by a restart")
 
 
 def test_proof_of_life(p):
