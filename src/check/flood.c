@@ -13,10 +13,10 @@ static bool over(const struct check_facts *f, enum rate_kind kind,
                  const struct rate_bound *bound, bool unwanted, struct rates_key *k,
                  struct check_verdict *out)
 {
-    for (unsigned nth = 0; rates_key(f, kind, nth, k); nth++) {
+    for (unsigned nth = 0; bound->least.count > 0 && rates_key(f, kind, nth, k); nth++) {
         struct rate_view v = rates_view(f, k);
         if ((!unwanted || rate_unwanted(&v, f->config->rate_evidence) >= MOSTLY) &&
-            rates_over(f, k, bound, 1, out)) {
+            rates_over(f, k, &v, bound, 1, out)) {
             return true;
         }
     }
@@ -117,8 +117,11 @@ void check_login_rate(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
     fields_add(&out->evidence, "sender", f->envelope->sender.mailbox);
-    if (rates_key(f, RATE_login, 0, &k) &&
-        rates_over(f, &k, &f->config->rate_login, f->envelope->recipient_n, out)) {
+    if (!rates_key(f, RATE_login, 0, &k)) {
+        return;
+    }
+    struct rate_view v = rates_view(f, &k);
+    if (rates_over(f, &k, &v, &f->config->rate_login, f->envelope->recipient_n, out)) {
         out->reply = REPLY_mail_rate_limited_reject;
     }
 }
@@ -128,11 +131,13 @@ void check_login_quota(const struct check_facts *f, struct check_verdict *out)
     struct rates_key k;
     const struct rate_bound *quota = &f->config->rate_login_quota;
     fields_add(&out->evidence, "sender", f->envelope->sender.mailbox);
-    if (!rates_key(f, RATE_login, 0, &k) ||
-        !rates_over(f, &k, quota, f->envelope->recipient_n, out)) {
+    if (!rates_key(f, RATE_login, 0, &k)) {
         return;
     }
     struct rate_view v = rates_view(f, &k);
+    if (!rates_over(f, &k, &v, quota, f->envelope->recipient_n, out)) {
+        return;
+    }
     fields_add_u64(&out->evidence, "used",
                    rate_measured(&quota->least, &v, f->now_ms * 1000));
     fields_add_u64(&out->evidence, "quota", quota->least.count);

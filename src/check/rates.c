@@ -171,12 +171,12 @@ bool rates_key(const struct check_facts *f, enum rate_kind kind, unsigned nth,
         if (f->auth != NULL && nth < f->auth->dkim_n) {
             add_name(out, f->auth->dkim[nth]);
         }
-    } else if (kind == RATE_url) {
+    } else if (kind == RATE_url && nth < RATES_DOMAINS_MAX) {
         add_url(f, nth, out);
     } else if (kind == RATE_rcpt) {
         const struct smtp_recipient *r = recipient(f, nth);
         add_name(out, r == NULL ? SLICE("") : r->path.mailbox);
-    } else if (kind == RATE_rcpt_domain) {
+    } else if (kind == RATE_rcpt_domain && nth < RATES_DOMAINS_MAX) {
         add_rcpt_domain(f, nth, out);
     } else if (nth == 0) {
         add_single(f, kind, out);
@@ -228,23 +228,26 @@ static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
 }
 
 bool rates_over(const struct check_facts *f, const struct rates_key *k,
-                const struct rate_bound *bound, uint64_t n, struct check_verdict *out)
+                const struct rate_view *v, const struct rate_bound *bound, uint64_t n,
+                struct check_verdict *out)
 {
     uint64_t now_us = f->now_ms * 1000;
-    struct rate_view v = rates_view(f, k);
-    struct rate_limit l = rate_allowed(bound, &v, f->config->rate_evidence);
-    struct rate_view with = rate_with(&l, &v, n, now_us);
+    struct rate_limit l = rate_allowed(bound, v, f->config->rate_evidence);
+    struct rate_view with = rate_with(&l, v, n, now_us);
     if (!rate_over(&l, &with, now_us)) {
         return false;
     }
-    rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, &v, now_us), now_us);
-    add_evidence(k, &l, &v, &with, now_us, out);
+    rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, v, now_us), now_us);
+    add_evidence(k, &l, v, &with, now_us, out);
     return true;
 }
 
 /* --- counting --- */
 
-enum { ONE = 1, MANY = 1000 }; /* keys of a message; MANY: as many as recipients */
+enum {
+    ONE = 1,
+    MANY = 1000
+}; /* keys of a message; MANY: as many as there are recipients */
 
 /* mx: counted there; else where somebody submits or relays. */
 static const struct {
@@ -259,10 +262,10 @@ static const struct {
     {RATE_spf, ONE, true, true},
     {RATE_dkim, CHECK_DKIM_MAX, true, true},
     {RATE_from, ONE, true, true},
-    {RATE_url, LINKS_MAX, true, true},
+    {RATE_url, RATES_DOMAINS_MAX, true, true},
     {RATE_message_id, ONE, true, false},
     {RATE_rcpt, MANY, true, false},
-    {RATE_rcpt_domain, MANY, true, false},
+    {RATE_rcpt_domain, RATES_DOMAINS_MAX, true, false},
     {RATE_login, ONE, false, false},
     {RATE_customer, ONE, false, false},
 };
@@ -321,7 +324,8 @@ static const struct {
 static void sign_bad(const struct check_facts *f, enum rate_kind kind, unsigned bad)
 {
     struct rates_key k;
-    for (unsigned nth = 0; nth < LINKS_MAX && rates_key(f, kind, nth, &k); nth++) {
+    for (unsigned nth = 0; nth < RATES_DOMAINS_MAX && rates_key(f, kind, nth, &k);
+         nth++) {
         (void)rate_sign(f->rates, &k.key, 0, bad, f->now_ms * 1000);
     }
 }

@@ -13,7 +13,10 @@
 #include "check/check.h"
 #include "rate/table.h"
 
-enum { RATES_NAME_MAX = 400 };
+enum {
+    RATES_NAME_MAX = 400,
+    RATES_DOMAINS_MAX = 30, /* of links, and of recipients, that one message counts for */
+};
 
 struct rates_key {
     struct rate_key key;
@@ -30,11 +33,11 @@ MUST_USE bool rates_rcpt_key(const struct check_facts *f, struct rates_key *out)
 /* What is known of a key; all zero: nothing. */
 struct rate_view rates_view(const struct check_facts *f, const struct rates_key *k);
 
-/* n more would be more than bound allows: holds the key, puts measured, limit, time, retry and what
+/* n more than view would be more than bound allows: holds the key, puts measured, limit, time, retry and what
  * into the evidence. */
 MUST_USE bool rates_over(const struct check_facts *f, const struct rates_key *k,
-                         const struct rate_bound *bound, uint64_t n,
-                         struct check_verdict *out);
+                         const struct rate_view *v, const struct rate_bound *bound,
+                         uint64_t n, struct check_verdict *out);
 
 /* The message passed all checks. */
 void rates_count(const struct check_facts *f);

@@ -19,8 +19,9 @@ void check_rcpt_rate(const struct check_facts *f, struct check_verdict *out)
     if (!rates_rcpt_key(f, &k)) {
         return;
     }
+    struct rate_view v = rates_view(f, &k);
     for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        if (rates_over(f, &k, steps[i].bound, 1, out)) {
+        if (rates_over(f, &k, &v, steps[i].bound, 1, out)) {
             out->reply = steps[i].reply;
             out->slow = i == 0 ? REPLY_rcpt_rate_limit_temporary : steps[i].reply;
             return;
