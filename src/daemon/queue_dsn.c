@@ -7,7 +7,8 @@
  * nobody's mail is lost in silence; after a crash the same may be said twice.
  *
  * Never  to the null reverse-path; against NOTIFY; about a notification (its sender is null).
- * Limits NOTICES_MAX at once; what is beyond them is looked for again every second. */
+ * Limits NOTICES_MAX at once, which hold HELD_MAX octets; what is beyond them is looked for when those
+ *        are told. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,7 +31,9 @@
 
 enum {
     NOTICES_MAX = 1000,
+    TOLD_MAX = 64,                 /* targets in one notice; more make another one */
     MEMORY_MAX = 64 * 1024 * 1024, /* of notifications on their way to the disk */
+    HELD_MAX = 64 * 1024 * 1024,   /* of what notices hold meanwhile */
     HEADER_READ_MAX = 64 * 1024,   /* of a message of which only the header goes back */
     ASK_AGAIN_MS = 1000,
     TEXT_MAX = 2 * 1024 * 1024,
@@ -66,11 +69,12 @@ struct queue_dsn {
     struct channel *directory;
     struct list asking, writing; /* notices */
     unsigned notice_n;
+    size_t held; /* octets of messages that notices hold */
     uint64_t next_cookie;
     bool missed; /* there may be failed targets without a notice */
     /* The message whose outcomes are being collected. */
     const struct queue_message *message;
-    struct said *batch; /* SPOOL_RECIPIENTS_MAX */
+    struct said *batch; /* TOLD_MAX */
     uint16_t batch_n;
     struct arena batch_store;
     uint64_t asked[4]; /* cookies of segments the writer waits for */
@@ -116,12 +120,9 @@ void queue_dsn_changed(struct queue_role *q, const struct queue_message *m,
     if (d == NULL || (what != QUEUE_FAILED && what != QUEUE_EXPIRED && !late && !done)) {
         return;
     }
-    if (d->message != m) {
+    if (d->message != m || d->batch_n == TOLD_MAX) {
         queue_dsn_flush(q);
         d->message = m;
-    }
-    if (d->batch_n == SPOOL_RECIPIENTS_MAX) {
-        return; /* no message has more */
     }
     struct said *s = &d->batch[d->batch_n++];
     *s = (struct said){.number = number,
@@ -279,6 +280,7 @@ static void notice_free(struct notice *n)
     spool_message_free(&n->message);
     list_remove(&n->node);
     n->dsn->notice_n--;
+    n->dsn->held -= n->original.len;
     arena_clear(&n->store);
     free(n->said);
     free(n);
@@ -288,7 +290,7 @@ static void notice_free(struct notice *n)
 static void over(struct notice *n)
 {
     struct queue_role *q = n->dsn->role;
-    uint16_t number[SPOOL_RECIPIENTS_MAX];
+    uint16_t number[TOLD_MAX];
     size_t failed = 0;
     for (uint16_t i = 0; i < n->said_n; i++) {
         bool for_good =
@@ -344,7 +346,8 @@ void queue_dsn_flush(struct queue_role *q)
         return;
     }
     d->message = NULL;
-    struct notice *n = d->notice_n < NOTICES_MAX ? calloc(1, sizeof *n) : NULL;
+    bool room = d->notice_n < NOTICES_MAX && d->held < HELD_MAX;
+    struct notice *n = room ? calloc(1, sizeof *n) : NULL;
     struct said *said = n == NULL ? NULL : calloc(d->batch_n, sizeof *said);
     if (said == NULL) {
         free(n);
@@ -371,6 +374,7 @@ void queue_dsn_flush(struct queue_role *q)
     }
     if (n->sender.len > 0) {
         read_message(n, m);
+        d->held += n->original.len;
     }
     (void)ask_directory(n); /* not sent: the timer asks again */
 end:
@@ -680,7 +684,7 @@ void queue_dsn_start(struct queue_role *q)
     list_init(&d->asking);
     list_init(&d->writing);
     arena_init(&d->batch_store, 8 * TEXT_MAX);
-    d->batch = calloc(SPOOL_RECIPIENTS_MAX, sizeof *d->batch);
+    d->batch = calloc(TOLD_MAX, sizeof *d->batch);
     d->writer = spool_writer_new(q->ctx->base, MEMORY_MAX, &writer_ops, d);
     d->asked_event = event_new(q->ctx->base, -1, 0, on_asked, d);
     d->again = event_new(q->ctx->base, -1, EV_PERSIST, on_again, q);

@@ -191,14 +191,18 @@ void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
     uint32_t usual = how == JUDGE_SITE_STOP ? REMOTE_STOP_S : REMOTE_SLOW_S;
     if (how != JUDGE_SITE_FINE) {
         s->wants_less = true;
-        site_rest(s, wait_s > usual ? wait_s : usual, why);
+        uint32_t rest_s = wait_s > usual ? wait_s : usual;
+        /* Longer than that only the target waits: one reply must not stop a site for days. */
+        site_rest(s, rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S, why);
     }
 }
 
 /* Not tried now: what the site rests for is what is said, and until when. */
 static void order_rests(struct remote_order *o)
 {
-    uint64_t left_ms = o->site->rest_until_ms - clock_mono_ms();
+    uint64_t now_ms = clock_mono_ms();
+    uint64_t until_ms = o->site->rest_until_ms; /* may be over just now */
+    uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     for (unsigned i = 0; i < o->n; i++) {
         if (!o->outcome[i].set) {
             outcome_set(&o->outcome[i], JOB_DEFERRED, slice_of(o->site->why));

@@ -8,7 +8,8 @@
  *          up to REMOTE_REST_MAX_S: orders for it come back at once as deferred, with what happened. Then one
  *          connection tries whether it is back. So it costs one probe, not one for each message.
  * Less     what the answers mean (delivery/judge.h) goes back with the outcomes; a site that wants fewer
- *          connections or less mail has half of its connections and rests for as long as it says.
+ *          connections or less mail has half of its connections and rests for as long as it says, but
+ *          REMOTE_REST_MAX_S at most.
  * TLS      where it is offered; when its handshake fails once more in clear, but not to a host with TLSA
  *          records (DANE, RFC 7672): they are binding.
  * I/O      non-blocking on the event loop; the spool is read with pread(), which blocks for the disk.

@@ -10,8 +10,8 @@ enum {
     FOLD_AT = 76,
     WRAP_AT = 72, /* columns of text for people */
     BASE64_OCTETS_LINE = 57,
-    WORD_OCTETS = 39, /* UTF-8 octets in one encoded word, at most */
-    TEXT_MAX = 256 * 1024,
+    WORD_OCTETS = 39,       /* UTF-8 octets in one encoded word, at most */
+    TEXT_MAX = 1024 * 1024, /* 64 targets of which much is said, in all languages */
 };
 
 static const struct {

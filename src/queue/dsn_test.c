@@ -200,6 +200,36 @@ static void test_original_in_utf8(void **state)
     assert_true(needs.utf8);
 }
 
+/* As many targets as one notification has, of which as much is said as can be. */
+static void test_many(void **state)
+{
+    enum { MANY = 64, SAID = 500 };
+    static struct dsn_target many[MANY];
+    static unsigned char said[SAID], to[1000];
+    static char page[600];
+    struct dsn_needs needs = {0};
+    struct buf b;
+    (void)state;
+    memset(said, 1, sizeof said);
+    memset(to, 'a', sizeof to);
+    memset(page, 'p', sizeof page - 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        many[i] = failed_target();
+        many[i].given = (struct slice){to, sizeof to};
+        many[i].reply = (struct slice){said, sizeof said};
+        for (unsigned l = 0; l < DSN_LANGUAGES_MAX; l++) {
+            many[i].page[l] = (struct dsn_page){page, page, page};
+        }
+    }
+    struct dsn d = dsn_of(many, MANY);
+    d.language[1] = "sv";
+    d.language[2] = "zh-CN";
+    d.language_n = 3;
+    buf_init(&b, 8 * 1024 * 1024);
+    assert_true(dsn_write(&d, &b, &needs));
+    buf_clear(&b);
+}
+
 static void test_wanted(void **state)
 {
     (void)state;
@@ -249,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_languages_of_the_text),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_original_in_utf8),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_wanted),
         cmocka_unit_test(test_languages),
     };

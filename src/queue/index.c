@@ -9,7 +9,8 @@
 
 enum {
     DOMAIN_MAX = QUEUE_TEXT_MAX,
-    SPLITS_MAX = 3, /* attempts in a row without a wait */
+    SPLITS_MAX = 3,        /* attempts in a row without a wait */
+    PAUSE_EVERY_MS = 1000, /* the whole queue is walked for a sender no more often */
 };
 #define TEXT_HELD "held by command"
 
@@ -521,6 +522,7 @@ static void replay_one(struct queue_index *ix, struct queue_message *m, uint16_t
         return;
     case SPOOL_PENDING:
         t->next_ms = s->next_ms;
+        t->failed = false; /* it may have been, and was released */
         queue_set_state(ix, m, number, QUEUE_pending);
         break;
     case SPOOL_HELD:
@@ -654,6 +656,11 @@ static void pause_sender(struct queue_index *ix, const struct queue_message *m,
 {
     const struct queue_domain *domain = m->part[m->target[number].part].domain;
     uint64_t until_ms = m->target[number].next_ms;
+    if (ix->paused_ms > 0 && now_ms >= ix->paused_ms &&
+        now_ms - ix->paused_ms < PAUSE_EVERY_MS) {
+        return; /* what is not found now says so when it is tried */
+    }
+    ix->paused_ms = now_ms;
     for (struct list *at = ix->messages.next; at != &ix->messages; at = at->next) {
         struct queue_message *other = LIST_ITEM(at, struct queue_message, node);
         for (uint16_t p = 0; p < other->part_n; p++) {

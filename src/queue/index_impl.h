@@ -34,6 +34,7 @@ struct queue_index {
     struct schedule schedule[QUEUE_WAYS];
     struct queue_worker worker[QUEUE_WORKERS_MAX];
     unsigned worker_n;            /* none is up from here on */
+    uint64_t paused_ms;           /* a sender's mail was looked for last */
     struct queue_note *last_note; /* the newest: many targets share one */
     uint64_t lane_key[2];
     uint64_t next_job;

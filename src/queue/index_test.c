@@ -430,6 +430,7 @@ static void test_replay(void **state)
     }
     static const struct spool_settle settles[] = {
         {{1, 1}, 0, SPOOL_DONE, 1, 0, SLICE_INIT("")},
+        {{1, 1}, 1, SPOOL_HELD, 3, 0, SLICE_INIT("failed: 550 no")}, /* and released */
         {{1, 1}, 1, SPOOL_PENDING, 4, 9000, SLICE_INIT("451 later")},
         {{1, 1}, 2, SPOOL_HELD, 2, 0, SLICE_INIT("failed: 550 no")},
         {{2, 1}, SPOOL_ALL_TARGETS, SPOOL_DONE, 1, 0, SLICE_INIT("")},
@@ -452,6 +453,7 @@ static void test_replay(void **state)
     assert_int_equal(m->target[0].state, QUEUE_done);
     assert_int_equal(m->target[1].attempts, 4);
     assert_int_equal(m->target[2].state, QUEUE_held);
+    assert_true(m->target[2].failed && !m->target[1].failed);
     assert_true(slice_eq(queue_reply(m, 2), SLICE("failed: 550 no")));
     queue_worker_up(ix, 0);
     assert_true(queue_take(ix, 100, &pick));
