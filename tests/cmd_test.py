@@ -2,6 +2,7 @@
 
 Arguments: the program, the source directory.
 """
+import json
 import os
 import pathlib
 import re
@@ -125,6 +126,31 @@ class CommandLine(unittest.TestCase):
                 text += f'tls {{ certificate = "{pem}" key = "{pem}" }}\n'
             self.assertEqual(postern("-c", self.write("x.conf", text), "check-config")[0::2],
                              (0, ""))
+
+    def test_rules(self):
+        """While no server runs the database is changed itself."""
+        config = self.write("rules.conf", f'state-dir = "{self.dir}/state"\nuser = nobody\n' + GOOD)
+
+        def say(*args):
+            return postern("-c", config, *args)
+
+        self.assertEqual(say("domain", "add", "example.test")[0], 0)
+        which = ("--domain", "example.test", "--direction", "in", "--name", "no-exe")
+        self.assertEqual(say("rule", "add", *which, "attachment ends .exe, not tls",
+                             "reject", "No programs"), (0, "rule no-exe added\n", ""))
+        status, out, err = say("rule", "add", *which[:-1], "broken", "tls, sbject has x", "accept")
+        self.assertEqual((status, out), (2, ""))
+        self.assertEqual(err, "postern: conditions: after sign 5, 'sbject has x': is nothing that "
+                              "a rule can ask for\n")
+        lines = say("rule", "list", "--json")[1].splitlines()
+        self.assertEqual(len(lines), 1)
+        rule = json.loads(lines[0])
+        self.assertEqual((rule["name"], rule["position"], rule["direction"]), ("no-exe", 1, "in"))
+        self.assertEqual(rule["conditions"], 'attachment ends ".exe", not tls')
+        self.assertEqual(rule["action"], 'reject "No programs"')
+        self.assertEqual(say("rule", "remove", *which), (0, "rule no-exe removed\n", ""))
+        self.assertEqual(say("rule", "list", "example.test"), (0, "", ""))
+        self.assertEqual(say("rule", "remove", *which)[0], 1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth", "filter"]
+PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth", "filter", "rule"]
 MIDDLE = ["config", "content", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
 MAY = {
     "base": [],
@@ -17,6 +17,7 @@ MAY = {
     "smtp": ["base", "reply"],
     "message": ["base", "reply"],
     "content": ["base", "message"],
+    "rule": ["base", "message"],
     "bounce": ["base", "message"],
     "dns": ["base"],
     "senderauth": ["base", "dns", "message"],
@@ -30,7 +31,7 @@ MAY = {
     "spool": ["base"],
     "trace": ["base"],
     "proc": ["base", "config", "rate"],
-    "directory": ["base", "config", "sasl", "spool"],
+    "directory": ["base", "config", "message", "rule", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
     "delivery": ["base", "bounce", "config", "dns", "net", "reply", "resolver", "senderauth", "smtp", "queue", "spool", "tls"],
     "check": PURE + ["config", "content", "directory", "rate", "spool"],

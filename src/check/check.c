@@ -71,6 +71,7 @@ static const struct check checks[] = {
     {"spf-record",      CHECK_MESSAGE, MX,    MODE_OF(checks_spf_record), check_spf_record},
     {"reputation-domain", CHECK_MESSAGE, MX,  MODE_OF(checks_reputation_domain), check_reputation_domain},
     {"rspamd",          CHECK_MESSAGE, MX | PUSH, MODE_OF(checks_rspamd), check_rspamd},
+    {"rule",            CHECK_MESSAGE, ALL,   0, check_rule},
     {"login-quota",     CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_quota), check_login_quota},
     {"login-rate",      CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_rate), check_login_rate},
     {"message-id-rate", CHECK_MESSAGE, MX,    MODE_OF(checks_message_id_rate), check_message_id_rate},

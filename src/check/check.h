@@ -22,6 +22,7 @@
 #include "message/head.h"
 #include "message/line_scan.h"
 #include "reply/reply.h"
+#include "rule/rule.h"
 #include "smtp/session.h"
 #include "spool/writer.h"
 
@@ -98,9 +99,34 @@ struct check_facts {
     const struct check_auth *auth;        /* message; NULL: not known */
     const struct rspamd_report *rspamd;   /* message; NULL: not asked */
     uint64_t size;                        /* message: octets */
+    const struct check_rules *rules;      /* message */
+    unsigned rules_n;
+    struct check_effects *effects; /* message: set by check_rules() */
 };
 
 enum { CHECK_TEXT_MAX = 2048 };
+
+/* The rules of one domain of the transaction (rule/rule.h). */
+struct check_rules {
+    struct slice domain;
+    bool out_going;                /* the sender's domain; else one of recipients */
+    const struct slice *recipient; /* those that they are asked about */
+    unsigned recipient_n;
+    const struct rule_set *set; /* NULL: the directory is being asked, */
+    bool fault;                 /* or cannot tell */
+};
+
+/* What rules that let a message pass want done with it. */
+struct check_effect {
+    struct check_effect *next;
+    enum rule_act act; /* quarantine, tag, add-header */
+    struct slice rule, domain, text;
+};
+struct check_effects {
+    struct arena *arena; /* where they live */
+    struct check_effect *first;
+    bool failed; /* there was no room */
+};
 
 struct check_verdict {
     /* By the check: the row for good, REPLY_NONE: pass; and where it has them, the rows for now:
@@ -145,6 +171,7 @@ check_run(enum check_stage stage, unsigned *at, const struct check_facts *f,
 void check_prepare(const struct check_facts *f);
 
 /* The table (check.c); one extern a file. */
+void check_rule(const struct check_facts *f, struct check_verdict *out);
 void check_room(const struct check_facts *f, struct check_verdict *out);
 void check_directory(const struct check_facts *f, struct check_verdict *out);
 void check_sender(const struct check_facts *f, struct check_verdict *out);

@@ -1,4 +1,4 @@
-/* cmd/directory.c - postern domain|user|alias|relay|push add|set|list|show|remove: arguments to a request
+/* cmd/directory.c - postern domain|user|alias|relay|push|rule add|set|list|show|remove: arguments to a request
  * (directory/admin.h), to the running server or, while none runs, to its database; answers to
  * words or JSON. */
 #include "base/base64.h"
@@ -29,7 +29,10 @@ enum { BUSY_MS = 5000, USAGE_MAX = 8192, NOBODY_LISTENS = -1 };
 #define PASSWORDS                                                                        \
     (DIR_AT(DIR_OBJECT_USER, DIR_ADD) | DIR_AT(DIR_OBJECT_USER, DIR_SET) |               \
      DIR_AT(DIR_OBJECT_PUSH, DIR_ADD) | DIR_AT(DIR_OBJECT_PUSH, DIR_SET))
-#define ALIASED (DIR_AT(DIR_OBJECT_ALIAS, DIR_ADD) | DIR_AT(DIR_OBJECT_ALIAS, DIR_SET))
+/* Those with several operands. */
+#define ALIASED                                                                          \
+    (DIR_AT(DIR_OBJECT_ALIAS, DIR_ADD) | DIR_AT(DIR_OBJECT_ALIAS, DIR_SET) |             \
+     DIR_AT(DIR_OBJECT_RULE, DIR_ADD))
 
 /* Options that stay here. */
 enum own {
@@ -74,6 +77,7 @@ static const char *operands(const struct order *o)
         {"ADDRESS TARGET...", "ADDRESS TARGET...", "[DOMAIN]", "ADDRESS", "ADDRESS"},
         {"CUSTOMER", "CUSTOMER", "", "CUSTOMER", "CUSTOMER", "CUSTOMER", "CUSTOMER"},
         {"ADDRESS", "ADDRESS", "", "ADDRESS", "ADDRESS"},
+        {"'CONDITIONS' ACTION [TEXT]", "", "[DOMAIN]", "", "", "", "", ""},
     };
     return all[o->object][o->action];
 }
@@ -479,7 +483,7 @@ static void print_value(const char *name, const json_t *value)
 struct column {
     const char *name, *label;
 };
-static const struct column columns[DIR_OBJECT_COUNT][6] = {
+static const struct column columns[DIR_OBJECT_COUNT][7] = {
     {{"domain", ""},
      {"users", "users "},
      {"aliases", "aliases "},
@@ -496,6 +500,12 @@ static const struct column columns[DIR_OBJECT_COUNT][6] = {
      {"domains", "domains "},
      {"by_domain", "by domain "}},
     {{"address", ""}, {"state", ""}, {"recipients", "recipients "}, {"data", "data "}},
+    {{"domain", ""},
+     {"direction", ""},
+     {"position", ""},
+     {"name", ""},
+     {"conditions", "when "},
+     {"action", "then "}},
 };
 
 static void print_entry(const struct order *o, json_t *line)

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"alias", cmd_directory, "add|set|list|show|remove ...", "addresses that lead to users"},
     {"relay", cmd_directory, "add|set|suspend|resume|list|show|remove ...", "customers whose machines may relay"},
     {"push", cmd_directory, "add|set|list|show|remove ...", "accounts that send bulk mail"},
+    {"rule", cmd_directory, "add|list|show|remove|move ...", "what administrators of domains refuse, mark or keep back"},
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats ...", "the messages that are not delivered yet"},
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
     {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},

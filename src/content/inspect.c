@@ -1,6 +1,7 @@
 /* content/inspect.c - see inspect.h */
 #include "content/inspect.h"
 
+#include "content/text.h"
 #include "message/link_scan.h"
 #include "message/mime_read.h"
 
@@ -17,6 +18,15 @@ struct leaf {
     unsigned index;
     struct sniff sniff;
     struct buf octets, name;
+    bool attachment;
+    uint64_t size; /* octets so far, where they are counted */
+};
+
+/* A text that is kept. */
+struct kept {
+    bool open, html;
+    unsigned index;
+    struct buf octets, charset;
 };
 
 struct inspect {
@@ -27,6 +37,7 @@ struct inspect {
     unsigned linked;      /* index of the leaf that is searched for links */
     uint64_t linked_left; /* octets; 0: none is */
     struct link_scan links;
+    struct kept text;
 };
 
 bool inspect_prepare(void)
@@ -179,6 +190,18 @@ static struct leaf *leaf_of(struct inspect *x, unsigned index)
     return NULL;
 }
 
+/* Parts that people see as files beside the text. */
+static bool is_attachment(const struct mime_entity *e)
+{
+    if (slice_eq(e->disposition, SLICE("attachment"))) {
+        return true;
+    }
+    if (e->composite) {
+        return e->depth > 0 && slice_starts(e->type, SLICE("message/"));
+    }
+    return e->names->n > 0 && !slice_eq(e->disposition, SLICE("inline"));
+}
+
 static void leaf_open(struct inspect *x, const struct mime_entity *e)
 {
     struct leaf *l = x->leaf[0].open ? &x->leaf[1] : &x->leaf[0];
@@ -194,6 +217,8 @@ static void leaf_open(struct inspect *x, const struct mime_entity *e)
     l->sniff.total = 0;
     l->sniff.head_n = l->sniff.tail_n = l->sniff.matched = 0;
     l->open = l->more = l->collecting = true;
+    l->attachment = !e->attached && is_attachment(e);
+    l->size = 0;
     l->named_archive = false;
     l->index = e->index;
     for (unsigned i = 0; i < e->names->n; i++) {
@@ -225,16 +250,63 @@ static void links_open(struct inspect *x, const struct mime_entity *e)
     link_scan_init(&x->links, html, on_link, x);
 }
 
-/* Parts that people see as files beside the text. */
-static bool is_attachment(const struct mime_entity *e)
+/* --- what is kept for rules --- */
+
+static void text_open(struct inspect *x, const struct mime_entity *e)
 {
-    if (slice_eq(e->disposition, SLICE("attachment"))) {
-        return true;
+    struct kept *k = &x->text;
+    bool html = slice_eq(e->type, SLICE("text/html"));
+    if ((x->report.keeps & INSPECT_KEEP_TEXT) == 0 || e->attached || k->open ||
+        e->encoding == MIME_UUENCODE || x->report.text_n == INSPECT_TEXTS_MAX ||
+        !(html || slice_eq(e->type, SLICE("text/plain")))) {
+        return;
     }
-    if (e->composite) {
-        return e->depth > 0 && slice_starts(e->type, SLICE("message/"));
+    buf_reset(&k->octets);
+    buf_reset(&k->charset);
+    (void)mime_param(e->params, "charset", &k->charset);
+    k->open = true;
+    k->html = html;
+    k->index = e->index;
+}
+
+/* Of buffers far smaller than 4 GiB. */
+static struct inspect_piece piece(size_t at, size_t len)
+{
+    return (struct inspect_piece){(uint32_t)at, (uint32_t)len};
+}
+
+static void text_close(struct inspect *x)
+{
+    struct inspect_report *r = &x->report;
+    struct kept *k = &x->text;
+    size_t at = r->text.len;
+    text_read(buf_slice(&k->charset), k->html, buf_slice(&k->octets), &r->text);
+    r->texts[r->text_n++] = piece(at, r->text.len - at);
+    k->open = false;
+}
+
+static void text_feed(struct kept *k, struct slice octets)
+{
+    (void)buf_add(&k->octets, slice_sub(octets, 0, INSPECT_TEXT_MAX - k->octets.len));
+}
+
+static void keep_piece(struct inspect *x, struct slice s, struct inspect_piece *list,
+                       unsigned *n)
+{
+    struct buf *names = &x->report.names;
+    size_t at = names->len;
+    if (*n < INSPECT_NAMES_MAX && s.len <= names->max - at && buf_add(names, s)) {
+        list[(*n)++] = piece(at, s.len);
     }
-    return e->names->n > 0 && !slice_eq(e->disposition, SLICE("inline"));
+}
+
+static void keep_names(struct inspect *x, const struct mime_entity *e)
+{
+    struct inspect_report *r = &x->report;
+    for (unsigned i = 0; i < e->names->n; i++) {
+        keep_piece(x, mime_name(e->names, i), r->name, &r->name_n);
+    }
+    keep_piece(x, e->type, r->type, &r->type_n);
 }
 
 /* RFC 2046 5.2.2: without id and number nobody puts the fragments together (some bounces call what
@@ -254,7 +326,10 @@ static enum mime_want on_begin(void *arg, const struct mime_entity *e)
     struct inspect *x = arg;
     bool eml = false;
     struct slice first = e->names->n > 0 ? mime_name(e->names, 0) : e->type;
-    x->report.attachments += !e->attached && is_attachment(e);
+    if (!e->attached && is_attachment(e)) {
+        x->report.attachments++;
+        keep_names(x, e);
+    }
     for (unsigned i = 0; i < e->names->n; i++) {
         char text[KIND_EXTENSION_MAX];
         struct slice name = mime_name(e->names, i);
@@ -273,6 +348,7 @@ static enum mime_want on_begin(void *arg, const struct mime_entity *e)
     }
     leaf_open(x, e);
     links_open(x, e);
+    text_open(x, e);
     return MIME_CONTENT;
 }
 
@@ -297,7 +373,14 @@ static bool on_content(void *arg, unsigned index, struct slice octets)
             link_scan_end(&x->links);
         }
     }
-    return l->more || l->collecting || (x->linked_left > 0 && x->linked == index);
+    bool sized = l->attachment && (x->report.keeps & INSPECT_KEEP_SIZES) != 0;
+    l->size += octets.len;
+    bool texted = x->text.open && x->text.index == index;
+    if (texted) {
+        text_feed(&x->text, octets);
+    }
+    return l->more || l->collecting || (x->linked_left > 0 && x->linked == index) ||
+           sized || (texted && x->text.octets.len < INSPECT_TEXT_MAX);
 }
 
 static void on_end(void *arg, unsigned index)
@@ -311,6 +394,12 @@ static void on_end(void *arg, unsigned index)
     if (x->linked_left > 0 && x->linked == index) {
         x->linked_left = 0;
         link_scan_end(&x->links);
+    }
+    if (x->text.open && x->text.index == index) {
+        text_close(x);
+    }
+    if (l->attachment && l->size > x->report.largest) {
+        x->report.largest = l->size;
     }
     sniff_end(&l->sniff);
     if (l->sniff.kind != KIND_NONE) {
@@ -352,6 +441,10 @@ struct inspect *inspect_new(const struct inspect_settings *settings)
     }
     x->settings = settings;
     links_init(&x->report.links);
+    buf_init(&x->report.text, INSPECT_TEXT_MAX);
+    buf_init(&x->report.names, INSPECT_NAMES_LEN_MAX);
+    buf_init(&x->text.octets, INSPECT_TEXT_MAX);
+    buf_init(&x->text.charset, MIME_NAME_MAX);
     for (unsigned i = 0; i < LEAVES; i++) {
         buf_init(&x->leaf[i].octets, settings->archive_size);
         buf_init(&x->leaf[i].name, MIME_NAME_MAX);
@@ -371,12 +464,21 @@ void inspect_free(struct inspect **inspect)
     }
     mime_scan_free(&x->scan);
     links_clear(&x->report.links);
+    buf_clear(&x->report.text);
+    buf_clear(&x->report.names);
+    buf_clear(&x->text.octets);
+    buf_clear(&x->text.charset);
     for (unsigned i = 0; i < LEAVES; i++) {
         buf_clear(&x->leaf[i].octets);
         buf_clear(&x->leaf[i].name);
     }
     free(x);
     *inspect = NULL;
+}
+
+void inspect_keep(struct inspect *x, unsigned keep)
+{
+    x->report.keeps = keep;
 }
 
 bool inspect_feed(struct inspect *x, struct slice in)

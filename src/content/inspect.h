@@ -25,6 +25,12 @@ struct inspect_settings {
 enum {
     INSPECT_LINKED_MAX = 1024 * 1024
 }; /* octets of one text that are searched for links */
+enum {
+    INSPECT_TEXT_MAX = 256 * 1024, /* octets of text that are kept */
+    INSPECT_TEXTS_MAX = 16,
+    INSPECT_NAMES_MAX = 200, /* of attachments */
+    INSPECT_NAMES_LEN_MAX = 64 * 1024,
+};
 enum { INSPECT_PLACE_MAX = 512, INSPECT_WHAT_MAX = 160, INSPECT_NOTES_MAX = 512 };
 
 enum inspect_by { BY_NAME = 0, BY_TYPE, BY_CONTENT };
@@ -39,7 +45,24 @@ struct inspect_file {
     size_t what_len;
 };
 
+/* A piece of a buffer of the report. */
+struct inspect_piece {
+    uint32_t at, len;
+};
+
+/* What else may be asked for: what rules look at. Costs memory, or time. */
+enum inspect_keep { INSPECT_KEEP_TEXT = 1, INSPECT_KEEP_SIZES = 2 };
+
 struct inspect_report {
+    unsigned keeps;  /* enum inspect_keep, or'ed */
+    struct buf text; /* of texts and HTML (text.h), without attached messages */
+    struct inspect_piece texts[INSPECT_TEXTS_MAX];
+    unsigned text_n;
+    uint64_t largest; /* octets of the largest attachment, decoded */
+    struct buf
+        names; /* of attachments and their types; each name that one may be read as */
+    struct inspect_piece name[INSPECT_NAMES_MAX], type[INSPECT_NAMES_MAX];
+    unsigned name_n, type_n;
     uint64_t attachments;
     uint64_t defects;          /* 1 << enum mime_defect, or'ed */
     uint64_t defects_attached; /* the same within attached messages */
@@ -61,6 +84,9 @@ MUST_USE bool inspect_prepare(void);
 struct inspect;
 MUST_USE struct inspect *inspect_new(const struct inspect_settings *settings);
 void inspect_free(struct inspect **inspect);
+
+/* Before the first octet. keep: enum inspect_keep, or'ed. */
+void inspect_keep(struct inspect *i, unsigned keep);
 
 /* The message from its first octet, header section included. False: memory is short. */
 MUST_USE bool inspect_feed(struct inspect *i, struct slice in);

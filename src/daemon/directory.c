@@ -14,6 +14,7 @@
 #include "directory/admin.h"
 #include "proc/control.h"
 #include "proc/role.h"
+#include "rule/rule.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -188,6 +189,28 @@ static bool on_mail(struct directory *d, struct channel *ch, struct slice payloa
     return true;
 }
 
+static bool on_rules(struct directory *d, struct channel *ch, struct slice payload)
+{
+    struct wire_reader r = wire_reader_of(payload);
+    uint8_t out_going = wire_u8(&r);
+    struct slice domain = wire_text(&r);
+    struct buf rules;
+    if (!wire_done(&r) || out_going > 1 || domain.len == 0) {
+        return false;
+    }
+    buf_init(&rules, RULE_SET_MAX);
+    bool ok =
+        d->store != NULL && dir_store_rules(d->store, domain, out_going == 1, &rules);
+    buf_reset(&d->answer);
+    wire_put_u8(&d->answer, out_going);
+    wire_put_text(&d->answer, domain);
+    wire_put_u8(&d->answer, ok ? 0 : 1);
+    (void)buf_add(&d->answer, ok ? buf_slice(&rules) : SLICE(""));
+    send_answer(d, ch, MSG_DIR_RULES_IS);
+    buf_clear(&rules);
+    return true;
+}
+
 static bool directory_message(struct role_ctx *ctx, struct channel *ch,
                               const struct msg *m)
 {
@@ -199,6 +222,9 @@ static bool directory_message(struct role_ctx *ctx, struct channel *ch,
     }
     if (m->type == MSG_DIR_RCPT) {
         return on_rcpt(d, ch, m->payload);
+    }
+    if (m->type == MSG_DIR_RULES) {
+        return on_rules(d, ch, m->payload);
     }
     return m->type == MSG_DIR_MAIL && on_mail(d, ch, m->payload);
 }

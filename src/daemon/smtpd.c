@@ -126,6 +126,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         d->limits[i].now_s = clock_wall_ms() / 1000;
     }
     client_tick(d);
+    mail_rules_tick(d);
     if (d->tick_n++ % (1000 / SMTPD_TICK_MS) == 0) {
         look_at_memory(d);
     }
@@ -200,6 +201,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     list_init(&d->by_age);
     dir_cache_init(&d->cache, (size_t)cfg->directory_cache_entries);
     map_init(&d->lookups, d->client_max);
+    map_init(&d->rules, SMTPD_RULES_MAX);
     map_init(&d->logins, d->client_max);
     map_init(&d->suppress_asks, d->client_max);
     auth_offer_init(d);
@@ -277,6 +279,7 @@ static void smtpd_peer(struct role_ctx *ctx, struct channel *ch)
         dir_cache_clear(&d->cache); /* it may have changed while nobody told us */
         dir_cache_init(&d->cache, (size_t)ctx->config->directory_cache_entries);
         mail_ask_again(d);
+        mail_rules_forget(d);
         break;
     case ROLE_queue:
         d->queue = ch;
@@ -357,10 +360,14 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
     if (m->type == MSG_DIR_CHANGED) {
         dir_cache_clear(&d->cache);
         dir_cache_init(&d->cache, (size_t)ctx->config->directory_cache_entries);
+        mail_rules_forget(d);
         return true;
     }
     if (m->type == MSG_SUPPRESS_IS) {
         return suppress_answer(d, m->payload);
+    }
+    if (m->type == MSG_DIR_RULES_IS) {
+        return mail_rules_answer(d, m->payload);
     }
     if (m->type == MSG_SEGMENT_GIVE) {
         return on_segment(d, m);

@@ -44,7 +44,8 @@ enum {
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
     SMTPD_PUSH_RECIPIENTS_MAX = 1000,    /* as many as limits.recipients may be */
     SMTPD_TARGETS_MAX = SPOOL_RECIPIENTS_MAX,
-    SMTPD_BY_LEAST_S = 60, /* DELIVERBY: nothing sooner can be promised */
+    SMTPD_RULES_MAX = 4096, /* domains whose rules are kept */
+    SMTPD_BY_LEAST_S = 60,  /* DELIVERBY: nothing sooner can be promised */
     SMTPD_MEMORY_MAX =
         256 * 1024 * 1024, /* octets of messages on their way to the disk */
 };
@@ -78,6 +79,8 @@ struct smtpd {
     struct rate_table *rates; /* shared by all smtpds */
     enum spool_state queue_state;
     struct dir_cache cache;
+    struct map rules;   /* direction and domain -> their rules (smtpd_rules.c) */
+    bool rules_dropped; /* some that were asked for too: who waits asks again */
     struct map lookups; /* cookie -> struct client */
     struct map suppress_asks; /* the same, of recipients asked of the queue */
     struct map logins;  /* the same, of AUTH exchanges */
@@ -115,6 +118,13 @@ struct mail_targets {
 struct mail_policy {
     struct mail_policy *next;
     struct slice domain;
+};
+
+/* Administrators' rules that a transaction's message meets; in its arena. */
+struct mail_rules {
+    struct check_effects effects;
+    unsigned n;
+    struct check_rules of[];
 };
 
 struct peer_count {
@@ -172,6 +182,7 @@ struct client {
     unsigned target_n;
     struct check_gathered gathered; /* from the recipients accepted so far */
     struct mail_policy *policies;   /* the domains among them that have settings */
+    struct mail_rules *rules;       /* from DATA on */
     bool committing;
     uint64_t arrival_ms; /* wall */
 };
@@ -296,6 +307,23 @@ MUST_USE bool mail_verify_junk(const struct client *c);
 /* Takes fields away that claim to be ours, puts ours in front; *at: how many stand there. */
 void mail_verify_fields(struct client *c, const struct smtp_envelope *e, unsigned *at,
                         struct buf *failed);
+
+/* smtpd_rules.c: administrators' rules (rule/rule.h), asked of the directory at DATA and kept until
+ * it says that something changed. */
+/* False: no room. */
+MUST_USE bool mail_rules_begin(struct client *c, const struct smtp_envelope *e);
+/* What they will want to know of the message: enum inspect_keep, or'ed. */
+MUST_USE unsigned mail_rules_keep(struct client *c);
+/* Into the facts, as far as they are known now. */
+void mail_rules_facts(struct client *c, struct check_facts *f);
+/* What those that fired want done. */
+void mail_rules_head(struct client *c, struct buf *out);
+void mail_rules_envelope(const struct client *c, struct buf *b);
+/* The directory's answer. False: the payload is malformed. */
+bool mail_rules_answer(struct smtpd *d, struct slice payload);
+/* The directory is another one, or has changed: who waits asks again. */
+void mail_rules_forget(struct smtpd *d);
+void mail_rules_tick(struct smtpd *d);
 
 /* smtpd_auth.c: the part about AUTH. */
 void auth_offer_init(struct smtpd *d);

@@ -22,6 +22,9 @@ struct inspect_settings smtpd_inspect_settings(const struct config *cfg)
 void mail_inspect_head(struct client *c)
 {
     c->inspect = inspect_new(&c->smtpd->inspect);
+    if (c->inspect != NULL) {
+        inspect_keep(c->inspect, mail_rules_keep(c));
+    }
     if (c->inspect == NULL || !inspect_feed(c->inspect, buf_slice(&c->head.octets)) ||
         (c->head.empty_line && !inspect_feed(c->inspect, SLICE("\r\n")))) {
         inspect_free(&c->inspect);

@@ -92,7 +92,6 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
         v; /* outlives the call: its evidence goes into the reply */
     struct client *c = arg;
     const struct config *config = c->smtpd->ctx->config;
-    (void)e;
     message_head_clear(&c->head);
     message_head_init(&c->head, (struct head_limits){
                                     .octets = config->limits_header_size,
@@ -102,7 +101,7 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
     fields_reset(&v.evidence);
     c->message = spool_message_new(c->smtpd->writer, (struct message_id){c->id, c->n},
                                    on_resume, c);
-    if (c->message != NULL) {
+    if (c->message != NULL && mail_rules_begin(c, e)) {
         return (struct smtp_verdict){REPLY_NONE, NULL};
     }
     fields_add_str(&v.evidence, "what", "out of memory");
@@ -265,6 +264,7 @@ static void write_head(struct client *c, const struct smtp_envelope *e, struct b
             put_in(c, at++, text, out);
         }
     }
+    mail_rules_head(c, out);
     (void)message_head_write(head, out);
 }
 
@@ -302,6 +302,7 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
         client_put_rcpt_params(r, n, t->n, b);
         n = (uint16_t)(n + t->n);
     }
+    mail_rules_envelope(c, b);
 }
 
 static void tell_accepted(struct client *c)
@@ -385,6 +386,7 @@ void message_judge(struct client *c)
     struct check_facts facts = mail_message_facts(c);
     facts.spend = mail_spend;
     facts.spend_arg = c;
+    mail_rules_facts(c, &facts);
     enum check_outcome outcome = dns_run_checks(c, CHECK_MESSAGE, &facts, &v);
     if (outcome == CHECK_WAITS) {
         return;
@@ -426,6 +428,7 @@ void mail_reset(void *arg)
     c->committing = false;
     c->target_n = 0;
     c->gathered = (struct check_gathered){0};
+    c->rules = NULL;
     c->policies = NULL; /* they lived in the transaction's arena */
     c->n = 0;
 }

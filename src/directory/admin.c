@@ -7,16 +7,18 @@
 #include <string.h>
 #include <time.h>
 
-const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias", "relay",
-                                                   "push"};
-const char *const dir_actions[DIR_ACTION_COUNT] = {"add",    "set",     "list",  "show",
-                                                   "remove", "suspend", "resume"};
+const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias",
+                                                   "relay",  "push", "rule"};
+const char *const dir_actions[DIR_ACTION_COUNT] = {"add",    "set",     "list",   "show",
+                                                   "remove", "suspend", "resume", "move"};
 
 #define DOMAIN(action) DIR_AT(DIR_OBJECT_DOMAIN, action)
 #define USER(action)   DIR_AT(DIR_OBJECT_USER, action)
 #define ALIAS(action)  DIR_AT(DIR_OBJECT_ALIAS, action)
 #define RELAY(action)  DIR_AT(DIR_OBJECT_RELAY, action)
 #define PUSH(action)   DIR_AT(DIR_OBJECT_PUSH, action)
+#define RULE(action)   DIR_AT(DIR_OBJECT_RULE, action)
+#define RULES          (RULE(DIR_ADD) | RULE(DIR_SHOW) | RULE(DIR_REMOVE) | RULE(DIR_MOVE))
 #define DOMAINS        (DOMAIN(DIR_ADD) | DOMAIN(DIR_SET))
 #define RELAYS         (RELAY(DIR_ADD) | RELAY(DIR_SET))
 #define PUSHES         (PUSH(DIR_ADD) | PUSH(DIR_SET))
@@ -69,6 +71,10 @@ const struct dir_admin_option dir_admin_options[] = {
     {"grant", "ADDRESS", USER(DIR_SET), "may also send as it; @example.test: as anybody there"},
     {"ungrant", "ADDRESS", USER(DIR_SET), "may no more"},
     {"salt", NULL, USER(DIR_SHOW), "also the salt of its SCRAM keys"},
+    {"domain", "DOMAIN", RULES, "whose rule it is"},
+    {"direction", "in|out", RULES | RULE(DIR_LIST), "for mail to the domain, or of its senders"},
+    {"name", "NAME", RULES, "of the rule; replies that it makes carry it"},
+    {"position", "N", RULE(DIR_ADD) | RULE(DIR_MOVE), "1 is asked first; a new one is the last"},
     {"domain", "DOMAIN", USER(DIR_LIST) | ALIAS(DIR_LIST), "only of this domain"},
     {"force", NULL, DOMAIN(DIR_REMOVE) | USER(DIR_REMOVE) | ALIAS(DIR_REMOVE),
      "also what is in it, or leads to it"},
@@ -107,6 +113,11 @@ static const struct {
                          {admin_push_list, false},
                          {admin_push_show, false},
                          {admin_push_remove, true}},
+    [DIR_OBJECT_RULE] = {[DIR_ADD] = {admin_rule_add, true},
+                         [DIR_LIST] = {admin_rule_list, false},
+                         [DIR_SHOW] = {admin_rule_show, false},
+                         [DIR_REMOVE] = {admin_rule_remove, true},
+                         [DIR_MOVE] = {admin_rule_move, true}},
 };
 
 bool dir_admin_knows(enum dir_object object, enum dir_action action)
@@ -463,7 +474,8 @@ static bool member_ok(const char *name, const json_t *value, uint64_t where)
         return json_is_string(value);
     }
     if (strcmp(name, "targets") == 0) {
-        return json_is_array(value) && (where & (ALIAS(DIR_ADD) | ALIAS(DIR_SET))) != 0;
+        return json_is_array(value) &&
+               (where & (ALIAS(DIR_ADD) | ALIAS(DIR_SET) | RULE(DIR_ADD))) != 0;
     }
     for (size_t i = 0; i < dir_admin_option_n; i++) {
         const struct dir_admin_option *o = &dir_admin_options[i];
@@ -485,8 +497,8 @@ static void carry_out(struct dir_admin *a)
     int action = word(dir_actions, DIR_ACTION_COUNT, admin_text(a, "action"));
     if (object < 0 || action < 0 || commands[object][action].run == NULL) {
         admin_fail(a, ADMIN_USAGE,
-                   "say: domain|user|alias|relay|push add|set|list|show|remove, or relay "
-                   "suspend|resume");
+                   "say: domain|user|alias|relay|push add|set|list|show|remove, relay "
+                   "suspend|resume, or rule add|list|show|remove|move");
         return;
     }
     const char *name = NULL;

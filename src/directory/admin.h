@@ -1,9 +1,10 @@
-/* directory/admin.h - the administrator's requests: `postern domain|user|alias|relay|push ...`.
+/* directory/admin.h - the administrator's requests: `postern domain|user|alias|relay|push|rule ...`.
  * One function for both ways: the directory role answers with it over its control socket
  * (proc/control.h), the command line calls it itself while no server runs.
  *
  * Request {"object":"user","action":"add","subject":"alice@example.test", options ...};
- *         options are the rows of dir_admin_options, "targets" an array of addresses.
+ *         options are the rows of dir_admin_options, "targets" an array of addresses. Of
+ *         rule add, subject is its conditions, targets its action and that one's text.
  * Answer  lines, one object each: a change says {"object","subject","did"}; list and show
  *         give one line an entry. Then a status as cmd/cmd.h has them, and an error's text.
  * Own     request and store must live until dir_admin_free(). The lines are the caller's.
@@ -22,6 +23,7 @@ enum dir_object {
     DIR_OBJECT_ALIAS,
     DIR_OBJECT_RELAY,
     DIR_OBJECT_PUSH,
+    DIR_OBJECT_RULE,
     DIR_OBJECT_COUNT
 };
 enum dir_action {
@@ -32,6 +34,7 @@ enum dir_action {
     DIR_REMOVE,
     DIR_SUSPEND,
     DIR_RESUME,
+    DIR_MOVE,
     DIR_ACTION_COUNT
 };
 extern const char *const dir_objects[DIR_OBJECT_COUNT];

@@ -101,4 +101,9 @@ void admin_push_set(struct dir_admin *a);
 void admin_push_list(struct dir_admin *a);
 void admin_push_show(struct dir_admin *a);
 void admin_push_remove(struct dir_admin *a);
+void admin_rule_add(struct dir_admin *a);
+void admin_rule_list(struct dir_admin *a);
+void admin_rule_show(struct dir_admin *a);
+void admin_rule_remove(struct dir_admin *a);
+void admin_rule_move(struct dir_admin *a);
 #endif

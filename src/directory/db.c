@@ -98,6 +98,13 @@ static const char *const migrations[] = {
     "ALTER TABLE push ADD COLUMN day_used INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE push ADD COLUMN prepaid INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE push ADD COLUMN prepaid_used INTEGER NOT NULL DEFAULT 0;",
+    /* Administrators' rules, as rule/rule.h prints them; positions count from 1. */
+    "CREATE TABLE rule ("
+    " domain_id INTEGER NOT NULL REFERENCES domain ON DELETE CASCADE,"
+    " direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),"
+    " name TEXT NOT NULL, position INTEGER NOT NULL,"
+    " conditions TEXT NOT NULL, act TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (domain_id, direction, name)) STRICT, WITHOUT ROWID;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 

@@ -146,7 +146,22 @@
     X(push_spend, "UPDATE push SET month_used = ?4 + CASE month WHEN ?2 THEN month_used ELSE 0 END," \
                   " month = ?2, day_used = ?4 + CASE day WHEN ?3 THEN day_used ELSE 0 END," \
                   " day = ?3, prepaid_used = prepaid_used + ?4 WHERE id = ?1") \
-    X(push_del, "DELETE FROM push WHERE id = ?1")
+    X(push_del, "DELETE FROM push WHERE id = ?1") \
+    X(rule_all, "SELECT name, conditions, act, position, created_ms FROM rule" \
+                " WHERE domain_id = ?1 AND direction = ?2 ORDER BY position") \
+    X(rule_get, "SELECT position FROM rule" \
+                " WHERE domain_id = ?1 AND direction = ?2 AND name = ?3") \
+    X(rule_sum, "SELECT count(*), coalesce(sum(6 + length(CAST(name AS BLOB)) +" \
+                " length(CAST(conditions AS BLOB)) + length(CAST(act AS BLOB))), 0)" \
+                " FROM rule WHERE domain_id = ?1 AND direction = ?2") \
+    X(rule_put, "INSERT INTO rule (domain_id, direction, name, position, conditions, act," \
+                " created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+    X(rule_del, "DELETE FROM rule WHERE domain_id = ?1 AND direction = ?2 AND name = ?3") \
+    /* all of the domain and direction from position ?4 to ?5 but that rule */ \
+    X(rule_shift, "UPDATE rule SET position = position + ?6 WHERE domain_id = ?1" \
+                  " AND direction = ?2 AND name <> ?3 AND position BETWEEN ?4 AND ?5") \
+    X(rule_place, "UPDATE rule SET position = ?4" \
+                  " WHERE domain_id = ?1 AND direction = ?2 AND name = ?3")
 /* clang-format on */
 
 #define X(name, sql) DB_##name,

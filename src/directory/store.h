@@ -50,6 +50,11 @@ void dir_store_lookup(struct dir_store *store, struct slice local, struct slice 
 void dir_store_mail(struct dir_store *store, const struct dir_mail_ask *ask,
                     struct dir_mail *out);
 
+/* Appends the rules of a domain, encoded (rule/rule.h), in their order; none for a domain that is
+ * not here. False: the database cannot tell. */
+MUST_USE bool dir_store_rules(struct dir_store *store, struct slice domain, bool out_going,
+                              struct buf *out);
+
 enum dir_store_state {
     DIR_STORE_OK = 0,
     DIR_STORE_BUSY,   /* the last call met a lock; the next may not */

@@ -46,6 +46,8 @@ enum {
  * DIR_MAIL_IS    see directory/mail.h
  * DIR_AUTH       see directory/login.h
  * DIR_AUTH_IS    see directory/login.h
+ * DIR_RULES      u8 1: of its senders, 0: of mail to it; text domain (as in DIR_RCPT)
+ * DIR_RULES_IS   the same; u8 1 for a database fault, else 0; then the rules (rule/rule.h)
  * DIR_CHANGED    u64 generation    forget what you cached
  * SEGMENT_ASK    u64 cookie u64 octets needed (0: an ordinary shared segment)
  * SEGMENT_GIVE   u64 cookie u64 segment u64 capacity + descriptor, open for writing, empty
@@ -85,7 +87,9 @@ enum {
     X(DIR_AUTH,      R_SMT,                         R_DIR,   9, 10000, false) \
     X(DIR_AUTH_IS,   R_DIR,                         R_SMT,  22,  4096, false) \
     X(SUPPRESS_ASK,  R_SMT,                         R_QUE,  12,  1200, false) \
-    X(SUPPRESS_IS,   R_QUE,                         R_SMT,  11,   600, false)
+    X(SUPPRESS_IS,   R_QUE,                         R_SMT,  11,   600, false) \
+    X(DIR_RULES,     R_SMT,                         R_DIR,   3,   300, false) \
+    X(DIR_RULES_IS,  R_DIR,                         R_SMT,   4, 65536, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

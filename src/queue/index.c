@@ -477,6 +477,34 @@ static void count_in(struct queue_index *ix, struct queue_message *m)
     }
 }
 
+static void hold(struct queue_index *ix, struct queue_message *m, uint16_t number,
+                 enum queue_what what, struct slice prefix, struct slice reply);
+
+/* A rule wants somebody to look at it first. In replay the journal has the last word. */
+static void quarantine(struct queue_index *ix, struct queue_message *m,
+                       struct slice envelope)
+{
+    struct spool_envelope e = {0};
+    struct spool_recipient r = {0};
+    struct slice name = {0}, why = {0};
+    if (!spool_envelope_open(envelope, &e)) {
+        return;
+    }
+    while (spool_envelope_next(&e, &r)) {
+    }
+    while (spool_envelope_next_param(&e, &name, &why)) {
+        for (uint16_t i = 0; i < m->target_n && slice_eq(name, SLICE("quarantine"));
+             i++) {
+            if (ix->started) {
+                hold(ix, m, i, QUEUE_HOLD, SLICE(""), why);
+            } else {
+                queue_set_state(ix, m, i, QUEUE_held);
+                note_set(ix, &m->target[i], SLICE(""), why);
+            }
+        }
+    }
+}
+
 enum queue_add queue_add(struct queue_index *ix, const struct spool_entry *e,
                          uint64_t now_ms)
 {
@@ -500,6 +528,7 @@ enum queue_add queue_add(struct queue_index *ix, const struct spool_entry *e,
     ix->message_n++;
     ix->octets += queue_octets(m);
     count_in(ix, m);
+    quarantine(ix, m, e->envelope);
     for (uint16_t i = 0; i < m->part_n; i++) {
         queue_reschedule(ix, &m->part[i], now_ms);
     }

@@ -60,7 +60,8 @@ struct mail {
     enum spool_target kind;
 };
 
-static const char *hold_until; /* of what add() adds; NULL: not held */
+static const char *hold_until;  /* of what add() adds; NULL: not held */
+static const char *quarantined; /* likewise: why */
 
 static enum queue_add add(struct queue_index *ix, struct mail mail)
 {
@@ -80,6 +81,9 @@ static enum queue_add add(struct queue_index *ix, struct mail mail)
     spool_envelope_recipients(&b, r, (uint16_t)mail.n);
     if (hold_until != NULL) {
         spool_envelope_param(&b, "hold-until", slice_of(hold_until));
+    }
+    if (quarantined != NULL) {
+        spool_envelope_param(&b, "quarantine", slice_of(quarantined));
     }
     assert_false(b.failed);
     struct spool_entry e = {.segment = 1, .offset = mail.session * 4096};
@@ -293,6 +297,34 @@ static void test_hold_until(void **state)
     assert_int_equal(find(ix, 1)->target[0].state, QUEUE_held);
     assert_int_equal(find(ix, 3)->target[0].next_ms, 1000 + UINT64_C(366) * 86400 * 1000);
     queue_free(&ix);
+}
+
+/* What a rule quarantines is held, here and after a restart, until it is released. */
+static void test_quarantine(void **state)
+{
+    (void)state;
+    struct queue_pick pick = {0};
+    for (unsigned restarted = 0; restarted < 2; restarted++) {
+        struct queue_index *ix = restarted == 0 ? fresh() : queue_new(&rules, &ops, NULL);
+        queue_worker_up(ix, 0);
+        quarantined = "quarantined by rule r of d.test";
+        assert_int_equal(add(ix, (struct mail){1, "s@x.test", "d.test", 2, 1000, 0}), 0);
+        quarantined = NULL;
+        if (restarted == 1) {
+            queue_started(ix, 1000);
+        }
+        assert_true(queue_validate(ix));
+        assert_int_equal(find(ix, 1)->target[0].state, QUEUE_held);
+        assert_true(slice_eq(queue_reply(find(ix, 1), 1),
+                             SLICE("quarantined by rule r of d.test")));
+        assert_false(queue_take(ix, 100000, &pick));
+        struct queue_did did = {0};
+        queue_do(ix, queue_find(ix, (struct message_id){1, 1}), QUEUE_DO_RELEASE, NULL,
+                 2000, &did);
+        assert_int_equal(did.changed, 2);
+        assert_true(queue_take(ix, 100000, &pick));
+        queue_free(&ix);
+    }
 }
 
 static void test_failed_is_held(void **state)
@@ -748,13 +780,21 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add),        cmocka_unit_test(test_add_malformed),
-        cmocka_unit_test(test_delivered),  cmocka_unit_test(test_retry_waits),
-        cmocka_unit_test(test_hold_until), cmocka_unit_test(test_failed_is_held),
-        cmocka_unit_test(test_commands),   cmocka_unit_test(test_ways),
-        cmocka_unit_test(test_replay),     cmocka_unit_test(test_worker_down),
-        cmocka_unit_test(test_fair),       cmocka_unit_test(test_notes_shared),
-        cmocka_unit_test(test_cursor),     cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_add_malformed),
+        cmocka_unit_test(test_delivered),
+        cmocka_unit_test(test_retry_waits),
+        cmocka_unit_test(test_hold_until),
+        cmocka_unit_test(test_quarantine),
+        cmocka_unit_test(test_failed_is_held),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_worker_down),
+        cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_notes_shared),
+        cmocka_unit_test(test_cursor),
+        cmocka_unit_test(test_stats),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,12 @@ class Play:
     def do_suppress(self, rest):
         self.command("suppress " + rest)
 
+    def do_rule(self, rest):
+        self.command("rule " + rest)
+
+    def do_queue(self, rest):
+        self.command("queue " + rest)
+
     def do_used(self, rest):
         self.command("used " + rest)
 

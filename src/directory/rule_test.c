@@ -1,0 +1,156 @@
+/* directory/rule_test.c - the commands about administrators' rules, and what smtpd is told. */
+#include "directory/testing.h"
+#include "rule/rule.h"
+
+static char out[16384];
+
+static int setup(void **state)
+{
+    (void)state;
+    t_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    t_close();
+    return 0;
+}
+
+#define RULE(action, name)                                                               \
+    "{'object':'rule','action':'" action "','domain':'example.test','direction':'in',"   \
+    "'name':'" name "'"
+
+/* The names of the rules in their order, each behind a blank. */
+static const char *order(bool out_going)
+{
+    static char names[512];
+    struct buf b;
+    buf_init(&b, RULE_SET_MAX);
+    assert_true(dir_store_rules(t.store, SLICE("example.test"), out_going, &b));
+    struct rule_set *set = rule_set_new(buf_slice(&b));
+    assert_non_null(set);
+    names[0] = '\0';
+    for (unsigned i = 0; i < set->n; i++) {
+        size_t len = strlen(names);
+        (void)snprintf(names + len, sizeof names - len, " %.*s",
+                       (int)set->rule[i].name.len, (const char *)set->rule[i].name.ptr);
+    }
+    rule_set_free(&set);
+    buf_clear(&b);
+    return names;
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    t_make("domain", "example.test", "");
+    t_must(RULE("add", "a") ",'subject':'tls','targets':['prohibit']}");
+    t_must(RULE("add", "b") ",'subject':'not tls','targets':['reject','why not']}");
+    t_must(RULE("add", "c") ",'subject':'tls','targets':['accept'],'position':'1'}");
+    assert_string_equal(order(false), " c a b");
+    assert_string_equal(order(true), "");
+    t_must(RULE("move", "c") ",'position':'3'}");
+    assert_string_equal(order(false), " a b c");
+    t_must(RULE("move", "c") ",'position':'2'}");
+    assert_string_equal(order(false), " a c b");
+    t_must(RULE("move", "c") ",'position':'2'}");
+    assert_string_equal(order(false), " a c b");
+    assert_int_equal(t_ask(RULE("move", "c") ",'position':'4'}", out, sizeof out), 2);
+    assert_int_equal(t_ask(RULE("move", "c") ",'position':'0'}", out, sizeof out), 2);
+    t_must(RULE("remove", "a") "}");
+    assert_string_equal(order(false), " c b");
+    t_must(RULE("move", "b") ",'position':'1'}");
+    assert_string_equal(order(false), " b c");
+    assert_int_equal(t_ask(RULE("remove", "a") "}", out, sizeof out), 1);
+}
+
+static void test_shown(void **state)
+{
+    (void)state;
+    t_make("domain", "example.test", "");
+    t_must(RULE("add", "a") ",'subject':'size>10M,not tls','targets':['tag','[EXT]']}");
+    assert_int_equal(t_ask(RULE("show", "a") "}", out, sizeof out), 0);
+    assert_non_null(strstr(out, "size > 10485760, not tls"));
+    assert_int_equal(t_ask("{'object':'rule','action':'list','subject':'example.test'}",
+                           out, sizeof out),
+                     0);
+    assert_non_null(strstr(out, "tag \\\"[EXT]\\\""));
+    assert_int_equal(
+        t_ask("{'object':'rule','action':'list','direction':'out'}", out, sizeof out), 0);
+    assert_null(strstr(out, "tag"));
+}
+
+/* Refused, with the place. */
+static void test_broken(void **state)
+{
+    (void)state;
+    t_make("domain", "example.test", "");
+    static const struct {
+        const char *request, *error;
+        int status;
+    } cases[] = {
+        {RULE("add", "a") ",'subject':'tls, sendr is x','targets':['accept']}",
+         "after sign 5, 'sendr is x'", 2},
+        {RULE("add", "a") ",'subject':'subject has','targets':['accept']}",
+         "after sign 11, at their end", 2},
+        {RULE("add", "a") ",'subject':'body matches (\\\"ok\\\", \\\"a(b\\\")','targets':"
+                          "['accept']}",
+         "has a ( without its )", 2},
+        {RULE("add", "a") ",'subject':'tls','targets':['drop']}", "is no action", 2},
+        {RULE("add", "a") ",'subject':'tls','targets':[]}", "CONDITIONS", 2},
+        {RULE("add", "a b") ",'subject':'tls','targets':['accept']}", "--name", 2},
+        {"{'object':'rule','action':'add','domain':'example.test','name':'a','subject':"
+         "'tls','targets':['accept']}",
+         "--direction", 2},
+        {"{'object':'rule','action':'add','domain':'other.test','direction':'in','name':"
+         "'a','subject':'tls','targets':['accept']}",
+         "no domain other.test", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int status = t_ask(cases[i].request, out, sizeof out);
+        if (status != cases[i].status || strstr(out, cases[i].error) == NULL) {
+            fail_msg("%s: %d %s", cases[i].request, status, out);
+        }
+    }
+    assert_string_equal(order(false), "");
+    t_must(RULE("add", "a") ",'subject':'tls','targets':['accept']}");
+    assert_int_equal(
+        t_ask(RULE("add", "a") ",'subject':'tls','targets':['accept']}", out, sizeof out),
+        1);
+}
+
+/* All of them fit into one message to smtpd. */
+static void test_many(void **state)
+{
+    (void)state;
+    t_make("domain", "example.test", "");
+    char request[8192], word[6001];
+    memset(word, 'x', sizeof word - 1);
+    word[sizeof word - 1] = '\0';
+    int n = 0, status = 0;
+    while (n < 20 && status == 0) {
+        (void)snprintf(request, sizeof request,
+                       "{'object':'rule','action':'add','domain':'example.test',"
+                       "'direction':'out','name':'r%d','subject':'body has %s','targets':"
+                       "['prohibit']}",
+                       n, word);
+        status = t_ask(request, out, sizeof out);
+        n += status == 0;
+    }
+    assert_int_equal(status, 1);
+    assert_int_equal(n, 9);
+    assert_true(strlen(order(true)) == 27);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
