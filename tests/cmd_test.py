@@ -129,6 +129,7 @@ class CommandLine(unittest.TestCase):
 
     def test_rules(self):
         """While no server runs the database is changed itself."""
+        self.dir.chmod(0o755)  # another user's state stands in it
         config = self.write("rules.conf", f'state-dir = "{self.dir}/state"\nuser = nobody\n' + GOOD)
 
         def say(*args):
