@@ -70,6 +70,7 @@ static const struct check checks[] = {
     {"bulk-tls",        CHECK_MESSAGE, MX,    MODE_OF(checks_bulk_tls), check_bulk_tls},
     {"spf-record",      CHECK_MESSAGE, MX,    MODE_OF(checks_spf_record), check_spf_record},
     {"reputation-domain", CHECK_MESSAGE, MX,  MODE_OF(checks_reputation_domain), check_reputation_domain},
+    {"milter",          CHECK_MESSAGE, ALL,   MODE_OF(checks_milter), check_milter},
     {"rspamd",          CHECK_MESSAGE, MX | PUSH, MODE_OF(checks_rspamd), check_rspamd},
     {"rule",            CHECK_MESSAGE, ALL,   0, check_rule},
     {"login-quota",     CHECK_MESSAGE, SUBMISSION, MODE_OF(checks_login_quota), check_login_quota},

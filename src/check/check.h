@@ -29,6 +29,7 @@
 enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 
 struct rate_table;
+struct milter_report;
 struct rspamd_report;
 struct verify;
 
@@ -97,6 +98,7 @@ struct check_facts {
     const struct line_scan *lines;        /* message */
     const struct inspect_report *content; /* message */
     const struct check_auth *auth;        /* message; NULL: not known */
+    const struct milter_report *milter;   /* message; NULL: not asked */
     const struct rspamd_report *rspamd;   /* message; NULL: not asked */
     uint64_t size;                        /* message: octets */
     const struct check_rules *rules;      /* message */
@@ -190,6 +192,7 @@ void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
+void check_milter(const struct check_facts *f, struct check_verdict *out);
 void check_rspamd(const struct check_facts *f, struct check_verdict *out);
 void check_header_size(const struct check_facts *f, struct check_verdict *out);
 void check_header_encoded_word(const struct check_facts *f, struct check_verdict *out);

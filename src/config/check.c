@@ -272,25 +272,32 @@ static void check_oauth(struct load *l)
     }
 }
 
-/* smtpd connects to it from a root directory without sockets. */
-static void check_rspamd_server(struct load *l)
+/* smtpd connects to filters from a root directory without sockets. */
+static void check_filter(struct load *l, unsigned row, const char *name, const char *text)
 {
     struct sockaddr_storage address;
     socklen_t len = 0;
-    const char *text = l->cfg->rspamd_server;
     if (text[0] != '\0' && !config_address_parse(text, &address, &len)) {
-        buf_add_str(load_complain_value(l, l->line[SETTING_ROW_rspamd_server],
-                                        "rspamd.server", slice_of(text),
+        buf_add_str(load_complain_value(l, l->line[row], name, slice_of(text),
                                         "it is no address of TCP"),
                     "\"127.0.0.1:11333\"");
+    }
+}
+
+static void check_filters(struct load *l)
+{
+    check_filter(l, SETTING_ROW_rspamd_server, "rspamd.server", l->cfg->rspamd_server);
+    if (!l->failed) {
+        check_filter(l, SETTING_ROW_milter_server, "milter.server",
+                     l->cfg->milter_server);
     }
 }
 
 void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
-        check_listeners, check_hostname, check_maildir, resolve_paths,       check_retry,
-        check_tls,       check_proxy,    check_oauth,   check_rspamd_server};
+        check_listeners, check_hostname, check_maildir, resolve_paths, check_retry,
+        check_tls,       check_proxy,    check_oauth,   check_filters};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

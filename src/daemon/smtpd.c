@@ -207,6 +207,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     auth_offer_init(d);
     d->inspect = smtpd_inspect_settings(cfg);
     rspamd_init(d);
+    milter_begin(d);
     if (!inspect_prepare()) {
         return "out of memory";
     }

@@ -86,6 +86,9 @@ struct smtpd {
     struct map logins;  /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
     struct inspect_settings inspect;
+    struct sockaddr_storage milter; /* as rspamd */
+    socklen_t milter_len;
+    uint64_t milter_said_ms;
     struct sockaddr_storage rspamd; /* ss_family 0: there is none */
     socklen_t rspamd_len;
     uint64_t rspamd_said_ms; /* monotonic: when it was logged last that it is down */
@@ -174,6 +177,7 @@ struct client {
     struct dir_mail *mail_kept; /* MAIL: what the directory said */
     struct message_head head;   /* the header section; fields once it is complete */
     struct line_scan lines;     /* of the message so far */
+    struct milter_talk *milter; /* the same */
     struct rspamd_talk *rspamd; /* NULL: it is not asked */
     struct inspect *inspect;    /* NULL before the body, and where memory was short */
     struct verify *verify; /* who sent it; NULL: not looked for, as of a local network */
@@ -235,6 +239,16 @@ MUST_USE const struct rspamd_report *mail_rspamd_report(const struct client *c);
 /* Puts the fields in that it wants, and takes those away that it does not. False: memory. */
 MUST_USE bool mail_rspamd_edit(struct client *c);
 void mail_rspamd_forget(struct client *c);
+
+/* smtpd_milter.c: the same for a milter. */
+void milter_begin(struct smtpd *d);
+MUST_USE bool mail_milter_head(struct client *c);
+bool mail_milter_room(struct client *c);
+void mail_milter_body(struct client *c, struct slice s);
+void mail_milter_end(struct client *c);
+MUST_USE const struct milter_report *mail_milter_report(const struct client *c);
+MUST_USE bool mail_milter_edit(struct client *c);
+void mail_milter_forget(struct client *c);
 
 /* smtpd_params.c: into an envelope, after its recipients. */
 void client_put_params(const struct smtp_envelope *e, uint64_t arrival_ms, struct buf *b);

@@ -119,7 +119,7 @@ static bool head_done(struct client *c)
 {
     mail_inspect_head(c);
     mail_verify_head(c);
-    return mail_rspamd_head(c) && message_head_end(&c->head);
+    return mail_milter_head(c) && mail_rspamd_head(c) && message_head_end(&c->head);
 }
 
 /* The body sink: every octet of the body comes here once, in order. What reads along is fed
@@ -129,6 +129,7 @@ static enum spool_res body_add(struct client *c, struct slice s)
     enum spool_res res = spool_message_add(c->message, s);
     if (res == SPOOL_OK) {
         mail_inspect_body(c, s);
+        mail_milter_body(c, s);
         mail_rspamd_body(c, s);
         mail_verify_body(c, s);
     }
@@ -160,7 +161,7 @@ bool mail_data(void *arg, struct slice s)
     if (c->message == NULL) {
         return true; /* failed before; the session drops what still comes */
     }
-    if (!mail_rspamd_room(c)) {
+    if (!mail_milter_room(c) || !mail_rspamd_room(c)) {
         return false;
     }
     switch (take_span(c, s)) {
@@ -363,6 +364,7 @@ void mail_data_end(void *arg, const struct smtp_envelope *e)
         finish(c, REPLY_system_temporary_problem, "out of memory");
         return;
     }
+    mail_milter_end(c);
     mail_rspamd_end(c);
     message_judge(c);
 }
@@ -373,6 +375,7 @@ struct check_facts mail_message_facts(const struct client *c)
     facts.head = &c->head;
     facts.lines = &c->lines;
     facts.content = c->inspect == NULL ? NULL : inspect_report(c->inspect);
+    facts.milter = mail_milter_report(c);
     facts.rspamd = mail_rspamd_report(c);
     facts.size = smtp_session_data_len(c->session);
     facts.auth = c->verify == NULL ? NULL : &c->authenticated;
@@ -402,7 +405,7 @@ void message_judge(struct client *c)
     buf_init(&head, SPOOL_HEAD_MAX);
     buf_init(&envelope, SPOOL_ENVELOPE_MAX);
     c->arrival_ms = facts.now_ms;
-    head.failed = !mail_rspamd_edit(c);
+    head.failed = !mail_milter_edit(c) || !mail_rspamd_edit(c);
     write_head(c, e, &head);
     write_envelope(c, e, &envelope);
     if (head.failed || envelope.failed) {
@@ -424,6 +427,7 @@ void mail_reset(void *arg)
     spool_message_free(&c->message);
     message_head_clear(&c->head);
     inspect_free(&c->inspect);
+    mail_milter_forget(c);
     mail_rspamd_forget(c);
     c->committing = false;
     c->target_n = 0;

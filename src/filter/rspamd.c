@@ -1,6 +1,8 @@
 /* filter/rspamd.c - see rspamd.h */
 #include "filter/rspamd.h"
 
+#include "filter/field.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -155,37 +157,9 @@ static void take_symbols(json_t *symbols, struct rspamd_verdict *v)
     free(list);
 }
 
-/* ftext of RFC 5322 3.6.8 */
-static bool is_field_name(const char *name)
-{
-    size_t n = 0;
-    while (name[n] > ' ' && name[n] <= '~' && name[n] != ':') {
-        n++;
-    }
-    return n > 0 && name[n] == '\0';
-}
-
-/* A value as one field: CR is dropped, LF folds, so no value can begin another field. */
 static void add_field(struct buf *out, const char *name, const char *value)
 {
-    size_t before = out->len;
-    if (!is_field_name(name)) {
-        return;
-    }
-    (void)buf_add_fmt(out, "%s: ", name);
-    for (const char *c = value; *c != '\0'; c++) {
-        if (*c == '\n') {
-            (void)buf_add_str(out, "\r\n\t");
-            c += strspn(c + 1, " \t\r\n");
-        } else if (*c != '\r') {
-            bool plain = (unsigned char)*c >= ' ' || *c == '\t';
-            (void)buf_add_byte(out, plain ? (unsigned char)*c : '?');
-        }
-    }
-    (void)buf_add_str(out, "\r\n");
-    if (out->failed) { /* no half of a field */
-        out->len = before;
-    }
+    (void)filter_field(out, slice_of(name), slice_of(value), true);
 }
 
 /* "X-Name": "value", or {"value": ...}, or a list of those. */
@@ -207,7 +181,7 @@ static void take_milter(json_t *milter, struct rspamd_verdict *v)
     json_t *value;
     json_object_foreach(json_object_get(milter, "remove_headers"), name, value)
     {
-        if (is_field_name(name) && v->drop.len + strlen(name) < v->drop.max) {
+        if (filter_is_name(slice_of(name)) && v->drop.len + strlen(name) < v->drop.max) {
             (void)buf_add_fmt(&v->drop, "%s\n", name);
         }
     }

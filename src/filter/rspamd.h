@@ -9,6 +9,7 @@
 #ifndef FILTER_RSPAMD_H
 #define FILTER_RSPAMD_H
 #include "base/buf.h"
+#include "filter/state.h"
 
 enum {
     RSPAMD_REQUEST_MAX = 512 * 1024, /* the head, with its recipients */
@@ -60,13 +61,6 @@ struct slice rspamd_chunk_head(size_t len, char out[RSPAMD_CHUNK_HEAD_MAX]);
 #define RSPAMD_CHUNK_END SLICE("\r\n")
 #define RSPAMD_END       SLICE("0\r\n\r\n")
 
-/* How far asking about a message is. */
-enum filter_state {
-    FILTER_NONE = 0, /* not asked */
-    FILTER_ASKED,
-    FILTER_ANSWERED, /* verdict */
-    FILTER_DOWN,     /* no answer; why */
-};
 struct rspamd_report {
     enum filter_state state;
     const char *why; /* static */

@@ -29,7 +29,7 @@ static void check_fields(const struct buf *b)
         struct slice line = slice_sub(rest, 0, end - 1);
         require(slice_find(line, '\r') == line.len);
         require(line.len > 0);
-        if (first || line.ptr[0] != '\t') {
+        if (first || (line.ptr[0] != '\t' && line.ptr[0] != ' ')) {
             size_t colon = slice_find(line, ':');
             require(colon > 0 && colon < line.len);
             check_printable((const char *)line.ptr, colon);

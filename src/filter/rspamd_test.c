@@ -85,7 +85,7 @@ static void test_answer(void **state)
     assert_false(v.greylisted);
     check_buf(&v.subject, "Subject: [spam] x\r\n");
     check_buf(&v.drop, "X-Old\n");
-    check_buf(&v.add, "X-A: 1\r\nX-B: two\r\n\tlines\r\nX-C: 3\r\nX-C: 4\r\n"
+    check_buf(&v.add, "X-A: 1\r\nX-B: two\r\n lines\r\nX-C: 3\r\nX-C: 4\r\n"
                       "X-D: 8\r\n\tX-Evil: 1\r\n\tbody\r\nDKIM-Signature: v=1\r\n");
     rspamd_verdict_clear(&v);
 }

@@ -41,8 +41,8 @@ struct row {
     bool quotas;     /* it may use files below the mail root, beside its own directory */
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     bool dns;        /* it may ask the servers of the dns settings */
-    bool filters;    /* it connects to rspamd.server, where that is set */
-    bool smtp;       /* it connects to delivery.smtp-port of any server */
+    bool filters; /* it connects to rspamd.server and milter.server, where they are set */
+    bool smtp;    /* it connects to delivery.smtp-port of any server */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
 };
@@ -142,9 +142,9 @@ void sandbox_limits(enum role role, const struct config *config)
 {
     const struct row *row = row_of(role);
     /* The spare ones keep sessions from taking those that the channels need. */
-    rlim_t a_session = row->filters && config->rspamd_server[0] != '\0' ? 2 : 1;
-    rlim_t fds =
-        row->fds + (row->fd_a_session ? a_session * config->limits_sessions : 0);
+    rlim_t a_session = 1U + (row->filters && config->rspamd_server[0] != '\0') +
+                       (row->filters && config->milter_server[0] != '\0');
+    rlim_t fds = row->fds + (row->fd_a_session ? a_session * config->limits_sessions : 0);
     limit(role, RLIMIT_NOFILE, "descriptors", fds);
     if (mode() == MODE_ON) {
         limit(role, RLIMIT_CORE, "core", 0); /* keys, passwords and mail are in there */
@@ -323,6 +323,20 @@ static void add_dns_ports(struct landlock_rules *rules, const struct config_list
     }
 }
 
+static void add_filter_port(struct landlock_rules *rules, const char *name,
+                            const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t len = 0;
+    if (text[0] == '\0') {
+        return;
+    }
+    if (!config_address_parse(text, &address, &len)) {
+        fatal("%s: '%s' is no address", name, text);
+    }
+    add_port(rules, landlock_port(&address));
+}
+
 static void lock_paths(const struct row *row, enum role role, const struct config *seen)
 {
     char path[PATH_ROOM], mail[PATH_ROOM];
@@ -363,13 +377,9 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         }
         add_port(&rules, landlock_port(&address));
     }
-    if (row->filters && seen->rspamd_server[0] != '\0') {
-        struct sockaddr_storage address;
-        socklen_t len = 0;
-        if (!config_address_parse(seen->rspamd_server, &address, &len)) {
-            fatal("rspamd.server: '%s' is no address", seen->rspamd_server);
-        }
-        add_port(&rules, landlock_port(&address));
+    if (row->filters) {
+        add_filter_port(&rules, "rspamd.server", seen->rspamd_server);
+        add_filter_port(&rules, "milter.server", seen->milter_server);
     }
     if (row->smtp) {
         add_port(&rules, (uint16_t)seen->delivery_smtp_port);
