@@ -11,6 +11,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from server import environment  # noqa: E402
+
 POSTERN, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 GOOD = 'hostname = mx.example.org\nlistener "mx" ' \
        '{ address = {"127.0.0.1:2525", "[::1]:2525"} service = mx tls = none }\n'
@@ -19,7 +22,7 @@ GOOD = 'hostname = mx.example.org\nlistener "mx" ' \
 def postern(*args):
     """(exit status, standard output, standard error)"""
     run = subprocess.run([POSTERN, *args], capture_output=True, text=True, check=False,
-                         timeout=30)
+                         timeout=30, env=environment())
     return run.returncode, run.stdout, run.stderr
 
 

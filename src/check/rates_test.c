@@ -38,7 +38,7 @@ static struct check_facts facts(const struct check_auth *a)
     static const uint64_t hash_key[2] = {3, 4};
     size_t octets = rate_size_for(1000);
     free(memory);
-    memory = aligned_alloc(4096, octets);
+    memory = aligned_alloc(4096, (octets + 4095) / 4096 * 4096);
     assert_non_null(memory);
     memset(memory, 0, octets);
     assert_true(ip_parse(SLICE("192.0.2.7"), &address));

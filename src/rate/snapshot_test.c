@@ -20,7 +20,7 @@ static char path[sizeof dir + 16];
 static struct rate_table *table(const uint64_t key[2])
 {
     size_t octets = rate_size_for(2 * KEYS);
-    void *memory = aligned_alloc(4096, octets);
+    void *memory = aligned_alloc(4096, (octets + 4095) / 4096 * 4096);
     assert_non_null(memory);
     memset(memory, 0, octets);
     return rate_init(memory, octets, key);
