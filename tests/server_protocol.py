@@ -268,7 +268,7 @@ def names_and_reload(make):
     session.close()
     server.messages(USER, 1)
     # One that cannot be read changes nothing.
-    server.excused.append("event=role-ended process=smtpd index=0 pid=[0-9]+ status=4")
+    server.excused.append("event=role-ended process=smtpd index=[0-9]+ pid=[0-9]+ status=4")
     pairs[0][1].write_text("no key")
     server.process.send_signal(signal.SIGHUP)
     wait_until("refused", lambda: "event=reload-refused" in server.log())
