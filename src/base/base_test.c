@@ -5,16 +5,19 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/fields.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/map.h"
 #include "base/wire.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -52,6 +55,50 @@ static void test_slice(void **state)
     assert_false(slice_cstr(SLICE("abcd"), c, sizeof c));
     assert_string_equal(c, "");
     assert_false(slice_cstr(SLICE("a\0b"), c, sizeof c));
+}
+
+static void test_slice_kinds(void **state)
+{
+    (void)state;
+    assert_true(slice_is_ascii(SLICE("")));
+    assert_true(slice_is_ascii(SLICE("a\0\x7f")));
+    assert_false(slice_is_ascii(SLICE("a\x80")));
+    assert_true(ascii_is_blank(' ') && ascii_is_blank('\t'));
+    assert_false(ascii_is_blank('\n') || ascii_is_blank('x'));
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    enum { OCTETS = 10000 };
+    unsigned char octets[OCTETS];
+    for (size_t i = 0; i < OCTETS; i++) {
+        octets[i] = (unsigned char)i;
+    }
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_int_equal(fwrite(octets, 1, OCTETS, f), OCTETS);
+    assert_int_equal(fflush(f), 0);
+
+    struct buf b;
+    buf_init(&b, 2 * OCTETS);
+    (void)buf_add_str(&b, "x");
+    assert_int_equal(lseek(fileno(f), 0, SEEK_SET), 0);
+    assert_true(file_read(fileno(f), &b));
+    assert_int_equal(b.len, 1 + OCTETS);
+    assert_memory_equal(buf_slice(&b).ptr + 1, octets, OCTETS);
+    buf_clear(&b);
+
+    buf_init(&b, OCTETS / 2);
+    assert_int_equal(lseek(fileno(f), 0, SEEK_SET), 0);
+    assert_false(file_read(fileno(f), &b));
+    assert_int_equal(errno, EFBIG);
+    buf_clear(&b);
+    assert_int_equal(fclose(f), 0);
+    buf_init(&b, OCTETS);
+    assert_false(file_read(-1, &b));
+    assert_int_equal(errno, EBADF);
+    buf_clear(&b);
 }
 
 static void test_number(void **state)
@@ -360,7 +407,8 @@ int main(void)
         cmocka_unit_test(test_clock_text),  cmocka_unit_test(test_wire),
         cmocka_unit_test(test_hash),        cmocka_unit_test(test_map),
         cmocka_unit_test(test_id),          cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_base64),      cmocka_unit_test(test_slice_kinds),
+        cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

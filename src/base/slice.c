@@ -85,18 +85,23 @@ size_t slice_isearch(struct slice s, struct slice needle)
     return s.len;
 }
 
-static bool is_blank(unsigned char c)
+bool slice_is_ascii(struct slice s)
 {
-    return c == ' ' || c == '\t';
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] > 127) {
+            return false;
+        }
+    }
+    return true;
 }
 
 struct slice slice_trim(struct slice s)
 {
     size_t start = 0;
-    while (start < s.len && is_blank(s.ptr[start])) {
+    while (start < s.len && ascii_is_blank(s.ptr[start])) {
         start++;
     }
-    while (s.len > start && is_blank(s.ptr[s.len - 1])) {
+    while (s.len > start && ascii_is_blank(s.ptr[s.len - 1])) {
         s.len--;
     }
     return slice_from(s, start);
@@ -105,12 +110,12 @@ struct slice slice_trim(struct slice s)
 struct slice slice_strip(struct slice s)
 {
     size_t start = 0;
-    while (start < s.len &&
-           (is_blank(s.ptr[start]) || s.ptr[start] == '\r' || s.ptr[start] == '\n')) {
+    while (start < s.len && (ascii_is_blank(s.ptr[start]) || s.ptr[start] == '\r' ||
+                             s.ptr[start] == '\n')) {
         start++;
     }
-    while (s.len > start && (is_blank(s.ptr[s.len - 1]) || s.ptr[s.len - 1] == '\r' ||
-                             s.ptr[s.len - 1] == '\n')) {
+    while (s.len > start && (ascii_is_blank(s.ptr[s.len - 1]) ||
+                             s.ptr[s.len - 1] == '\r' || s.ptr[s.len - 1] == '\n')) {
         s.len--;
     }
     return slice_from(s, start);

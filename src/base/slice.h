@@ -70,6 +70,9 @@ MUST_USE size_t slice_rfind(struct slice s, unsigned char c);
 MUST_USE size_t slice_search(struct slice s, struct slice needle);
 MUST_USE size_t slice_isearch(struct slice s, struct slice needle);
 
+/* No octet above 127. */
+MUST_USE bool slice_is_ascii(struct slice s);
+
 /* s without SP and HTAB at both ends. */
 MUST_USE struct slice slice_trim(struct slice s);
 /* The same, line ends too. */
@@ -92,6 +95,11 @@ static inline bool ascii_is_digit(unsigned char c)
 static inline bool ascii_is_alpha(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+/* SP and HTAB: the only blanks of mail's grammars (RFC 5234 B.1, WSP). */
+static inline bool ascii_is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t';
 }
 static inline unsigned char ascii_lower(unsigned char c)
 {

@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static bool is_word(unsigned char c)
 {
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '_' || c >= 0x80;
@@ -154,7 +149,7 @@ static unsigned score_before(struct slice s, size_t i)
         }
         end--;
         quote =
-            quote || (!is_blank(s.ptr[end]) && s.ptr[end] != ':' && s.ptr[end] != ',');
+            quote || (!ascii_is_blank(s.ptr[end]) && s.ptr[end] != ':' && s.ptr[end] != ',');
         colon = colon || s.ptr[end] == ':';
     }
     if (end == 0 || s.ptr[end - 1] == '\n') {

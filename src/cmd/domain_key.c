@@ -2,8 +2,8 @@
  *
  * Files   <state-dir>/dkim/<domain>/<selector>.pem, mode 0600; delivery/signer.h reads them at the next
  *         start or reload of the server. */
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "cmd/cmd.h"
 #include "config/paths.h"
 #include "directory/name.h"
@@ -39,24 +39,6 @@ struct order {
 
 /* --- what is said --- */
 
-static bool read_pem(const char *path, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = -1;
-    while (fd >= 0) {
-        unsigned char *room = buf_room(out, 4096);
-        got = room == NULL ? -1 : read(fd, room, 4096);
-        if (got <= 0) {
-            break;
-        }
-        buf_grew(out, (size_t)got);
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return got == 0;
-}
-
 /* The TXT record, in strings of at most 255 octets (RFC 6376 3.6.2.2). */
 static void print_record(const struct order *o, const char *selector, struct slice record)
 {
@@ -72,17 +54,26 @@ static void print_record(const struct order *o, const char *selector, struct sli
 static int show_one(const struct order *o, const char *selector)
 {
     char path[PATH_ROOM + 300];
-    const char *why = "it cannot be read";
+    const char *why = NULL;
     struct buf pem;
     struct buf record;
     buf_init(&pem, PEM_MAX);
     buf_init(&record, PEM_MAX);
     (void)snprintf(path, sizeof path, "%s/%s.pem", o->dir, selector);
-    struct crypto_private *key =
-        read_pem(path, &pem) ? crypto_private_new(buf_slice(&pem), &why) : NULL;
+    struct crypto_private *key = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || !file_read(fd, &pem)) {
+        why = strerror(errno);
+    } else {
+        key = crypto_private_new(buf_slice(&pem), &why);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
     int status = EXIT_OK;
     if (key == NULL || !dkim_sign_record(key, &record)) {
-        (void)fprintf(stderr, "postern domain key: %s: %s\n", path, why);
+        (void)fprintf(stderr, "postern domain key: %s: %s\n", path,
+                      why == NULL ? "no memory" : why);
         status = EXIT_SYSTEM;
     } else if (o->json) {
         json_t *line = json_pack(

@@ -1,6 +1,7 @@
 /* config/config.c - see config.h: the file, and the struct made of it. */
 #include "config/config.h"
 
+#include "base/file.h"
 #include "config/load.h"
 
 #include <errno.h>
@@ -127,20 +128,9 @@ static bool read_file(struct load *l, struct buf *text)
         close(fd);
         return false;
     }
-    for (;;) {
-        unsigned char *room = buf_room(text, 4096);
-        ssize_t n = room == NULL ? 0 : read(fd, room, 4096);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            buf_add_fmt(load_complain(l, 0), "cannot be read: %s; %s", strerror(errno),
-                        advice(errno));
-        }
-        if (n <= 0) {
-            break;
-        }
-        buf_grew(text, (size_t)n);
+    if (!file_read(fd, text) && !text->failed) {
+        buf_add_fmt(load_complain(l, 0), "cannot be read: %s; %s", strerror(errno),
+                    advice(errno));
     }
     close(fd);
     if (text->failed) {

@@ -152,18 +152,6 @@ void queue_dsn_changed(struct queue_role *q, const struct queue_message *m,
 
 /* --- from the spool: parameters, and the message or its header --- */
 
-/* "notify#3-7": is it about that number? */
-static bool is_about(struct slice name, struct slice prefix, uint16_t number)
-{
-    uint64_t first = 0;
-    uint64_t last = 0;
-    struct slice range = slice_from(name, prefix.len);
-    size_t hyphen = slice_find(range, '-');
-    return slice_starts(name, prefix) && slice_u64(slice_sub(range, 0, hyphen), &first) &&
-           slice_u64(slice_from(range, hyphen + 1), &last) && first <= number &&
-           number <= last;
-}
-
 /* xtext undone; as it is, where it is none. */
 static struct slice plain(struct arena *store, struct slice xtext)
 {
@@ -185,9 +173,9 @@ static void take_param(struct notice *n, struct slice name, struct slice value,
     }
     for (uint16_t i = 0; i < n->said_n; i++) {
         struct said *s = &n->said[i];
-        if (is_about(name, SLICE("notify#"), s->number)) {
+        if (spool_param_is(name, "notify", s->number)) {
             s->notify = keep(&n->store, value);
-        } else if (is_about(name, SLICE("orcpt#"), s->number)) {
+        } else if (spool_param_is(name, "orcpt", s->number)) {
             s->orcpt = plain(&n->store, value);
         }
     }

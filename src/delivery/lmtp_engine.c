@@ -2,6 +2,7 @@
 #include "delivery/lmtp_engine.h"
 
 #include "base/log.h"
+#include "smtp/address.h"
 
 #include <inttypes.h>
 
@@ -144,40 +145,6 @@ static void die_of_reply(struct lmtp_engine *e)
 
 /* --- commands -------------------------------------------------------------------------- */
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] >= 0x80) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Between "<" and ">" it must be able to end neither the path nor the line: no control octets,
- * and blanks and angles only inside a quoted string. The grammar is not checked again. */
-static bool can_be_sent(struct slice address)
-{
-    bool quoted = false;
-    for (size_t i = 0; i < address.len; i++) {
-        unsigned char c = address.ptr[i];
-        if (c < 0x20 || c == 0x7f) {
-            return false;
-        }
-        if (quoted && c == '\\') {
-            i++;
-            if (i == address.len || address.ptr[i] < 0x20 || address.ptr[i] == 0x7f) {
-                return false;
-            }
-        } else if (c == '"') {
-            quoted = !quoted;
-        } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {
-            return false;
-        }
-    }
-    return !quoted && address.len <= LMTP_ADDRESS_MAX;
-}
-
 static void put_mail(struct lmtp_engine *e)
 {
     (void)buf_add_str(&e->out, "MAIL FROM:<");
@@ -243,19 +210,20 @@ static void settle_early(struct lmtp_engine *e)
 {
     const struct lmtp_mail *m = &e->mail;
     bool utf8 = (e->offers & OFFER_SMTPUTF8) != 0;
-    if (!can_be_sent(m->sender)) {
+    if (!smtp_path_can_be_sent(m->sender, LMTP_ADDRESS_MAX)) {
         settle_rest(e, JOB_FAILED, SLICE("550 5.1.7 sender address cannot be sent"));
-    } else if (!utf8 && !is_ascii(m->sender)) {
+    } else if (!utf8 && !slice_is_ascii(m->sender)) {
         settle_rest(e, JOB_FAILED,
                     SLICE("550 5.6.7 LMTP server does not offer SMTPUTF8"));
     } else if (e->size_max != 0 && m->size > e->size_max) {
         settle_rest(e, JOB_FAILED, SLICE("552 5.3.4 larger than the LMTP server's SIZE"));
     }
     for (unsigned i = 0; i < m->target_n; i++) {
-        if (m->target[i].len == 0 || !can_be_sent(m->target[i])) {
+        if (m->target[i].len == 0 ||
+            !smtp_path_can_be_sent(m->target[i], LMTP_ADDRESS_MAX)) {
             outcome_set(&e->outcome[i], JOB_FAILED,
                         SLICE("550 5.1.3 address cannot be sent"));
-        } else if (!utf8 && !is_ascii(m->target[i])) {
+        } else if (!utf8 && !slice_is_ascii(m->target[i])) {
             outcome_set(&e->outcome[i], JOB_FAILED,
                         SLICE("550 5.6.7 LMTP server does not offer SMTPUTF8"));
         }

@@ -1,6 +1,7 @@
 /* delivery/signer.c - see signer.h */
 #include "delivery/signer.h"
 
+#include "base/file.h"
 #include "base/map.h"
 #include "senderauth/author.h"
 #include "senderauth/dkim_sign.h"
@@ -40,22 +41,6 @@ static bool fault(char error[SIGNER_ERROR_MAX], const char *path, const char *wh
     return false;
 }
 
-static bool read_file(int dir, const char *name, struct buf *out)
-{
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return false;
-    }
-    ssize_t got = 0;
-    do {
-        unsigned char *room = buf_room(out, 4096);
-        got = room == NULL ? -1 : read(fd, room, 4096);
-        buf_grew(out, got > 0 ? (size_t)got : 0);
-    } while (got > 0);
-    (void)close(fd);
-    return got == 0;
-}
-
 static bool add_key(struct domain *d, int dir, const char *file, const char *path,
                     char error[SIGNER_ERROR_MAX])
 {
@@ -68,10 +53,14 @@ static bool add_key(struct domain *d, int dir, const char *file, const char *pat
             "it has more keys than a message is signed with; take old ones away");
     }
     buf_init(&pem, PEM_MAX);
-    if (!read_file(dir, file, &pem)) {
-        why = pem.failed ? "it is too large for a key" : strerror(errno);
+    int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || !file_read(fd, &pem)) {
+        why = strerror(errno);
     } else {
         d->key[d->n].private = crypto_private_new(buf_slice(&pem), &why);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
     }
     if (pem.cap > 0) {
         explicit_bzero(pem.ptr, pem.cap);

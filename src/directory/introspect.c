@@ -1,8 +1,8 @@
 /* directory/introspect.c - see introspect.h */
 #include "directory/introspect.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <curl/curl.h>
@@ -28,16 +28,10 @@ struct introspect {
 static bool read_file(const char *path, struct buf *out, char error[INTROSPECT_ERROR_MAX])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t n = 0;
-    unsigned char *room = NULL;
-    bool ok = fd >= 0;
-    while (ok && (room = buf_room(out, 4096)) != NULL && (n = read(fd, room, 4096)) > 0) {
-        buf_grew(out, (size_t)n);
-    }
-    ok = ok && n == 0 && !out->failed;
+    bool ok = fd >= 0 && file_read(fd, out);
     if (!ok) {
         (void)snprintf(error, INTROSPECT_ERROR_MAX, "oauth: %.150s: %s", path,
-                       out->failed ? "too large" : strerror(errno));
+                       strerror(errno));
     }
     if (fd >= 0) {
         (void)close(fd);

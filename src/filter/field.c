@@ -11,11 +11,6 @@ bool filter_is_name(struct slice name)
     return name.len > 0;
 }
 
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static bool is_end(unsigned char c)
 {
     return c == '\r' || c == '\n';
@@ -28,12 +23,12 @@ bool filter_field(struct buf *out, struct slice name, struct slice value, bool s
         return false;
     }
     while (value.len > 0 &&
-           (is_end(value.ptr[value.len - 1]) || is_blank(value.ptr[value.len - 1]))) {
+           (is_end(value.ptr[value.len - 1]) || ascii_is_blank(value.ptr[value.len - 1]))) {
         value.len--;
     }
     (void)buf_add(out, name);
     (void)buf_add_str(out, ":");
-    if (space && (value.len == 0 || !is_blank(value.ptr[0]))) {
+    if (space && (value.len == 0 || !ascii_is_blank(value.ptr[0]))) {
         (void)buf_add_byte(out, ' ');
     }
     for (size_t i = 0; i < value.len; i++) {
@@ -46,7 +41,7 @@ bool filter_field(struct buf *out, struct slice name, struct slice value, bool s
             i++;
         }
         /* what follows is no line end, and not nothing: the value's end is neither */
-        (void)buf_add_str(out, is_blank(value.ptr[i + 1]) ? "\r\n" : "\r\n\t");
+        (void)buf_add_str(out, ascii_is_blank(value.ptr[i + 1]) ? "\r\n" : "\r\n\t");
     }
     (void)buf_add_str(out, "\r\n");
     if (out->failed) {

@@ -1,11 +1,6 @@
 /* message/fields.c - see fields.h */
 #include "message/fields.h"
 
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* The length of the first line with its CRLF, if it has one. */
 static size_t line_len(struct slice s)
 {
@@ -22,7 +17,7 @@ static size_t find_colon(struct slice s, size_t *name_len)
         i++;
     }
     *name_len = i;
-    while (i < s.len && is_blank(s.ptr[i])) {
+    while (i < s.len && ascii_is_blank(s.ptr[i])) {
         i++;
     }
     return *name_len > 0 && i < s.len && s.ptr[i] == ':' ? i : s.len;
@@ -37,7 +32,7 @@ bool header_field_next(struct slice *rest, unsigned *line, struct header_field *
         return false;
     }
     unsigned line_n = 1;
-    while (len < rest->len && is_blank(rest->ptr[len])) {
+    while (len < rest->len && ascii_is_blank(rest->ptr[len])) {
         len += line_len(slice_from(*rest, len));
         line_n++;
     }

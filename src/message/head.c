@@ -48,11 +48,6 @@ static bool is_name(unsigned char c)
     return c > ' ' && c < 127 && c != ':';
 }
 
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* The octet decides what its line is; false: no field. */
 static bool step(struct message_head *h, unsigned char c)
 {
@@ -60,11 +55,11 @@ static bool step(struct message_head *h, unsigned char c)
     case HEAD_LINE:
         h->line_start = h->octets.len;
         h->state = c == '\r'                        ? HEAD_EMPTY_LINE
-                   : is_blank(c) && h->field_n != 0 ? HEAD_VALUE
+                   : ascii_is_blank(c) && h->field_n != 0 ? HEAD_VALUE
                                                     : HEAD_NAME;
         return h->state != HEAD_NAME || is_name(c);
     case HEAD_NAME:
-        h->state = c == ':' ? HEAD_VALUE : is_blank(c) ? HEAD_COLON : HEAD_NAME;
+        h->state = c == ':' ? HEAD_VALUE : ascii_is_blank(c) ? HEAD_COLON : HEAD_NAME;
         break;
     case HEAD_COLON:
         h->state = c == ':' ? HEAD_VALUE : HEAD_COLON;
@@ -79,7 +74,7 @@ static bool step(struct message_head *h, unsigned char c)
         h->over = h->over || h->field_n > h->limits.fields;
         return true;
     }
-    return h->state == HEAD_NAME ? is_name(c) : is_blank(c);
+    return h->state == HEAD_NAME ? is_name(c) : ascii_is_blank(c);
 }
 
 /* RFC 5322 2.1: "The body ... is separated from the header section by an empty line". */

@@ -1,20 +1,15 @@
 /* message/lex.c - see lex.h */
 #include "message/lex.h"
 
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* FWS = ([*WSP CRLF] 1*WSP) / obs-FWS */
 size_t lex_blanks(struct slice s)
 {
     size_t i = 0;
     while (i < s.len) {
-        if (is_blank(s.ptr[i])) {
+        if (ascii_is_blank(s.ptr[i])) {
             i++;
         } else if (s.len - i > 2 && s.ptr[i] == '\r' && s.ptr[i + 1] == '\n' &&
-                   is_blank(s.ptr[i + 2])) {
+                   ascii_is_blank(s.ptr[i + 2])) {
             i += 3;
         } else {
             break;

@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "spool/record.h"
 
 #include <string.h>
 
@@ -26,16 +27,6 @@ static const struct {
 enum { ACTIONS = sizeof actions / sizeof actions[0] };
 
 /* --- octets --- */
-
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] > 126) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Octets of the UTF-8 character that begins s, 1 where none does; its code point. */
 static size_t utf8_next(struct slice s, uint32_t *point)
@@ -111,7 +102,7 @@ static void field(struct buf *b, const char *name, const char *type, struct slic
 /* Text of a header field that people read: as it is, or in encoded words of whole characters. */
 static void people_field(struct buf *b, const char *name, struct slice text)
 {
-    if (is_ascii(text)) {
+    if (slice_is_ascii(text)) {
         field(b, name, "", text);
         return;
     }
@@ -137,7 +128,7 @@ static void people_field(struct buf *b, const char *name, struct slice text)
 /* RFC 6533 3: utf-8-addr-xtext, with all that is neither ASCII nor QCHAR as \x{HEX}. */
 static void address_field(struct buf *b, const char *name, struct slice address)
 {
-    if (is_ascii(address)) {
+    if (slice_is_ascii(address)) {
         field(b, name, "rfc822; ", address);
         return;
     }
@@ -163,7 +154,7 @@ static void orcpt_field(struct buf *b, struct slice orcpt)
     size_t semicolon = slice_find(orcpt, ';');
     struct slice address = slice_from(orcpt, semicolon + 1);
     bool utf8 = slice_ieq(slice_sub(orcpt, 0, semicolon), SLICE("utf-8"));
-    if (utf8 || !is_ascii(address)) {
+    if (utf8 || !slice_is_ascii(address)) {
         address_field(b, "Original-Recipient", address);
         return;
     }
@@ -325,7 +316,7 @@ static void text_part(struct buf *b, const struct dsn *d)
         (void)buf_add_str(&text, l > 0 ? "\r\n----\r\n\r\n" : "");
         language_text(&text, d, l);
     }
-    bool ascii = is_ascii(buf_slice(&text));
+    bool ascii = slice_is_ascii(buf_slice(&text));
     (void)buf_add_fmt(b,
                       "Content-Type: text/plain; charset=%s\r\n"
                       "Content-Transfer-Encoding: %s\r\n\r\n",
@@ -383,7 +374,7 @@ static void original_part(struct buf *b, const struct dsn *d, bool *eight_bit)
 {
     static const char *const types[2][2] = {{"text/rfc822-headers", "message/rfc822"},
                                             {"message/global-headers", "message/global"}};
-    bool ascii = is_ascii(d->original);
+    bool ascii = slice_is_ascii(d->original);
     (void)buf_add_fmt(b, "Content-Type: %s\r\n", types[d->original_utf8][d->full]);
     if (!ascii && d->original_utf8) { /* these may be encoded: RFC 6532 3.7, RFC 6533 5 */
         (void)buf_add_str(b, "Content-Transfer-Encoding: base64\r\n\r\n");
@@ -435,7 +426,7 @@ bool dsn_write(const struct dsn *d, struct buf *b, struct dsn_needs *needs)
     struct slice text = id_text(d->id, id);
     memcpy(boundary + 2, text.ptr, text.len); /* random and ours: in no message yet */
     memcpy(boundary + 2 + text.len, "-report", sizeof "-report");
-    *needs = (struct dsn_needs){.utf8 = !is_ascii(d->to)};
+    *needs = (struct dsn_needs){.utf8 = !slice_is_ascii(d->to)};
     header(b, d, boundary);
     (void)buf_add_fmt(b, "--%s\r\n", boundary);
     text_part(b, d);
@@ -455,17 +446,8 @@ bool dsn_wanted(struct slice notify, enum dsn_action action)
         [DSN_DELIVERED] = "SUCCESS", [DSN_RELAYED] = "SUCCESS",
         [DSN_EXPANDED] = "SUCCESS",
     };
-    if (notify.len == 0) {
-        return action == DSN_FAILED || action == DSN_DELAYED;
-    }
-    while (notify.len > 0) {
-        size_t comma = slice_find(notify, ',');
-        if (slice_ieq(slice_sub(notify, 0, comma), slice_of(words[action]))) {
-            return true;
-        }
-        notify = slice_from(notify, comma + 1);
-    }
-    return false;
+    return notify.len == 0 ? action == DSN_FAILED || action == DSN_DELAYED
+                           : spool_notify_has(notify, words[action]);
 }
 
 /* --- languages --- */

@@ -333,18 +333,6 @@ static bool find_part(struct queue_index *ix, struct queue_message *m,
     return true;
 }
 
-static bool has_success(struct slice notify)
-{
-    while (notify.len > 0) {
-        size_t comma = slice_find(notify, ',');
-        if (slice_eq(slice_sub(notify, 0, comma), SLICE("SUCCESS"))) {
-            return true;
-        }
-        notify = slice_from(notify, comma + 1);
-    }
-    return false;
-}
-
 /* What the sender asked for: to be held (RFC 4865; a year is more than smtpd lets anybody ask for),
  * to be told of success (RFC 3461). */
 static void read_params(struct queue_message *m, struct spool_envelope *e)
@@ -355,7 +343,7 @@ static void read_params(struct queue_message *m, struct spool_envelope *e)
     uint64_t until_ms = 0;
     while (spool_envelope_next_param(e, &name, &value)) {
         m->wants_success = m->wants_success ||
-                           (slice_starts(name, SLICE("notify#")) && has_success(value));
+                           (slice_starts(name, SLICE("notify#")) && spool_notify_has(value, "SUCCESS"));
         if (slice_eq(name, SLICE("hold-until")) && slice_u64(value, &until_ms) &&
             until_ms > m->arrival_ms) {
             uint64_t s = (until_ms - m->arrival_ms) / 1000;

@@ -141,16 +141,6 @@ static void put_value(struct sink *out, const struct spf_macro *m, struct slice 
     }
 }
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] > 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* local "@" domain: one value, whose parts may reach across the "@". */
 static bool put_sender(struct sink *out, const struct spf_macro *m,
                        const struct spf_macro_values *v)
@@ -173,7 +163,7 @@ static bool put_macro(struct sink *out, const struct spf_macro *m,
     struct slice value = {0};
     /* RFC 8616 4: "when the local-part contains non-ASCII characters ... terms that require
      * expansion of %s or %l never match" in meaning: there is no such name. */
-    if ((m->letter == 's' || m->letter == 'l') && !is_ascii(v->local)) {
+    if ((m->letter == 's' || m->letter == 'l') && !slice_is_ascii(v->local)) {
         return false;
     }
     switch (m->letter) {

@@ -353,3 +353,25 @@ struct slice smtp_local_unquote(struct slice local, unsigned char out[SMTP_LOCAL
     }
     return (struct slice){out, n};
 }
+
+bool smtp_path_can_be_sent(struct slice mailbox, size_t max)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < mailbox.len; i++) {
+        unsigned char c = mailbox.ptr[i];
+        if (c < 0x20 || c == 0x7f) {
+            return false;
+        }
+        if (quoted && c == '\\') {
+            i++;
+            if (i == mailbox.len || mailbox.ptr[i] < 0x20 || mailbox.ptr[i] == 0x7f) {
+                return false;
+            }
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {
+            return false;
+        }
+    }
+    return !quoted && mailbox.len <= max;
+}

@@ -31,6 +31,11 @@ typedef const char *smtp_fault;
 MUST_USE smtp_fault smtp_path_take(struct slice in, bool null_ok, bool postmaster_ok,
                                    struct smtp_path *out);
 
+/* May it stand between "<" and ">" in a command, and end neither the path nor the line? At most max
+ * octets, no control octets; blanks and angles only inside a quoted string. The grammar is not
+ * checked. */
+MUST_USE bool smtp_path_can_be_sent(struct slice mailbox, size_t max);
+
 /* Is all of s a domain (letters, digits, hyphen, underscore; A-labels or, with utf8, U-labels)?
  * Underscores are no host names by RFC 1123, but too many honest clients have them. */
 MUST_USE smtp_fault smtp_domain_check(struct slice s, bool utf8);

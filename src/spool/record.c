@@ -167,3 +167,28 @@ bool spool_envelope_next_param(struct spool_envelope *e, struct slice *name,
     *value = v;
     return true;
 }
+
+bool spool_param_is(struct slice name, const char *kind, uint16_t number)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    size_t sign = slice_find(name, '#');
+    struct slice range = slice_from(name, sign + 1);
+    size_t hyphen = slice_find(range, '-');
+    return slice_eq(slice_sub(name, 0, sign), slice_of(kind)) &&
+           slice_u64(slice_sub(range, 0, hyphen), &first) &&
+           slice_u64(slice_from(range, hyphen + 1), &last) && first <= number &&
+           number <= last;
+}
+
+bool spool_notify_has(struct slice notify, const char *word)
+{
+    while (notify.len > 0) {
+        size_t comma = slice_find(notify, ',');
+        if (slice_ieq(slice_sub(notify, 0, comma), slice_of(word))) {
+            return true;
+        }
+        notify = slice_from(notify, comma + 1);
+    }
+    return false;
+}

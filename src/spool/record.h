@@ -108,6 +108,10 @@ struct spool_envelope {
     struct wire_reader at; /* and where they are */
 };
 MUST_USE bool spool_envelope_open(struct slice in, struct spool_envelope *out);
+/* Is a parameter of that name ("notify#3-7") of that kind ("notify"), and about that recipient? */
+MUST_USE bool spool_param_is(struct slice name, const char *kind, uint16_t number);
+/* Does the value of "notify" hold that word: SUCCESS, FAILURE, DELAY, NEVER? */
+MUST_USE bool spool_notify_has(struct slice notify, const char *word);
 /* False at the end; e->at.failed tells a malformed envelope. */
 MUST_USE bool spool_envelope_next(struct spool_envelope *e, struct spool_recipient *out);
 /* After the last recipient; false as spool_envelope_next(). */

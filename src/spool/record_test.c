@@ -152,6 +152,25 @@ static void envelope_round_trip(void **state)
     buf_clear(&b);
 }
 
+static void params_about(void **state)
+{
+    (void)state;
+    assert_true(spool_param_is(SLICE("notify#3-7"), "notify", 3));
+    assert_true(spool_param_is(SLICE("notify#3-7"), "notify", 7));
+    assert_true(spool_param_is(SLICE("orcpt#5-5"), "orcpt", 5));
+    static const char *const others[] = {"notify#4-7", "notify#0-2", "orcpt#3-7",
+                                         "notify",     "notify#",    "notify#3",
+                                         "notify#-",   "notify#x-9", "notifyx#3-7"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_false(spool_param_is(slice_of(others[i]), "notify", 3));
+    }
+    assert_true(spool_notify_has(SLICE("SUCCESS,DELAY"), "SUCCESS"));
+    assert_true(spool_notify_has(SLICE("SUCCESS,DELAY"), "DELAY"));
+    assert_false(spool_notify_has(SLICE("SUCCESS,DELAY"), "FAILURE"));
+    assert_false(spool_notify_has(SLICE("SUCCESS"), "SUCC"));
+    assert_false(spool_notify_has(SLICE(""), "NEVER"));
+}
+
 /* Every prefix of a good envelope is refused, at once or at the recipient that it cuts.
  */
 static void envelope_prefixes(void **state)
@@ -203,7 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_round_trip), cmocka_unit_test(header_refuses),
         cmocka_unit_test(header_limits),     cmocka_unit_test(envelope_round_trip),
-        cmocka_unit_test(envelope_prefixes), cmocka_unit_test(envelope_limits),
+        cmocka_unit_test(params_about),      cmocka_unit_test(envelope_prefixes),
+        cmocka_unit_test(envelope_limits),
     };
     return cmocka_run_group_tests_name("spool/record", tests, NULL, NULL);
 }
