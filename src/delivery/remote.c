@@ -29,9 +29,9 @@ void order_settle(struct remote_order *o, enum job_result result, struct slice t
     for (unsigned i = 0; i < o->n; i++) {
         if (!o->outcome[i].set) {
             outcome_set(&o->outcome[i], result, text);
-            IGNORE(judge(o->remote->classifier, BOUNCE_STAGE_CONNECT, SLICE(""),
-                         &o->outcome[i]) ==
-                   JUDGE_SITE_STOP); /* whatever it is, the connections know already */
+            /* What it says of the site, the connections know already. */
+            (void)judge(o->remote->classifier, BOUNCE_STAGE_CONNECT, SLICE(""),
+                        &o->outcome[i]);
         }
     }
 }
@@ -96,6 +96,9 @@ static bool end_by_row(struct remote_order *o, enum reply_id id, struct slice re
         return false;
     }
     for (unsigned i = 0; i < o->n; i++) {
+        if (o->outcome[i].set) {
+            continue;
+        }
         struct slice address = o->target[i].address;
         struct push_row row = {.id = id,
                                .profile = (enum reply_profile)config->reply_profile,
@@ -106,8 +109,8 @@ static bool end_by_row(struct remote_order *o, enum reply_id id, struct slice re
                                .what = what,
                                .session = o->order->job.id.session};
         push_row_set(&o->outcome[i], &row);
-        IGNORE(judge(o->remote->classifier, BOUNCE_STAGE_CONNECT, SLICE(""),
-                     &o->outcome[i]) == JUDGE_SITE_STOP);
+        (void)judge(o->remote->classifier, BOUNCE_STAGE_CONNECT, SLICE(""),
+                    &o->outcome[i]);
     }
     order_over(o);
     return true;
@@ -234,6 +237,15 @@ static struct remote_link *idle_link(struct remote_site *s)
     return NULL;
 }
 
+static void not_begun(struct fault *fault, int error)
+{
+    bool ours = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    fault->loss = ours ? SMTP_CLIENT_OURS : SMTP_CLIENT_UNREACHED;
+    (void)snprintf(fault->text, sizeof fault->text,
+                   "451 %s no connection can be begun: %s", ours ? "4.3.0" : "4.4.1",
+                   strerrordesc_np(error));
+}
+
 void site_pump(struct remote_site *s)
 {
     struct remote *r = s->remote;
@@ -258,16 +270,20 @@ void site_pump(struct remote_site *s)
         }
         struct remote_order *o = site_take(s);
         if (!link_open(s, o, false)) {
-            char why[OUTCOME_REPLY_MAX];
-            (void)snprintf(why, sizeof why, "451 4.4.1 no connection can be begun: %s",
-                           strerrordesc_np(errno));
-            order_no_host(o, why, false);
+            struct fault fault;
+            not_begun(&fault, errno);
+            order_no_host(o, &fault, false);
         }
     }
 }
 
-void order_no_host(struct remote_order *o, const char *why, bool clear)
+void order_no_host(struct remote_order *o, const struct fault *fault, bool clear)
 {
+    static const enum reply_id rows[] = {
+        [SMTP_CLIENT_UNREACHED] = REPLY_push_connect_unreachable,
+        [SMTP_CLIENT_CLOSED_OFF] = REPLY_push_peer_closed,
+        [SMTP_CLIENT_OURS] = REPLY_NONE,
+    };
     struct remote_site *s = o->site;
     if (clear && link_open(s, o, true)) {
         return;
@@ -281,11 +297,11 @@ void order_no_host(struct remote_order *o, const char *why, bool clear)
         o->hop++;
         o->hop_tried++;
     }
-    site_failed(s, why);
-    bool closed = slice_starts(slice_of(why), SLICE("451 4.4.2"));
-    if (!end_by_row(o, closed ? REPLY_push_peer_closed : REPLY_push_connect_unreachable,
-                    o->route.hop[o->route.hop_n - 1].host, slice_of(why))) {
-        order_settle(o, JOB_DEFERRED, slice_of(why));
+    site_failed(s, fault->text);
+    struct slice last = o->route.hop[o->route.hop_n - 1].host;
+    if (rows[fault->loss] == REPLY_NONE ||
+        !end_by_row(o, rows[fault->loss], last, slice_of(fault->text))) {
+        order_settle(o, JOB_DEFERRED, slice_of(fault->text));
         order_over(o);
     }
     site_pump(s);
@@ -457,7 +473,7 @@ void remote_put(struct remote *r, struct pool_order *order)
     look(o);
 }
 
-static struct remote_order *not_begun(struct remote *r)
+static struct remote_order *first_looking(struct remote *r)
 {
     return list_empty(&r->looking)
                ? NULL
@@ -476,7 +492,7 @@ static void find_waiting(void *arg, struct slice key, void *value)
 
 struct pool_order *remote_drop(struct remote *r)
 {
-    struct remote_order *o = not_begun(r);
+    struct remote_order *o = first_looking(r);
     if (o == NULL) {
         map_each(&r->sites, find_waiting, &o);
     }

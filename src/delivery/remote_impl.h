@@ -11,6 +11,8 @@
 #include "smtp/dot_encode.h"
 #include "spool/record.h"
 
+enum { TLSA_MAX = 8 };
+
 _Static_assert((int)SMTP_CLIENT_TARGETS_MAX == (int)JOB_TARGETS_MAX, "a job is one mail");
 
 struct remote {
@@ -51,6 +53,12 @@ struct remote_order {
     struct outcome *outcome; /* n */
 };
 
+/* Why a host is no good. */
+struct fault {
+    enum smtp_client_loss loss;
+    char text[OUTCOME_REPLY_MAX + 1]; /* with its codes in front */
+};
+
 enum link_phase { LINK_CONNECTING = 0, LINK_HANDSHAKE, LINK_TALKING };
 
 struct remote_link {
@@ -63,13 +71,14 @@ struct remote_link {
     struct smtp_client client;
     struct ip ip;
     char host[DNS_NAME_MAX + 1], where[DNS_NAME_MAX + IP_TEXT_MAX + 3];
-    struct slice tlsa[8];
+    struct slice tlsa[TLSA_MAX]; /* usable ones; until the handshake */
     unsigned tlsa_n;
-    bool clear; /* TLS failed here: without it this time */
+    bool tls_must; /* it has TLSA records, usable or not */
+    bool clear;    /* TLS failed here: without it this time */
     bool no_good, quitting;
     bool verified;
     unsigned mails;
-    char fault[OUTCOME_REPLY_MAX + 1]; /* why the host is no good */
+    struct fault fault; /* no_good */
     /* The mail under way. */
     struct source src;
     bool src_open, head_sent, body_over;
@@ -89,7 +98,7 @@ void order_settle(struct remote_order *o, enum job_result result, struct slice t
 MUST_USE bool
 order_open(const struct remote_order *o); /* has it targets without outcome? */
 /* The connection for it could not be made: the next host, or the end. */
-void order_no_host(struct remote_order *o, const char *why, bool clear);
+void order_no_host(struct remote_order *o, const struct fault *fault, bool clear);
 /* The next order for a connection of that site; NULL: none waits. */
 struct remote_order *site_take(struct remote_site *s);
 void site_pump(struct remote_site *s);

@@ -49,11 +49,10 @@ static void link_end(struct remote_link *l)
 {
     struct remote_site *s = l->site;
     struct remote_order *o = l->order;
-    char why[sizeof l->fault];
+    struct fault fault = l->fault;
     bool no_good = l->no_good;
-    /* DANE is binding; else clear text is better than no mail. */
-    bool clear = l->phase == LINK_HANDSHAKE && l->tlsa_n == 0 && !l->clear;
-    memcpy(why, l->fault, sizeof why);
+    /* DANE and REQUIRETLS are binding; else clear text is better than no mail. */
+    bool clear = l->phase == LINK_HANDSHAKE && !l->tls_must && !l->mail.requiretls;
     if (o == NULL) {
         link_close(l);
         site_pump(s);
@@ -65,7 +64,7 @@ static void link_end(struct remote_link *l)
     if (!order_open(o)) {
         order_over(o);
     } else if (no_good) {
-        order_no_host(o, why, clear);
+        order_no_host(o, &fault, clear);
     } else {
         order_settle(o, JOB_DEFERRED, SLICE("451 4.4.2 the connection ended"));
         order_over(o);
@@ -101,8 +100,8 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     if (out->set) {
         return;
     }
-    if (r->local && l->order->order->job.service == SERVICE_PUSH &&
-        slice_starts(r->reply, SLICE("451 4.4.2"))) {
+    if (r->loss == SMTP_CLIENT_CLOSED_OFF &&
+        l->order->order->job.service == SERVICE_PUSH) {
         const struct config *config = l->site->remote->options.config;
         const struct job_target *t = &l->order->target[l->which[target]];
         struct push_row row = {.id = REPLY_push_peer_closed,
@@ -126,15 +125,16 @@ static void on_fault(void *arg, const struct smtp_client_result *r)
 {
     struct remote_link *l = arg;
     l->no_good = true;
-    (void)snprintf(l->fault, sizeof l->fault, "%.*s (%s)", (int)r->reply.len,
+    l->fault.loss = r->loss;
+    (void)snprintf(l->fault.text, sizeof l->fault.text, "%.*s (%s)", (int)r->reply.len,
                    (const char *)r->reply.ptr, l->where);
 }
 
 static const struct smtp_client_ops client_ops = {on_result, on_fault};
 
-static void lost(struct remote_link *l, const char *status, const char *why)
+static void lost(struct remote_link *l, enum smtp_client_loss loss, const char *why)
 {
-    smtp_client_lost(&l->client, status, why);
+    smtp_client_lost(&l->client, loss, why);
 }
 
 /* --- mails --- */
@@ -142,37 +142,17 @@ static void lost(struct remote_link *l, const char *status, const char *why)
 static unsigned notify_of(struct slice words)
 {
     static const struct {
-        struct slice word;
+        const char *word;
         unsigned bit;
-    } known[] = {{SLICE_INIT("NEVER"), SMTP_NOTIFY_NEVER},
-                 {SLICE_INIT("SUCCESS"), SMTP_NOTIFY_SUCCESS},
-                 {SLICE_INIT("FAILURE"), SMTP_NOTIFY_FAILURE},
-                 {SLICE_INIT("DELAY"), SMTP_NOTIFY_DELAY}};
+    } known[] = {{"NEVER", SMTP_NOTIFY_NEVER},
+                 {"SUCCESS", SMTP_NOTIFY_SUCCESS},
+                 {"FAILURE", SMTP_NOTIFY_FAILURE},
+                 {"DELAY", SMTP_NOTIFY_DELAY}};
     unsigned bits = 0;
-    while (words.len > 0) {
-        size_t comma = slice_find(words, ',');
-        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-            bits |=
-                slice_ieq(slice_sub(words, 0, comma), known[i].word) ? known[i].bit : 0;
-        }
-        words = slice_from(words, comma + 1);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        bits |= spool_notify_has(words, known[i].word) ? known[i].bit : 0;
     }
     return bits;
-}
-
-/* "notify#3-7": is target number one of them? */
-static bool is_of(struct slice name, struct slice prefix, uint16_t number)
-{
-    uint64_t first = 0;
-    uint64_t last = 0;
-    if (!slice_starts(name, prefix)) {
-        return false;
-    }
-    struct slice range = slice_from(name, prefix.len);
-    size_t hyphen = slice_find(range, '-');
-    return slice_u64(slice_sub(range, 0, hyphen), &first) &&
-           slice_u64(slice_from(range, hyphen + 1), &last) && first <= number &&
-           number <= last;
 }
 
 static void take_param(struct remote_link *l, struct slice name, struct slice value)
@@ -193,9 +173,9 @@ static void take_param(struct remote_link *l, struct slice name, struct slice va
     }
     for (unsigned i = 0; i < m->target_n; i++) {
         uint16_t number = l->order->target[l->which[i]].number;
-        if (is_of(name, SLICE("notify#"), number)) {
+        if (spool_param_is(name, "notify", number)) {
             m->target[i].notify = notify_of(value);
-        } else if (is_of(name, SLICE("orcpt#"), number)) {
+        } else if (spool_param_is(name, "orcpt", number)) {
             m->target[i].orcpt = value;
         }
     }
@@ -319,7 +299,7 @@ static enum step flush(struct remote_link *l, struct buf *b)
             return STEP_WAIT;
         case CONN_EOF:
         case CONN_ERROR:
-            lost(l, "4.4.2", "the connection broke");
+            lost(l, SMTP_CLIENT_CLOSED_OFF, "the connection broke");
             return STEP_ON; /* the engine is closed now */
         }
     }
@@ -337,10 +317,11 @@ static enum step read_reply(struct remote_link *l)
     case CONN_AGAIN:
         return STEP_WAIT;
     case CONN_EOF:
-        lost(l, "4.4.2", "the server closed the connection");
+        lost(l, SMTP_CLIENT_CLOSED_OFF, "the server closed the connection");
         return STEP_ON;
     case CONN_ERROR:
-        lost(l, "4.4.2", l->conn.why == NULL ? "the connection broke" : l->conn.why);
+        lost(l, SMTP_CLIENT_CLOSED_OFF,
+             l->conn.why == NULL ? "the connection broke" : l->conn.why);
         return STEP_ON;
     }
     return STEP_ENDED;
@@ -426,14 +407,14 @@ static enum step talk(struct remote_link *l, size_t *sent)
     case SMTP_CLIENT_TLS:
         if (!conn_connect_tls(&l->conn,
                               tls_client_context(l->site->remote->options.tls))) {
-            lost(l, "4.3.0", "no memory for TLS");
+            lost(l, SMTP_CLIENT_OURS, "no memory for TLS");
             return STEP_ON;
         }
-        unsigned usable = tls_client_usable(l->tlsa, l->tlsa_n);
-        enum tls_verify verify = usable > 0 ? TLS_VERIFY_DANE : TLS_VERIFY_NONE;
+        enum tls_verify verify = l->tlsa_n > 0 ? TLS_VERIFY_DANE : TLS_VERIFY_NONE;
         if (!tls_client_expect(l->conn.ssl, slice_of(l->host), verify, l->tlsa,
                                l->tlsa_n)) {
-            lost(l, "4.7.5", "TLS cannot be set up for this host's name or TLSA records");
+            lost(l, SMTP_CLIENT_NO_TLS,
+                 "TLS cannot be set up for this host's name or TLSA records");
             return STEP_ON;
         }
         l->verified = verify != TLS_VERIFY_NONE;
@@ -467,7 +448,7 @@ static enum step shake_hands(struct remote_link *l)
     why = why != NULL ? why : l->conn.why != NULL ? l->conn.why : "closed by the server";
     char text[200];
     (void)snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
-    lost(l, "4.7.5", text);
+    lost(l, SMTP_CLIENT_NO_TLS, text);
     return STEP_ENDED;
 }
 
@@ -479,7 +460,7 @@ static enum step connected(struct remote_link *l)
         error = errno;
     }
     if (error != 0) {
-        lost(l, "4.4.1", strerrordesc_np(error));
+        lost(l, SMTP_CLIENT_UNREACHED, strerrordesc_np(error));
         return STEP_ENDED;
     }
     l->phase = LINK_TALKING;
@@ -501,7 +482,7 @@ static void arm(struct remote_link *l)
     bool read = !write || l->client.out.len == 0;
     if (event_add(l->timer, &tv) != 0 || (read && event_add(l->readable, NULL) != 0) ||
         (write && event_add(l->writable, NULL) != 0)) {
-        lost(l, "4.3.0", "no memory for this connection");
+        lost(l, SMTP_CLIENT_OURS, "no memory for this connection");
     }
 }
 
@@ -545,7 +526,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         drive(l);
         return;
     }
-    lost(l, l->phase == LINK_CONNECTING ? "4.4.1" : "4.4.2", "timed out");
+    lost(l, l->phase == LINK_CONNECTING ? SMTP_CLIENT_UNREACHED : SMTP_CLIENT_TIMED_OUT,
+         "timed out");
     link_end(l);
 }
 
@@ -566,7 +548,6 @@ static int begin_connect(const struct ip *ip, uint64_t port)
     }
     const struct sockaddr *to = is_v4 ? (const void *)&v4 : (const void *)&v6;
     if (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS) {
-        /* No way there at all: said by the first event, as a refused connection is. */
         int error = errno;
         (void)close(fd);
         errno = error;
@@ -585,9 +566,11 @@ static void name_link(struct remote_link *l, const struct route_hop *hop)
     l->ip = hop->ip;
     (void)ip_text(&hop->ip, ip);
     (void)snprintf(l->where, sizeof l->where, "%s[%s]", l->host, ip);
+    l->tls_must = hop->tlsa != NULL && hop->tlsa->n > 0;
     for (unsigned i = 0; hop->tlsa != NULL && i < hop->tlsa->n; i++) {
-        if (l->tlsa_n < sizeof l->tlsa / sizeof l->tlsa[0]) {
-            l->tlsa[l->tlsa_n++] = hop->tlsa->record[i].data;
+        struct slice record = hop->tlsa->record[i].data;
+        if (l->tlsa_n < TLSA_MAX && tls_client_usable(record)) {
+            l->tlsa[l->tlsa_n++] = record;
         }
     }
 }
@@ -616,8 +599,8 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     struct smtp_client_options client = {.hostname = slice_of(options->hostname),
                                          .tls = options->tls == NULL || clear
                                                     ? SMTP_CLIENT_TLS_NEVER
-                                                : l->tlsa_n > 0 ? SMTP_CLIENT_TLS_MUST
-                                                                : SMTP_CLIENT_TLS_MAY};
+                                                : l->tls_must ? SMTP_CLIENT_TLS_MUST
+                                                              : SMTP_CLIENT_TLS_MAY};
     smtp_client_init(&l->client, &client, &client_ops, l);
     buf_init(&l->signatures, SIGNATURES_ROOM);
     buf_init(&l->envelope, SPOOL_ENVELOPE_MAX);

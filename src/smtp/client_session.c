@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/log.h"
+#include "smtp/address.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -164,13 +165,26 @@ static void die(struct smtp_client *c, const struct smtp_client_result *r)
     }
 }
 
-static struct smtp_client_result result_of(const struct smtp_client *c, unsigned code,
-                                           struct slice text, bool local)
+/* text begins with its code. */
+static struct smtp_client_result result_of(const struct smtp_client *c, struct slice text)
 {
+    uint64_t code = 0;
+    IGNORE(slice_u64(slice_sub(text, 0, 3), &code)); /* all that we make have one */
     enum smtp_client_result_kind kind = code / 100 == 2   ? SMTP_CLIENT_DELIVERED
                                         : code / 100 == 5 ? SMTP_CLIENT_FAILED
                                                           : SMTP_CLIENT_DEFERRED;
-    return (struct smtp_client_result){kind, smtp_client_stage(c), local, code, text};
+    return (struct smtp_client_result){.kind = kind,
+                                       .stage = smtp_client_stage(c),
+                                       .code = (unsigned)code,
+                                       .reply = text};
+}
+
+/* The same of our own words. */
+static struct smtp_client_result own_result(const struct smtp_client *c, const char *text)
+{
+    struct smtp_client_result r = result_of(c, slice_of(text));
+    r.local = true;
+    return r;
 }
 
 /* The reply that just came; borrowed from text. */
@@ -179,36 +193,41 @@ static struct smtp_client_result reply_result(const struct smtp_client *c,
 {
     buf_init(text, CLIENT_REPLY_TEXT_MAX + 1024);
     client_reply_flat(&c->reply, SMTP_CLIENT_TEXT_MAX, text);
-    return result_of(c, c->reply.code, buf_slice(text), false);
+    return result_of(c, buf_slice(text));
 }
 
-/* Our own words, "451 4.4.2 ...": code is their first three digits. */
-static void die_saying(struct smtp_client *c, const char *status, const char *what)
+static void die_saying(struct smtp_client *c, const char *status, const char *what,
+                       enum smtp_client_loss loss)
 {
     struct buf text;
     buf_init(&text, SMTP_CLIENT_TEXT_MAX);
     (void)buf_add_fmt(&text, "451 %s %s, waiting for the answer to %s", status, what,
                       states[c->state].name);
-    struct smtp_client_result r = result_of(c, 451, buf_slice(&text), true);
+    struct smtp_client_result r = result_of(c, buf_slice(&text));
+    r.local = true;
+    r.loss = loss;
     die(c, &r);
     buf_clear(&text);
 }
 
-void smtp_client_lost(struct smtp_client *c, const char *status, const char *why)
+void smtp_client_lost(struct smtp_client *c, enum smtp_client_loss loss, const char *why)
 {
+    static const char *const status[] = {
+        [SMTP_CLIENT_NOT_LOST] = "4.4.2",   [SMTP_CLIENT_UNREACHED] = "4.4.1",
+        [SMTP_CLIENT_CLOSED_OFF] = "4.4.2", [SMTP_CLIENT_TIMED_OUT] = "4.4.2",
+        [SMTP_CLIENT_NO_TLS] = "4.7.5",     [SMTP_CLIENT_OURS] = "4.3.0",
+    };
     if (c->state != DEAD) {
-        die_saying(c, status, why);
+        die_saying(c, status[loss], why, loss);
     }
 }
 
 void smtp_client_abandon(struct smtp_client *c, const char *reply)
 {
-    if (c->state == DEAD) {
-        return;
+    if (c->state != DEAD) {
+        struct smtp_client_result r = own_result(c, reply);
+        die(c, &r);
     }
-    unsigned code = reply[0] == '5' ? 554 : 451;
-    struct smtp_client_result r = result_of(c, code, slice_of(reply), true);
-    die(c, &r);
 }
 
 static void die_of_reply(struct smtp_client *c)
@@ -232,40 +251,6 @@ static void settle_rest_by_reply(struct smtp_client *c)
 
 /* --- what can be refused without asking --- */
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] >= 0x80) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Between "<" and ">" it must be able to end neither the path nor the line: no control octets,
- * blanks and angles only inside a quoted string. The grammar is not checked again. */
-static bool can_be_sent(struct slice address)
-{
-    bool quoted = false;
-    for (size_t i = 0; i < address.len; i++) {
-        unsigned char ch = address.ptr[i];
-        if (ch < 0x20 || ch == 0x7f) {
-            return false;
-        }
-        if (quoted && ch == '\\') {
-            i++;
-            if (i == address.len || address.ptr[i] < 0x20 || address.ptr[i] == 0x7f) {
-                return false;
-            }
-        } else if (ch == '"') {
-            quoted = !quoted;
-        } else if (!quoted && (ch == ' ' || ch == '<' || ch == '>')) {
-            return false;
-        }
-    }
-    return !quoted && address.len <= SMTP_CLIENT_ADDRESS_MAX;
-}
-
 /* Parameters that are xtext hold no blank and no control octet. */
 static bool is_word(struct slice s, size_t max)
 {
@@ -281,7 +266,8 @@ static bool is_word(struct slice s, size_t max)
 static const char *unfit(const struct smtp_client *c)
 {
     const struct smtp_client_mail *m = &c->mail;
-    if (!can_be_sent(m->sender) || !is_word(m->envid, SMTP_ENVID_MAX)) {
+    if (!smtp_path_can_be_sent(m->sender, SMTP_CLIENT_ADDRESS_MAX) ||
+        !is_word(m->envid, SMTP_ENVID_MAX)) {
         return "550 5.1.7 the sender's address cannot be sent";
     }
     if (m->requiretls &&
@@ -290,7 +276,7 @@ static const char *unfit(const struct smtp_client *c)
                "offer "
                "over a verified TLS connection";
     }
-    if ((m->utf8 || !is_ascii(m->sender)) && !(c->offers & SMTP_CLIENT_SMTPUTF8)) {
+    if ((m->utf8 || !slice_is_ascii(m->sender)) && !(c->offers & SMTP_CLIENT_SMTPUTF8)) {
         return "550 5.6.7 the message needs SMTPUTF8, which this host does not offer";
     }
     if (m->binary && (!(c->offers & SMTP_CLIENT_BINARYMIME) || !smtp_client_bdat(c))) {
@@ -310,26 +296,27 @@ static void settle_early(struct smtp_client *c)
 {
     const char *why = unfit(c);
     if (why != NULL) {
-        struct smtp_client_result r =
-            result_of(c, (unsigned)(why[2] - '0') + 550, slice_of(why), true);
+        struct smtp_client_result r = own_result(c, why);
         r.stage = SMTP_CLIENT_AT_MAIL;
         settle_rest(c, &r);
         return;
     }
     for (unsigned i = 0; i < c->mail.target_n; i++) {
         const struct smtp_client_target *t = &c->mail.target[i];
-        struct smtp_client_result r = {SMTP_CLIENT_FAILED, SMTP_CLIENT_AT_RCPT, true, 550,
-                                       SLICE("")};
-        if (t->address.len == 0 || !can_be_sent(t->address) ||
+        const char *wrong = NULL;
+        if (t->address.len == 0 ||
+            !smtp_path_can_be_sent(t->address, SMTP_CLIENT_ADDRESS_MAX) ||
             !is_word(t->orcpt, SMTP_ORCPT_MAX)) {
-            r.reply = SLICE("550 5.1.3 the address cannot be sent");
-        } else if (!is_ascii(t->address) && !(c->offers & SMTP_CLIENT_SMTPUTF8)) {
-            r.reply = SLICE("550 5.6.7 the address needs SMTPUTF8, which this host does "
-                            "not offer");
-        } else {
-            continue;
+            wrong = "550 5.1.3 the address cannot be sent";
+        } else if (!slice_is_ascii(t->address) && !(c->offers & SMTP_CLIENT_SMTPUTF8)) {
+            wrong =
+                "550 5.6.7 the address needs SMTPUTF8, which this host does not offer";
         }
-        settle(c, i, &r);
+        if (wrong != NULL) {
+            struct smtp_client_result r = own_result(c, wrong);
+            r.stage = SMTP_CLIENT_AT_RCPT;
+            settle(c, i, &r);
+        }
     }
 }
 
@@ -461,9 +448,10 @@ static void pump(struct smtp_client *c)
 /* Targets beyond what the server takes at once. */
 static void settle_next(struct smtp_client *c)
 {
-    struct smtp_client_result r = {SMTP_CLIENT_NEXT, SMTP_CLIENT_AT_RCPT, true, 452,
-                                   SLICE("452 4.5.3 the host takes no more recipients at "
-                                         "once")};
+    struct smtp_client_result r =
+        own_result(c, "452 4.5.3 the host takes no more recipients at once");
+    r.kind = SMTP_CLIENT_NEXT;
+    r.stage = SMTP_CLIENT_AT_RCPT;
     settle_rest(c, &r);
 }
 
@@ -605,8 +593,7 @@ static void ready(struct smtp_client *c)
 
 static void blame(struct smtp_client *c, const char *text)
 {
-    struct smtp_client_result r =
-        result_of(c, text[0] == '5' ? 550 : 451, slice_of(text), true);
+    struct smtp_client_result r = own_result(c, text);
     die(c, &r);
 }
 
@@ -724,7 +711,7 @@ static void on_auth(struct smtp_client *c)
 
 static void nonsense(struct smtp_client *c, const char *what)
 {
-    die_saying(c, "4.5.0", what);
+    die_saying(c, "4.5.0", what, SMTP_CLIENT_NOT_LOST);
 }
 
 static void start_reset(struct smtp_client *c)

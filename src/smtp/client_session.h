@@ -101,11 +101,21 @@ enum smtp_client_result_kind {
     SMTP_CLIENT_FAILED,
     SMTP_CLIENT_NEXT, /* not tried: the server takes no more at once. Give it again */
 };
+/* How a connection was lost. */
+enum smtp_client_loss {
+    SMTP_CLIENT_NOT_LOST = 0,
+    SMTP_CLIENT_UNREACHED,  /* it never stood: 4.4.1 */
+    SMTP_CLIENT_CLOSED_OFF, /* the other side ended it: 4.4.2 */
+    SMTP_CLIENT_TIMED_OUT,  /* 4.4.2 */
+    SMTP_CLIENT_NO_TLS,     /* the handshake failed: 4.7.5 */
+    SMTP_CLIENT_OURS,       /* a fault on our side: 4.3.0 */
+};
 struct smtp_client_result {
     enum smtp_client_result_kind kind;
     enum smtp_client_stage stage;
+    enum smtp_client_loss loss;
     bool local;    /* our own words: the server said nothing */
-    unsigned code; /* 550 */
+    unsigned code; /* 550: the first digits of the reply */
     struct slice
         reply; /* "550 5.1.1 no such user", SMTP_CLIENT_TEXT_MAX octets at most */
 };
@@ -162,8 +172,8 @@ void smtp_client_quit(struct smtp_client *c);
 /* May this session take one more mail? (LIMITS MAILMAX.) */
 MUST_USE bool smtp_client_reusable(const struct smtp_client *c);
 
-/* The connection broke, timed out, or was never made: "connection refused". status: "4.4.1". */
-void smtp_client_lost(struct smtp_client *c, const char *status, const char *why);
+/* The connection is no more, or was never made; why: "connection refused". */
+void smtp_client_lost(struct smtp_client *c, enum smtp_client_loss loss, const char *why);
 /* A fault on our side while a mail is under way: reply is the whole text with its code. */
 void smtp_client_abandon(struct smtp_client *c, const char *reply);
 

@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         smtp_client_input(&c, slice_sub(in, 0, cut));
         in = slice_from(in, cut);
     }
-    smtp_client_lost(&c, "4.4.2", "connection closed");
+    smtp_client_lost(&c, SMTP_CLIENT_CLOSED_OFF, "connection closed");
     check_over(&seen);
     smtp_client_clear(&c);
     return 0;

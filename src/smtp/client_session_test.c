@@ -326,7 +326,7 @@ static void step(struct smtp_client *c, const struct script *s, const char *line
         smtp_client_quit(c);
         break;
     case 'L':
-        smtp_client_lost(c, "4.4.2", "connection closed");
+        smtp_client_lost(c, SMTP_CLIENT_CLOSED_OFF, "connection closed");
         break;
     case 'X':
         assert_int_equal(smtp_client_want(c), SMTP_CLIENT_CLOSED);

@@ -63,20 +63,11 @@ struct ssl_ctx_st *tls_client_context(const struct tls_client *c)
 }
 
 /* Usage, selector, matching type and data; 2 and 3 are for SMTP (RFC 7672 3.1.3). */
-static bool is_usable(struct slice tlsa)
+bool tls_client_usable(struct slice tlsa)
 {
     static const size_t digest[] = {0, 32, 64};
     return tlsa.len > 3 && (tlsa.ptr[0] == 2 || tlsa.ptr[0] == 3) && tlsa.ptr[1] <= 1 &&
            tlsa.ptr[2] <= 2 && (tlsa.ptr[2] == 0 || tlsa.len - 3 == digest[tlsa.ptr[2]]);
-}
-
-unsigned tls_client_usable(const struct slice *tlsa, unsigned n)
-{
-    unsigned usable = 0;
-    for (unsigned i = 0; i < n; i++) {
-        usable += is_usable(tlsa[i]);
-    }
-    return usable;
 }
 
 static bool expect_dane(SSL *ssl, const char *host, const struct slice *tlsa, unsigned n)
@@ -87,8 +78,7 @@ static bool expect_dane(SSL *ssl, const char *host, const struct slice *tlsa, un
     }
     (void)SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     for (unsigned i = 0; i < n; i++) {
-        taken += is_usable(tlsa[i]) &&
-                 SSL_dane_tlsa_add(ssl, tlsa[i].ptr[0], tlsa[i].ptr[1], tlsa[i].ptr[2],
+        taken += SSL_dane_tlsa_add(ssl, tlsa[i].ptr[0], tlsa[i].ptr[1], tlsa[i].ptr[2],
                                    tlsa[i].ptr + 3, tlsa[i].len - 3) == 1;
     }
     SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);

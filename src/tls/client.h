@@ -21,11 +21,12 @@ MUST_USE struct tls_client *tls_client_new(const char *ca, char error[TLS_ERROR_
 void tls_client_free(struct tls_client **c);
 MUST_USE struct ssl_ctx_st *tls_client_context(const struct tls_client *c);
 
-/* TLSA data as on the wire. How many of them an SMTP client can use: 0 with n > 0 means that TLS is
- * demanded, and nobody verified (RFC 7672 2.2.3). */
-MUST_USE unsigned tls_client_usable(const struct slice *tlsa, unsigned n);
+/* TLSA data as on the wire: can an SMTP client use it? A host that has only others demands TLS, and
+ * nobody is verified (RFC 7672 2.2.3). */
+MUST_USE bool tls_client_usable(struct slice tlsa);
 
-/* Before the handshake: what the server is called (empty: an address), and what it must show. */
+/* Before the handshake: what the server is called (empty: an address), and what it must show; tlsa:
+ * usable ones. */
 MUST_USE bool tls_client_expect(struct ssl_st *ssl, struct slice host,
                                 enum tls_verify verify, const struct slice *tlsa,
                                 unsigned tlsa_n);

@@ -426,14 +426,21 @@ class Play:
                     file.write(b"no database" * (name.stat().st_size // 11 + 1))
 
     def do_peer(self, rest):
-        """peer closes: another server, whose address is {peer}, that hangs up as soon as somebody comes"""
+        """peer closes | peer says TEXT: another server, whose address is {peer}, that hangs up as soon as
+        somebody comes, with that greeting"""
         self.before_start()
+        verb, _, greeting = rest.partition(" ")
+        if verb not in ("closes", "says"):
+            raise Failed(f"peer closes | peer says TEXT, not: peer {rest}")
         self.peer = socket.create_server((peer_address(), PORTS["mx"]))
 
         def hang_up():
             while True:
                 try:
-                    self.peer.accept()[0].close()
+                    with self.peer.accept()[0] as client:
+                        if greeting:
+                            client.sendall(greeting.encode() + b"\r\n")
+                            client.recv(1000)  # what is not read would reset the connection
                 except OSError:
                     return
         threading.Thread(target=hang_up, daemon=True).start()
