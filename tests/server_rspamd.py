@@ -82,7 +82,7 @@ def refused(server, row):
 
 def silent(server, peer):
     refused(server, 451)
-    wait_until("the log says why", lambda: "no answer in rspamd.time" in server.log())
+    wait_until("the log says why", lambda: "no answer in time" in server.log())
 
 
 def gone(server, peer):

@@ -103,6 +103,7 @@ static void verdict_reset(struct check_verdict *v)
     v->reply = v->slow = v->cut = v->observed = REPLY_NONE;
     v->key = SLICE("");
     v->waits = false;
+    v->waits_for = NULL;
     v->text_len = 0;
 }
 

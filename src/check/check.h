@@ -138,7 +138,8 @@ struct check_verdict {
     struct slice key; /* whose breaches a ladder counts; empty: the client's address */
     enum config_mode mode;  /* of the check, for these facts */
     enum reply_id observed; /* said nothing, though there was a breach: what reply was */
-    bool waits;             /* for an answer; nothing else in here counts */
+    bool waits;             /* for an answer; nothing else in here counts but */
+    const char *waits_for;  /* of whom: static; NULL: the DNS */
     struct fields evidence;
     size_t text_len;
     char text[CHECK_TEXT_MAX]; /* what check_text() made */

@@ -33,6 +33,7 @@ void check_milter(const struct check_facts *f, struct check_verdict *out)
     }
     if (r->state == FILTER_ASKED) {
         out->waits = true;
+        out->waits_for = "the milter";
         return;
     }
     if (r->state == FILTER_DOWN) {

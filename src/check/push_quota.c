@@ -56,6 +56,7 @@ void check_push_quota_spent(const struct check_facts *f, struct check_verdict *o
     const struct dir_mail *m = f->spend == NULL ? NULL : f->spend(f->spend_arg);
     if (m == NULL) {
         out->waits = f->spend != NULL;
+        out->waits_for = "the directory";
         return;
     }
     evidence(f, passed(m, f->envelope->recipient_n), out);

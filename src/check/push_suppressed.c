@@ -9,6 +9,7 @@ void check_push_suppressed(const struct check_facts *f, struct check_verdict *ou
     fields_add(&out->evidence, "rcpt", f->rcpt->mailbox);
     if (s == NULL) {
         out->waits = f->suppressed != NULL;
+        out->waits_for = "the queue";
         return;
     }
     switch (s->res) {

@@ -121,6 +121,7 @@ void check_rspamd(const struct check_facts *f, struct check_verdict *out)
         break;
     case FILTER_ASKED:
         out->waits = true;
+        out->waits_for = "rspamd";
         break;
     case FILTER_ANSWERED:
         judge(f, &r->verdict, out);

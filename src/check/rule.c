@@ -156,6 +156,7 @@ void check_rule(const struct check_facts *f, struct check_verdict *out)
         }
         if (f->rules[i].set == NULL) {
             out->waits = true;
+            out->waits_for = "the directory";
             return;
         }
         any |= f->rules[i].set->n > 0;

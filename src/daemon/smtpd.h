@@ -2,7 +2,7 @@
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
- * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it),
+ * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it), smtpd_milter.c (what a milter does),
  * smtpd_suppress.c (addresses that no push mail goes to).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
@@ -171,7 +171,8 @@ struct client {
     struct spool_message *message;
     /* What a stage of checks waits for. */
     struct resolver_scope *dns_session, *dns; /* about the client; the transaction's */
-    bool checks_wait;                         /* for one of them */
+    bool checks_wait;                         /* for one of them, or a filter */
+    const char *checks_wait_for;              /* NULL: the DNS */
     enum check_stage check_stage;
     unsigned check_at;          /* how far the checks of the stage are */
     struct dir_mail *mail_kept; /* MAIL: what the directory said */

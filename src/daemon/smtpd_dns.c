@@ -113,6 +113,7 @@ enum check_outcome dns_run_checks(struct client *c, enum check_stage stage,
     enum check_outcome outcome =
         check_run(stage, &c->check_at, f, v, mail_trace_check, c);
     c->checks_wait = outcome == CHECK_WAITS;
+    c->checks_wait_for = v->waits_for;
     return outcome;
 }
 

@@ -10,6 +10,8 @@
 #include "check/authentication.h"
 #include "check/rates.h"
 
+#include <stdio.h>
+
 /* --- checks --- */
 
 void mail_trace_check(void *arg, const struct check *check, const struct check_verdict *v)
@@ -445,16 +447,16 @@ void mail_give_up(struct client *c)
                  "no answer to AUTH: is the directory role running?");
         auth_give_up(c);
     } else if (!mail_give_up_asking(c)) {
+        const char *who = !c->checks_wait             ? "the spool"
+                          : c->checks_wait_for == NULL ? "the DNS"
+                                                       : c->checks_wait_for;
+        char what[64];
         struct fields f;
+        (void)snprintf(what, sizeof what, "%s does not answer", who);
         fields_reset(&f);
-        fields_add_str(&f, "what",
-                       c->suppress_cookie != 0 ? "the queue does not answer"
-                       : c->checks_wait        ? "the DNS does not answer"
-                                               : "the spool does not answer");
-        if (!c->checks_wait || c->suppress_cookie != 0) {
-            log_text(LOG_ERR, "spool",
-                     "no answer: is the queue role running, the disk well?");
-        }
+        fields_add_str(&f, "what", what);
+        log_text(c->checks_wait && c->checks_wait_for == NULL ? LOG_INFO : LOG_ERR,
+                 "no-answer", "a session ends: %s", what);
         smtp_session_end(c->session,
                          (struct smtp_verdict){REPLY_system_temporary_problem, &f});
     }

@@ -2,32 +2,24 @@
  *
  * One connection a message, made when the header section is complete: then session and envelope are told, the
  * body as it comes, and the checks at the message's end wait for the verdict. So a filter's answer to a
- * recipient counts for the whole message. Of what the filter has not read yet at most WINDOW octets are kept,
+ * recipient counts for the whole message. Of what the filter has not read yet at most FILTER_WINDOW octets are kept,
  * then the client waits. What goes wrong ends in FILTER_DOWN. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/smtpd.h"
+#include "daemon/smtpd_filter.h"
 #include "filter/field.h"
 #include "filter/milter.h"
-
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 
 #include <stdlib.h>
 
 enum {
-    WINDOW = 512 * 1024,
-    WINDOW_LOW = 64 * 1024,
-    SAY_EVERY_MS = 60000,
     HELD_MAX = SMTPD_INPUT_MAX, /* body that came with the header section's end */
     FRAMES_MAX = 4 * 1024 * 1024,
 };
 
 struct milter_talk {
     struct milter_report report;
-    struct bufferevent *link; /* NULL: it is over */
-    struct event *deadline;
+    struct filter_link link;
     struct buf held; /* body octets, before the filter is ready */
     bool ended;      /* the message is complete */
     bool wanted;     /* the session waits for room */
@@ -45,30 +37,18 @@ void milter_begin(struct smtpd *d)
 
 static void close_link(struct milter_talk *t)
 {
-    if (t->link != NULL) {
-        bufferevent_free(t->link);
-        t->link = NULL;
-    }
-    if (t->deadline != NULL) {
-        event_free(t->deadline);
-        t->deadline = NULL;
-    }
+    filter_link_close(&t->link);
     buf_clear(&t->held);
 }
 
 /* There will be no verdict. */
 static void give_up(struct client *c, const char *why)
 {
-    struct smtpd *d = c->smtpd;
-    uint64_t now = clock_mono_ms();
     close_link(c->milter);
     c->milter->report.state = FILTER_DOWN;
     c->milter->report.why = why;
-    if (d->milter_said_ms == 0 || now - d->milter_said_ms >= SAY_EVERY_MS) {
-        d->milter_said_ms = now;
-        log_text(LOG_WARN, "milter", "%s gives no verdict: %s",
-                 d->ctx->config->milter_server, why);
-    }
+    filter_say_down("milter", c->smtpd->ctx->config->milter_server, why,
+                    &c->smtpd->milter_said_ms);
 }
 
 /* The session goes on, if it waits for this. May free the client. */
@@ -90,7 +70,7 @@ static void wake(struct client *c)
 static bool send_frames(struct client *c, struct buf *b)
 {
     struct milter_talk *t = c->milter;
-    bool ok = !b->failed && bufferevent_write(t->link, b->ptr, b->len) == 0;
+    bool ok = !b->failed && filter_link_send(&t->link, buf_slice(b));
     buf_clear(b);
     if (!ok) {
         give_up(c, "memory is short");
@@ -203,7 +183,7 @@ static void take_state(struct client *c, enum milter_state before)
         wake(c);
     } else if (m->state == MILTER_READY && before == MILTER_ASKING) {
         if (!t->ended) {
-            (void)event_del(t->deadline); /* it was for the negotiation */
+            filter_link_rest(&t->link); /* it was for the negotiation */
         }
         tell_all(c);
         if (t->wanted || t->report.state == FILTER_DOWN) {
@@ -212,74 +192,41 @@ static void take_state(struct client *c, enum milter_state before)
     }
 }
 
-static void on_octets(struct bufferevent *link, void *arg)
+static bool on_octets(void *owner, struct slice s)
 {
-    struct client *c = arg;
-    struct milter *m = &c->milter->report.milter;
-    enum milter_state before = m->state;
-    struct evbuffer *in = bufferevent_get_input(link);
-    struct evbuffer_iovec part;
-    while (m->state != MILTER_OVER && evbuffer_peek(in, -1, NULL, &part, 1) > 0 &&
-           part.iov_len > 0) {
-        (void)milter_feed(m, (struct slice){part.iov_base, part.iov_len});
-        (void)evbuffer_drain(in, part.iov_len);
-    }
+    struct client *c = owner;
+    enum milter_state before = c->milter->report.milter.state;
+    bool more = milter_feed(&c->milter->report.milter, s) != MILTER_OVER;
     take_state(c, before);
+    return more;
 }
 
-static void on_sent(struct bufferevent *link, void *arg)
+static void on_room(void *owner)
 {
-    struct client *c = arg;
-    (void)link;
-    if (c->milter->wanted && c->milter->report.milter.state == MILTER_READY) {
-        wake(c);
-    }
+    wake(owner);
 }
 
-static void on_end(struct bufferevent *link, short what, void *arg)
+static void on_gone(void *owner, bool at_end, const char *why)
 {
-    struct client *c = arg;
-    (void)link;
-    if ((what & BEV_EVENT_CONNECTED) == 0) {
-        give_up(c, (what & BEV_EVENT_TIMEOUT) != 0 ? "it takes nothing, or no connection"
-                   : (what & BEV_EVENT_EOF) != 0   ? "it closed the connection"
-                                                   : "no connection");
-        wake(c);
-    }
+    (void)at_end;
+    give_up(owner, why);
+    wake(owner);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-    struct client *c = arg;
-    (void)fd;
-    (void)what;
-    give_up(c, "no answer in milter.time");
-    wake(c);
-}
-
-static struct timeval time_of(const struct client *c)
-{
-    uint64_t ms = c->smtpd->ctx->config->milter_time;
-    return (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-}
+static const struct filter_link_ops link_ops = {
+    .octets = on_octets, .room = on_room, .gone = on_gone};
 
 static bool open_link(struct client *c)
 {
     struct milter_talk *t = c->milter;
-    struct timeval time = time_of(c);
     struct buf out;
-    buf_init(&out, FRAMES_MAX);
-    t->link = bufferevent_socket_new(c->smtpd->ctx->base, -1, BEV_OPT_CLOSE_ON_FREE);
-    t->deadline = evtimer_new(c->smtpd->ctx->base, on_deadline, c);
-    if (t->link == NULL || t->deadline == NULL) {
+    if (!filter_link_open(&t->link, c->smtpd->ctx->base, &link_ops, c,
+                          c->smtpd->ctx->config->milter_time)) {
         return false;
     }
-    bufferevent_setcb(t->link, on_octets, on_sent, on_end, c);
-    bufferevent_setwatermark(t->link, EV_WRITE, WINDOW_LOW, 0);
+    buf_init(&out, FRAMES_MAX);
     milter_negotiate(&out);
-    bool ok = !out.failed && bufferevent_set_timeouts(t->link, NULL, &time) == 0 &&
-              bufferevent_write(t->link, out.ptr, out.len) == 0 &&
-              bufferevent_enable(t->link, EV_READ | EV_WRITE) == 0;
+    bool ok = !out.failed && filter_link_send(&t->link, buf_slice(&out));
     buf_clear(&out);
     return ok;
 }
@@ -297,7 +244,6 @@ static bool is_asked(const struct client *c)
 
 bool mail_milter_head(struct client *c)
 {
-    struct sockaddr_storage to = c->smtpd->milter;
     if (!is_asked(c)) {
         return true;
     }
@@ -310,10 +256,8 @@ bool mail_milter_head(struct client *c)
     c->milter->report.state = FILTER_ASKED;
     if (!open_link(c)) {
         give_up(c, "memory is short");
-    } else if (bufferevent_socket_connect(c->milter->link, (struct sockaddr *)&to,
-                                          (int)c->smtpd->milter_len) != 0 &&
-               c->milter->report.state == FILTER_ASKED) {
-        give_up(c, "no connection");
+    } else {
+        filter_link_connect(&c->milter->link, &c->smtpd->milter, c->smtpd->milter_len);
     }
     return true;
 }
@@ -321,15 +265,13 @@ bool mail_milter_head(struct client *c)
 bool mail_milter_room(struct client *c)
 {
     struct milter_talk *t = c->milter;
-    if (t == NULL || t->link == NULL) {
+    if (t == NULL || t->link.connection == NULL) {
         return true;
     }
     bool first = !t->wanted;
-    t->wanted = t->report.milter.state == MILTER_ASKING ||
-                evbuffer_get_length(bufferevent_get_output(t->link)) > WINDOW;
-    struct timeval time = time_of(c);
+    t->wanted = t->report.milter.state == MILTER_ASKING || filter_link_full(&t->link);
     if (t->wanted && first && t->report.milter.state == MILTER_ASKING &&
-        event_add(t->deadline, &time) != 0) {
+        !filter_link_wait(&t->link)) {
         give_up(c, "memory is short");
         t->wanted = false;
     }
@@ -340,7 +282,7 @@ void mail_milter_body(struct client *c, struct slice s)
 {
     struct milter_talk *t = c->milter;
     struct buf out;
-    if (t == NULL || t->link == NULL) {
+    if (t == NULL || t->link.connection == NULL) {
         return;
     }
     if (t->report.milter.state == MILTER_ASKING) {
@@ -359,13 +301,12 @@ void mail_milter_body(struct client *c, struct slice s)
 void mail_milter_end(struct client *c)
 {
     struct milter_talk *t = c->milter;
-    struct timeval time = time_of(c);
     struct buf out;
-    if (t == NULL || t->link == NULL) {
+    if (t == NULL || t->link.connection == NULL) {
         return;
     }
     t->ended = true;
-    if (event_add(t->deadline, &time) != 0) {
+    if (!filter_link_wait(&t->link)) {
         give_up(c, "memory is short");
     } else if (t->report.milter.state == MILTER_READY) {
         buf_init(&out, FRAMES_MAX);

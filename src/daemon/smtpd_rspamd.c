@@ -1,28 +1,21 @@
 /* daemon/smtpd_rspamd.c - a transaction's message is shown to rspamd: see smtpd.h
  *
  * One connection a message, made when the header section is complete. The body goes on as it comes, in
- * chunks; of what rspamd has not read yet at most WINDOW octets are kept, then the client waits. The
+ * chunks; of what rspamd has not read yet at most FILTER_WINDOW octets are kept, then the client waits. The
  * checks at the end of the message wait for the answer. What goes wrong ends in FILTER_DOWN, and the check
  * says what becomes of that. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/smtpd.h"
+#include "daemon/smtpd_filter.h"
 #include "filter/http_answer.h"
 #include "filter/rspamd.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
-
 #include <stdlib.h>
-
-enum { WINDOW = 512 * 1024, WINDOW_LOW = 64 * 1024, SAY_EVERY_MS = 60000 };
 
 struct rspamd_talk {
     struct rspamd_report report;
     struct http_answer answer;
-    struct bufferevent *link; /* NULL: it is over */
-    struct event *deadline;
+    struct filter_link link;
     uint64_t sent; /* octets of the message */
     bool ended;    /* all of the message went out */
     bool wanted;   /* the session waits for room */
@@ -38,42 +31,21 @@ void rspamd_init(struct smtpd *d)
 
 /* --- the end of it --- */
 
-static void close_link(struct rspamd_talk *t)
-{
-    if (t->link != NULL) {
-        bufferevent_free(t->link);
-        t->link = NULL;
-    }
-    if (t->deadline != NULL) {
-        event_free(t->deadline);
-        t->deadline = NULL;
-    }
-}
-
-static void say_down(struct client *c, const char *why)
-{
-    struct smtpd *d = c->smtpd;
-    uint64_t now = clock_mono_ms();
-    if (d->rspamd_said_ms == 0 || now - d->rspamd_said_ms >= SAY_EVERY_MS) {
-        d->rspamd_said_ms = now;
-        log_text(LOG_WARN, "rspamd", "%s gives no verdict: %s",
-                 d->ctx->config->rspamd_server, why);
-    }
-}
-
 /* There will be no verdict. */
 static void give_up(struct client *c, const char *why)
 {
     struct rspamd_talk *t = c->rspamd;
-    close_link(t);
+    filter_link_close(&t->link);
     t->report.state = FILTER_DOWN;
     t->report.why = why;
-    say_down(c, why);
+    filter_say_down("rspamd", c->smtpd->ctx->config->rspamd_server, why,
+                    &c->smtpd->rspamd_said_ms);
 }
 
 /* The session goes on, if it waits for this. May free the client. */
-static void wake(struct client *c)
+static void wake(void *owner)
 {
+    struct client *c = owner;
     struct rspamd_talk *t = c->rspamd;
     if (t->wanted) {
         t->wanted = false;
@@ -100,66 +72,38 @@ static void take_answer(struct client *c)
         give_up(c, why);
     } else {
         t->report.state = FILTER_ANSWERED;
-        close_link(t);
+        filter_link_close(&t->link);
     }
 }
 
 /* --- the connection --- */
 
-static void on_octets(struct bufferevent *link, void *arg)
+static bool on_octets(void *owner, struct slice s)
 {
-    struct client *c = arg;
-    struct rspamd_talk *t = c->rspamd;
-    struct evbuffer *in = bufferevent_get_input(link);
-    struct evbuffer_iovec part;
-    enum http_state state = t->answer.state;
-    while (state != HTTP_DONE && state != HTTP_BAD &&
-           evbuffer_peek(in, -1, NULL, &part, 1) > 0 && part.iov_len > 0) {
-        state = http_answer_feed(&t->answer, (struct slice){part.iov_base, part.iov_len});
-        (void)evbuffer_drain(in, part.iov_len);
+    struct client *c = owner;
+    enum http_state state = http_answer_feed(&c->rspamd->answer, s);
+    if (state != HTTP_DONE && state != HTTP_BAD) {
+        return true;
     }
-    if (state == HTTP_DONE || state == HTTP_BAD) {
-        take_answer(c);
-        wake(c);
-    }
+    take_answer(c);
+    wake(c);
+    return false;
 }
 
-static void on_sent(struct bufferevent *link, void *arg)
+static void on_gone(void *owner, bool at_end, const char *why)
 {
-    struct client *c = arg;
-    (void)link;
-    if (c->rspamd->wanted) {
-        wake(c);
-    }
-}
-
-static void on_end(struct bufferevent *link, short what, void *arg)
-{
-    struct client *c = arg;
+    struct client *c = owner;
     struct rspamd_talk *t = c->rspamd;
-    (void)link;
-    if ((what & BEV_EVENT_CONNECTED) != 0) {
-        return;
-    }
-    if ((what & BEV_EVENT_TIMEOUT) != 0) {
-        give_up(c, "it takes nothing, or no connection");
-    } else if ((what & BEV_EVENT_EOF) != 0 && http_answer_end(&t->answer) == HTTP_DONE) {
+    if (at_end && http_answer_end(&t->answer) == HTTP_DONE) {
         take_answer(c);
     } else {
-        give_up(c, (what & BEV_EVENT_EOF) != 0 ? "it closed the connection"
-                                               : "no connection");
+        give_up(c, why);
     }
     wake(c);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-    struct client *c = arg;
-    (void)fd;
-    (void)what;
-    give_up(c, "no answer in rspamd.time");
-    wake(c);
-}
+static const struct filter_link_ops link_ops = {
+    .octets = on_octets, .room = wake, .gone = on_gone};
 
 /* --- the request --- */
 
@@ -187,46 +131,27 @@ static void write_request(struct client *c, const struct smtp_envelope *e, struc
 static bool begin(struct client *c, struct rspamd_talk *t)
 {
     struct smtpd *d = c->smtpd;
-    uint64_t ms = d->ctx->config->rspamd_time;
-    struct timeval time = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
     struct buf request;
-    t->link = bufferevent_socket_new(d->ctx->base, -1, BEV_OPT_CLOSE_ON_FREE);
-    t->deadline = evtimer_new(d->ctx->base, on_deadline, c);
-    if (t->link == NULL || t->deadline == NULL) {
+    if (!filter_link_open(&t->link, d->ctx->base, &link_ops, c,
+                          d->ctx->config->rspamd_time)) {
         return false;
     }
-    bufferevent_setcb(t->link, on_octets, on_sent, on_end, c);
-    bufferevent_setwatermark(t->link, EV_WRITE, WINDOW_LOW, 0);
     buf_init(&request, RSPAMD_REQUEST_MAX);
     write_request(c, smtp_session_envelope(c->session), &request);
-    bool ok = !request.failed && bufferevent_set_timeouts(t->link, NULL, &time) == 0 &&
-              bufferevent_write(t->link, request.ptr, request.len) == 0 &&
-              bufferevent_enable(t->link, EV_READ | EV_WRITE) == 0;
+    bool ok = !request.failed && filter_link_send(&t->link, buf_slice(&request));
     buf_clear(&request);
     return ok;
-}
-
-static void connect_link(struct client *c)
-{
-    struct smtpd *d = c->smtpd;
-    struct sockaddr_storage to = d->rspamd;
-    /* on_end() may already have been called when this fails */
-    if (bufferevent_socket_connect(c->rspamd->link, (struct sockaddr *)&to,
-                                   (int)d->rspamd_len) != 0 &&
-        c->rspamd->report.state == FILTER_ASKED) {
-        give_up(c, "no connection");
-    }
 }
 
 static void send_part(struct client *c, struct slice s)
 {
     struct rspamd_talk *t = c->rspamd;
     char head[RSPAMD_CHUNK_HEAD_MAX];
-    if (t == NULL || t->link == NULL || s.len == 0) {
+    if (t == NULL || t->link.connection == NULL || s.len == 0) {
         return;
     }
     if (t->sent + s.len > c->smtpd->ctx->config->rspamd_size) {
-        close_link(t);
+        filter_link_close(&t->link);
         t->report.state = FILTER_NONE;
         t->report.why = "not asked: the message is larger than rspamd.size";
         return;
@@ -234,9 +159,8 @@ static void send_part(struct client *c, struct slice s)
     struct slice size = rspamd_chunk_head(s.len, head);
     struct slice end = RSPAMD_CHUNK_END;
     t->sent += s.len;
-    if (bufferevent_write(t->link, size.ptr, size.len) != 0 ||
-        bufferevent_write(t->link, s.ptr, s.len) != 0 ||
-        bufferevent_write(t->link, end.ptr, end.len) != 0) {
+    if (!filter_link_send(&t->link, size) || !filter_link_send(&t->link, s) ||
+        !filter_link_send(&t->link, end)) {
         give_up(c, "memory is short");
     }
 }
@@ -262,7 +186,7 @@ bool mail_rspamd_head(struct client *c)
         give_up(c, "memory is short");
         return true;
     }
-    connect_link(c);
+    filter_link_connect(&c->rspamd->link, &c->smtpd->rspamd, c->smtpd->rspamd_len);
     send_part(c, buf_slice(&c->head.octets));
     if (c->head.empty_line) {
         send_part(c, SLICE("\r\n"));
@@ -273,10 +197,10 @@ bool mail_rspamd_head(struct client *c)
 bool mail_rspamd_room(struct client *c)
 {
     struct rspamd_talk *t = c->rspamd;
-    if (t == NULL || t->link == NULL) {
+    if (t == NULL || t->link.connection == NULL) {
         return true;
     }
-    t->wanted = evbuffer_get_length(bufferevent_get_output(t->link)) > WINDOW;
+    t->wanted = filter_link_full(&t->link);
     return !t->wanted;
 }
 
@@ -289,14 +213,11 @@ void mail_rspamd_end(struct client *c)
 {
     struct rspamd_talk *t = c->rspamd;
     struct slice end = RSPAMD_END;
-    uint64_t ms = c->smtpd->ctx->config->rspamd_time;
-    struct timeval time = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-    if (t == NULL || t->link == NULL) {
+    if (t == NULL || t->link.connection == NULL) {
         return;
     }
     t->ended = true;
-    if (bufferevent_write(t->link, end.ptr, end.len) != 0 ||
-        event_add(t->deadline, &time) != 0) {
+    if (!filter_link_send(&t->link, end) || !filter_link_wait(&t->link)) {
         give_up(c, "memory is short");
     }
 }
@@ -310,7 +231,7 @@ void mail_rspamd_forget(struct client *c)
 {
     struct rspamd_talk *t = c->rspamd;
     if (t != NULL) {
-        close_link(t);
+        filter_link_close(&t->link);
         http_answer_clear(&t->answer);
         rspamd_verdict_clear(&t->report.verdict);
         free(t);
