@@ -168,7 +168,8 @@ def test_replies(postern):
     p.zone += ["two.test. MX 10 mx1.two.test.", "two.test. MX 20 mx2.two.test.",
                f"mx1.two.test. A {nobody}", f"mx2.two.test. A {second.host}",
                "null.test. MX 0 .", "self.test. MX 10 mx.example.test.",
-               f"dead.test. A {nobody}"]
+               f"dead.test. A {nobody}", "inner.test. MX 10 mx.inner.test.",
+               "mx.inner.test. A 169.254.169.254", "mx.inner.test. AAAA ::1"]
     p.start()
     try:
         p.send("a@plain.test")
@@ -187,9 +188,10 @@ def test_replies(postern):
         for domain, words in (("later.test", "450 4.2.0 greylisted"), ("closing.test", "451 4.4.2"),
                               ("null.test", "556 5.1.10"), ("self.test", "554 5.4.6"),
                               ("nowhere.test", "550 5.1.2"), ("broken.test", "451 4.4.3"),
-                              ("dead.test", "451 4.4.1"), ("grumpy.test", "554 5.7.1")):
+                              ("dead.test", "451 4.4.1"), ("grumpy.test", "554 5.7.1"),
+                              ("inner.test", "451 4.4.4"), ("[10.0.0.1]", "550 5.1.2")):
             p.send(f"a@{domain}")
-            p.logged(rf"event=(deferred|failed) .*to=a@{domain} .*{re.escape(words)}")
+            p.logged(rf"event=(deferred|failed) .*to=a@{re.escape(domain)} .*{re.escape(words)}")
         check(later.sessions >= 1 and closing.sessions >= 1 and grumpy.sessions >= 1, "not asked")
         # A dead site rests: what follows is deferred without a connection.
         p.logged(r"event=site-rests .*dead.test")

@@ -42,6 +42,55 @@ bool ip_parse(struct slice text, struct ip *out)
     return true;
 }
 
+struct inner {
+    unsigned char octet[16];
+    uint8_t bits;
+    const char *name;
+};
+
+static const char *find_inner(const struct inner *table, size_t n,
+                              const unsigned char *at)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned whole = table[i].bits / 8;
+        unsigned char mask = (unsigned char)(0xff00 >> table[i].bits % 8);
+        if (memcmp(at, table[i].octet, whole) == 0 &&
+            (table[i].bits % 8 == 0 || (at[whole] & mask) == table[i].octet[whole])) {
+            return table[i].name;
+        }
+    }
+    return NULL;
+}
+
+const char *ip_inner(const struct ip *ip)
+{
+    static const struct inner v4[] = {
+        {{0}, 8, "unspecified"},        {{127}, 8, "loopback"},
+        {{10}, 8, "private"},           {{172, 16}, 12, "private"},
+        {{192, 168}, 16, "private"},    {{100, 64}, 10, "shared"}, /* RFC 6598 */
+        {{169, 254}, 16, "link-local"}, {{198, 18}, 15, "benchmarking"},
+        {{192, 0, 0}, 24, "reserved"},  {{224}, 4, "multicast"},
+        {{240}, 4, "reserved"}, /* broadcast too */
+    };
+    static const struct inner v6[] = {
+        {{[15] = 1}, 128, "loopback"},
+        {{0}, 96, "unspecified"}, /* and IPv4-compatible */
+        {{0xfc}, 7, "private"},
+        {{0xfe, 0x80}, 10, "link-local"},
+        {{0xfe, 0xc0}, 10, "site-local"},
+        {{0xff}, 8, "multicast"},
+        {{0, 0x64, 0xff, 0x9b, 0, 1}, 48, "private"}, /* RFC 8215 */
+    };
+    static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b};
+    if (ip_is_v4(ip) || memcmp(ip->octet, nat64, sizeof nat64) == 0) {
+        return find_inner(v4, sizeof v4 / sizeof v4[0], ip->octet + 12);
+    }
+    if (ip->octet[0] == 0x20 && ip->octet[1] == 0x02) { /* 6to4 */
+        return find_inner(v4, sizeof v4 / sizeof v4[0], ip->octet + 2);
+    }
+    return find_inner(v6, sizeof v6 / sizeof v6[0], ip->octet);
+}
+
 bool ip_of_sockaddr(const struct sockaddr *sa, struct ip *out)
 {
     if (sa->sa_family == AF_INET) {

@@ -1,6 +1,7 @@
 /* base/netset.h - addresses as octets, and sets of networks.
  *
- * Source  RFC 4291 2.2 (text forms), 2.5.5.2 (IPv4-mapped).
+ * Source  RFC 4291 2.2 (text forms), 2.5.5.2 (IPv4-mapped); RFC 6890 and IANA's registries of
+ *         special-purpose addresses (ip_inner).
  * Pure.
  * Own     netset_clear() frees; nothing of the texts is kept.
  * Rule    an IPv4 address and its mapped form ("::ffff:192.0.2.1") are the same address.
@@ -31,6 +32,10 @@ MUST_USE bool ip_parse(struct slice text, struct ip *out);
 /* False when it is neither AF_INET nor AF_INET6. */
 MUST_USE bool ip_of_sockaddr(const struct sockaddr *sa, struct ip *out);
 MUST_USE bool ip_is_v4(const struct ip *ip);
+/* What makes it an address that is not another host's in the Internet: "loopback", "private",
+ * "link-local", "multicast" ... NULL: it is one of the Internet (or set aside for documentation).
+ * An IPv4 address inside an IPv6 one (NAT64, 6to4) counts. */
+MUST_USE const char *ip_inner(const struct ip *ip);
 /* Text with NUL into out; IPv4 in dotted form. */
 struct slice ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 

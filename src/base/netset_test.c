@@ -164,14 +164,87 @@ static void test_around(void **state)
     }
 }
 
+static void test_inner(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip, *is;
+    } cases[] = {
+        {"0.0.0.0", "unspecified"},
+        {"0.255.255.255", "unspecified"},
+        {"1.0.0.0", NULL},
+        {"9.255.255.255", NULL},
+        {"10.0.0.1", "private"},
+        {"11.0.0.0", NULL},
+        {"100.63.255.255", NULL},
+        {"100.64.0.0", "shared"},
+        {"100.127.255.255", "shared"},
+        {"100.128.0.0", NULL},
+        {"126.255.255.255", NULL},
+        {"127.0.0.1", "loopback"},
+        {"127.255.255.255", "loopback"},
+        {"128.0.0.0", NULL},
+        {"169.253.255.255", NULL},
+        {"169.254.169.254", "link-local"},
+        {"169.255.0.0", NULL},
+        {"172.15.255.255", NULL},
+        {"172.16.0.0", "private"},
+        {"172.31.255.255", "private"},
+        {"172.32.0.0", NULL},
+        {"192.0.0.8", "reserved"},
+        {"192.0.2.1", NULL},
+        {"192.167.255.255", NULL},
+        {"192.168.3.4", "private"},
+        {"192.169.0.0", NULL},
+        {"198.17.255.255", NULL},
+        {"198.18.0.1", "benchmarking"},
+        {"198.19.255.255", "benchmarking"},
+        {"198.20.0.0", NULL},
+        {"223.255.255.255", NULL},
+        {"224.0.0.1", "multicast"},
+        {"239.1.1.1", "multicast"},
+        {"240.0.0.1", "reserved"},
+        {"255.255.255.255", "reserved"},
+        {"8.8.8.8", NULL},
+        {"::", "unspecified"},
+        {"::1", "loopback"},
+        {"::2", "unspecified"},
+        {"::127.0.0.1", "unspecified"},
+        {"::ffff:127.0.0.1", "loopback"},
+        {"::ffff:8.8.8.8", NULL},
+        {"fbff::1", NULL},
+        {"fc00::1", "private"},
+        {"fdff::1", "private"},
+        {"fe7f::1", NULL},
+        {"fe80::1", "link-local"},
+        {"febf::1", "link-local"},
+        {"fec0::1", "site-local"},
+        {"ff02::1", "multicast"},
+        {"64:ff9b::127.0.0.1", "loopback"},
+        {"64:ff9b::8.8.8.8", NULL},
+        {"64:ff9b:1::8.8.8.8", "private"},
+        {"2002:a00:1::", "private"},
+        {"2002:808:808::1", NULL},
+        {"2001:db8::1", NULL},
+        {"2606:4700::1", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ip ip;
+        assert_true(ip_parse(slice_of(cases[i].ip), &ip));
+        const char *is = ip_inner(&ip);
+        if ((is == NULL) != (cases[i].is == NULL) ||
+            (is != NULL && strcmp(is, cases[i].is) != 0)) {
+            fail_msg("%s: %s", cases[i].ip, is == NULL ? "of the Internet" : is);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_around),
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_has),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_set_and_sockaddr),
+        cmocka_unit_test(test_around),       cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_parse),        cmocka_unit_test(test_has),
+        cmocka_unit_test(test_every_prefix), cmocka_unit_test(test_set_and_sockaddr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,6 +314,7 @@ struct config_times {
     X("delivery", "connections", delivery_connections, INT, "500", 1, 20000, "", "connections to other servers at once, per process") \
     X("delivery", "site-connections", delivery_site_connections, INT, "20", 1, 1000, "", "of them to the hosts of one destination") \
     X("delivery", "connect-time", delivery_connect_time, TIME, "30 s", 1000, 300000, "", "wait for a connection to another server") \
+    X("delivery", "inner-networks", delivery_inner_networks, NETWORKS, "", 0, 64, "", "networks to which mail is sent though they are loopback, private, link-local ...; to others of that kind it is not, whatever the DNS of a domain says") \
     X("delivery", "tls", delivery_tls, BOOL, "yes", 0, 0, "", "no: STARTTLS is not used towards other servers, whatever they offer") \
     X("delivery", "tls-ca", delivery_tls_ca, PATH, "", 0, 4000, "", "PEM file of the authorities that are believed where a policy demands a verified server (default: the system's)") \
     X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \

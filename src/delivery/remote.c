@@ -359,6 +359,23 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* --- from the DNS to a site --- */
 
+/* The DNS may be mended; an address literal stays what it is. */
+static void order_inner(struct remote_order *o, struct slice domain)
+{
+    char ip[IP_TEXT_MAX];
+    char what[OUTCOME_REPLY_MAX];
+    bool literal = slice_starts(domain, SLICE("["));
+    (void)ip_text(&o->route.inner, ip);
+    (void)snprintf(what, sizeof what,
+                   "%.*s is at %s, a %s address: mail for others is not sent there "
+                   "(delivery.inner-networks)",
+                   (int)domain.len, (const char *)domain.ptr, ip, o->route.why);
+    if (literal || !end_by_row(o, REPLY_push_dns_error, SLICE(""), slice_of(what))) {
+        order_end(o, literal ? JOB_FAILED : JOB_DEFERRED, "%s %s",
+                  literal ? "550 5.1.2" : "451 4.4.4", what);
+    }
+}
+
 static void order_routed(struct remote_order *o)
 {
     struct slice domain = o->target[0].address;
@@ -372,6 +389,7 @@ static void order_routed(struct remote_order *o)
         [ROUTE_NO_ADDRESS] = REPLY_push_dns_no_data,
         [ROUTE_DNS_FAILED] = REPLY_push_dns_error,
         [ROUTE_LOOP] = REPLY_NONE,
+        [ROUTE_INNER] = REPLY_NONE,
     };
     if (rows[o->route.status] != REPLY_NONE &&
         end_by_row(o, rows[o->route.status], SLICE(""), slice_of(o->route.why))) {
@@ -404,6 +422,9 @@ static void order_routed(struct remote_order *o)
                   "554 5.4.6 this server is the best MX of %.*s, but does not host it",
                   len, name);
         return;
+    case ROUTE_INNER:
+        order_inner(o, domain);
+        return;
     case ROUTE_DNS_FAILED:
         order_end(o, JOB_DEFERRED,
                   "451 4.4.3 the MX hosts of %.*s cannot be looked up: %s", len, name,
@@ -427,10 +448,9 @@ static void look(struct remote_order *o)
     struct route_ask ask = {.domain = slice_from(address, slice_rfind(address, '@') + 1),
                             .hostname = slice_of(options->hostname),
                             .seed = o->remote->seed + o->order->job.job,
-                            .port = (unsigned)options->config->delivery_smtp_port};
-    if (route_literal(ask.domain, &o->route)) {
-        o->route.status = ROUTE_OK;
-    } else {
+                            .port = (unsigned)options->config->delivery_smtp_port,
+                            .inner = &options->config->delivery_inner_networks};
+    if (!route_literal(&ask, &o->route)) {
         route_find(&ask, resolver_scope_source(o->scope), &o->route);
     }
     order_routed(o);

@@ -20,7 +20,7 @@ struct finder {
     bool secure; /* the answer that named the hosts */
     unsigned mx_n;
     struct mx mx[ROUTE_MX_MAX];
-    bool waits;
+    bool waits, inner;  /* inner: an address was left out */
     const char *failed; /* of a host whose addresses or TLSA could not be asked */
 };
 
@@ -153,8 +153,25 @@ static bool find_tlsa(struct finder *f, struct slice host, const struct dns_answ
     return true;
 }
 
+/* False: it is an inner address, and out says so. */
+static bool may_send_to(const struct route_ask *ask, const struct ip *ip,
+                        struct route *out)
+{
+    const char *kind = ip_inner(ip);
+    if (kind == NULL || (ask->inner != NULL && netset_has(ask->inner, ip))) {
+        return true;
+    }
+    out->inner = *ip;
+    out->why = kind;
+    return false;
+}
+
 static void add_hop(struct finder *f, const struct route_hop *hop)
 {
+    if (!may_send_to(f->ask, &hop->ip, f->out)) {
+        f->inner = true;
+        return;
+    }
     if (f->out->hop_n < ROUTE_HOPS_MAX) {
         f->out->hop[f->out->hop_n++] = *hop;
     }
@@ -226,17 +243,20 @@ void route_find(const struct route_ask *ask, const struct dns_source *dns,
     }
     if (out->hop_n == 0) {
         bool implicit = f.mx_n == 1 && slice_ieq(f.mx[0].host, ask->domain);
-        out->why = f.failed;
+        out->why = f.failed != NULL || !f.inner ? f.failed : out->why;
         out->status = f.failed != NULL ? ROUTE_DNS_FAILED
+                      : f.inner        ? ROUTE_INNER
                       : implicit       ? ROUTE_NO_DATA
                                        : ROUTE_NO_ADDRESS;
         return;
     }
+    out->why = NULL;
     name_site(&f);
 }
 
-bool route_literal(struct slice domain, struct route *out)
+bool route_literal(const struct route_ask *ask, struct route *out)
 {
+    struct slice domain = ask->domain;
     memset(out, 0, sizeof *out);
     if (domain.len < 3 || domain.ptr[0] != '[' || domain.ptr[domain.len - 1] != ']') {
         return false;
@@ -247,6 +267,10 @@ bool route_literal(struct slice domain, struct route *out)
     }
     if (!ip_parse(text, &out->hop[0].ip)) {
         return false;
+    }
+    if (!may_send_to(ask, &out->hop[0].ip, out)) {
+        out->status = ROUTE_INNER;
+        return true;
     }
     out->hop_n = 1;
     out->site_len = domain.len < ROUTE_SITE_MAX ? domain.len : ROUTE_SITE_MAX;

@@ -6,6 +6,8 @@
  * Own     names borrow from the domain and from the source's answers.
  * Order   by preference; equal ones in an order that `seed` decides; the addresses of a host IPv6 and
  *         IPv4 in turn. Where we are an MX ourselves, only better ones than us are left (5.1: a loop else).
+ * Inner   the DNS of others must not aim us at our own network: addresses of the kinds of ip_inner()
+ *         (base/netset.h) are left out, but for those of networks that are allowed.
  * Limits  ROUTE_MX_MAX hosts, the best ones; ROUTE_HOPS_MAX addresses. */
 #ifndef DELIVERY_ROUTE_H
 #define DELIVERY_ROUTE_H
@@ -22,6 +24,7 @@ enum route_status {
     ROUTE_NULL_MX,    /* it says that it takes no mail */
     ROUTE_NO_ADDRESS, /* its MX hosts have no address */
     ROUTE_LOOP,       /* the best of its MX hosts is us */
+    ROUTE_INNER,      /* it has only addresses that mail is not sent to */
     ROUTE_DNS_FAILED, /* not known now */
 };
 
@@ -35,7 +38,9 @@ struct route_hop {
 
 struct route {
     enum route_status status;
-    const char *why; /* DNS_FAILED: of the question that failed */
+    const char
+        *why; /* DNS_FAILED: of the question that failed; INNER: what kind of address */
+    struct ip inner; /* INNER: one of them */
     unsigned hop_n;
     struct route_hop hop[ROUTE_HOPS_MAX];
     /* The set of hosts: who has the same has the same site. Lower case, in alphabetical order, cut
@@ -48,13 +53,15 @@ struct route_ask {
     struct slice domain;   /* lower case, A-labels */
     struct slice hostname; /* ours */
     uint64_t seed;
-    unsigned port;         /* of the TLSA name */
-    bool no_ipv4, no_ipv6; /* that family is not used */
+    unsigned port;              /* of the TLSA name */
+    bool no_ipv4, no_ipv6;      /* that family is not used */
+    const struct netset *inner; /* inner networks that are allowed; NULL: none */
 };
 /* out->status tells; hops only with ROUTE_OK. */
 void route_find(const struct route_ask *ask, const struct dns_source *dns,
                 struct route *out);
 
-/* "[192.0.2.1]", "[IPv6:2001:db8::1]": the one hop that it is. False: it is none. */
-MUST_USE bool route_literal(struct slice domain, struct route *out);
+/* ask->domain is "[192.0.2.1]" or "[IPv6:2001:db8::1]": the one hop that it is; OK or INNER.
+ * False: it is none. */
+MUST_USE bool route_literal(const struct route_ask *ask, struct route *out);
 #endif

@@ -134,9 +134,14 @@ static void test_status(void **state)
 {
     (void)state;
     static const struct {
-        const char *line[4];
+        const char *line[5];
         enum route_status status;
     } cases[] = {
+        {{"x.example A 127.0.0.1", "x.example AAAA ::1"}, ROUTE_INNER},
+        {{"x.example MX 10 mx.example", "mx.example A 10.0.0.25"}, ROUTE_INNER},
+        {{"x.example MX 10 mx.example", "x.example MX 20 a.example",
+          "mx.example A 10.0.0.25", "a.example A !"},
+         ROUTE_DNS_FAILED},
         {{"other.example A 192.0.2.1"}, ROUTE_NO_DOMAIN},
         {{"x.example TXT"}, ROUTE_NO_DATA},
         {{"x.example MX 0 "}, ROUTE_NULL_MX},
@@ -153,7 +158,8 @@ static void test_status(void **state)
         struct route r = found(cases[i].line, NULL, NULL);
         assert_int_equal(r.status, cases[i].status);
         assert_int_equal(r.hop_n > 0, r.status == ROUTE_OK);
-        assert_int_equal(r.why != NULL, r.status == ROUTE_DNS_FAILED);
+        assert_int_equal(r.why != NULL,
+                         r.status == ROUTE_DNS_FAILED || r.status == ROUTE_INNER);
     }
 }
 
@@ -232,14 +238,46 @@ static void test_dane(void **state)
                 r.hop[0].tlsa == NULL); /* the MX could be anybody's */
 }
 
+/* Addresses of inner networks are left out, except where they are allowed. */
+static void test_inner(void **state)
+{
+    (void)state;
+    const char *const *zone =
+        ZONE("x.example MX 10 a.example", "x.example MX 20 b.example",
+             "a.example A 192.168.7.7", "a.example A 192.0.2.1", "a.example AAAA fe80::1",
+             "b.example A 10.1.1.1");
+    struct route r = found(zone, NULL, NULL);
+    assert_int_equal(r.status, ROUTE_OK);
+    assert_null(r.why);
+    assert_hops(&r, "a.example=192.0.2.1 ");
+    struct netset inner;
+    struct net net;
+    netset_init(&inner, 4);
+    assert_int_equal(net_parse(SLICE("10.0.0.0/8"), &net), NET_OK);
+    assert_true(netset_add(&inner, &net));
+    struct route_ask q = {.domain = SLICE("x.example"), .inner = &inner};
+    r = found(zone, &q, NULL);
+    assert_hops(&r, "a.example=192.0.2.1 b.example=10.1.1.1 ");
+    netset_clear(&inner);
+    r = found(ZONE("x.example A 169.254.169.254"), NULL, NULL);
+    assert_int_equal(r.status, ROUTE_INNER);
+    assert_string_equal(r.why, "link-local");
+}
+
+static bool literal(const char *domain, struct route *out)
+{
+    return route_literal(&(struct route_ask){.domain = slice_of(domain)}, out);
+}
+
 static void test_literal(void **state)
 {
     (void)state;
     struct route r;
-    assert_true(route_literal(SLICE("[192.0.2.1]"), &r) && r.hop_n == 1);
-    assert_true(route_literal(SLICE("[IPv6:2001:db8::1]"), &r));
-    assert_false(route_literal(SLICE("[x]"), &r) ||
-                 route_literal(SLICE("example.com"), &r));
+    assert_true(literal("[192.0.2.1]", &r) && r.status == ROUTE_OK && r.hop_n == 1);
+    assert_true(literal("[IPv6:2001:db8::1]", &r) && r.status == ROUTE_OK);
+    assert_true(literal("[127.0.0.1]", &r) && r.status == ROUTE_INNER && r.hop_n == 0);
+    assert_true(literal("[IPv6:::1]", &r) && r.status == ROUTE_INNER);
+    assert_false(literal("[x]", &r) || literal("example.com", &r));
 }
 
 int main(void)
@@ -248,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_status),        cmocka_unit_test(test_order),
         cmocka_unit_test(test_equals_by_lot), cmocka_unit_test(test_many),
         cmocka_unit_test(test_dane),          cmocka_unit_test(test_literal),
+        cmocka_unit_test(test_inner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

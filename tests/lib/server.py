@@ -123,6 +123,7 @@ class Server:
                         f"service = {service} tls = {tls} {'proxy = yes' if proxy else ''} {clear} }}")
         sections = {"spool": {"free-space": '"0"'},  # the machine's disk is not the subject
                     "dns": {"forward": f'{{"{self.host}@5300"}}', "timeout": '"200 ms"'},  # nobody
+                    "delivery": {"inner-networks": '{"127.0.0.0/8"}'},  # where the peers are
                     "log": {"level": "debug"}}       # tells each reply
         for line in self.settings:
             key, value = (part.strip() for part in line.split("=", 1))
