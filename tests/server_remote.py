@@ -257,6 +257,7 @@ def test_notifications(postern):
         c.send(MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         c.expect(250)
         p.logged(r"event=not-notified .*asked not to be told")
+        p.logged(r"event=dropped to=no@far.test .*nobody to tell")
 
         # The null reverse-path is told nothing.
         c.message(MESSAGE, "no@far.test", sender="")

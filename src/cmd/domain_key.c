@@ -169,7 +169,15 @@ static bool write_key(const struct order *o, const char *selector, EVP_PKEY *key
         (void)unlink(temporary);
         return false;
     }
-    return true;
+    int dir = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ok = dir >= 0 && fsync(dir) == 0;
+    if (!ok) {
+        (void)fprintf(stderr, "postern domain key: %s: %s\n", o->dir, strerror(errno));
+    }
+    if (dir >= 0) {
+        (void)close(dir);
+    }
+    return ok;
 }
 
 static int generate(const struct config *cfg, const struct order *o)

@@ -274,34 +274,41 @@ static void notice_free(struct notice *n)
     free(n);
 }
 
-/* What is told, or is not to be: targets that failed are done. */
-static void over(struct notice *n)
+static bool is_wanted(const struct said *s)
+{
+    return dsn_wanted(s->notify, action_of(s->what, false));
+}
+
+/* Targets that failed are done. told: a notification is on the disk. */
+static void over(struct notice *n, bool told)
 {
     struct queue_role *q = n->dsn->role;
     uint16_t number[TOLD_MAX];
+    bool each[TOLD_MAX];
     size_t failed = 0;
     for (uint16_t i = 0; i < n->said_n; i++) {
-        bool for_good =
-            n->said[i].what == QUEUE_FAILED || n->said[i].what == QUEUE_EXPIRED;
-        number[failed] = n->said[i].number;
-        failed += for_good;
+        const struct said *s = &n->said[i];
+        if (s->what == QUEUE_FAILED || s->what == QUEUE_EXPIRED) {
+            number[failed] = s->number;
+            each[failed++] = told && is_wanted(s);
+        }
     }
     struct queue_message *m = failed == 0 ? NULL : queue_find(q->index, n->about);
     if (m != NULL) {
-        queue_bounced(q->index, m, number, failed);
+        queue_bounced(q->index, m, number, each, failed);
     }
     notice_free(n);
     queue_role_changed(q);
 }
 
-/* Leaves out whom NOTIFY says nothing about; the others stay. */
-static uint16_t count_wanted(const struct notice *n)
+static bool any_wanted(const struct notice *n)
 {
-    uint16_t wanted = 0;
     for (uint16_t i = 0; i < n->said_n; i++) {
-        wanted += dsn_wanted(n->said[i].notify, action_of(n->said[i].what, false));
+        if (is_wanted(&n->said[i])) {
+            return true;
+        }
     }
-    return wanted;
+    return false;
 }
 
 static bool ask_directory(struct notice *n)
@@ -431,7 +438,7 @@ static bool write_notice(struct notice *n, struct buf *text, struct dsn_needs *n
     dsn.language_n = dsn_languages(n->languages, config->queue_notify_language,
                                    explain_languages, EXPLAIN_LANGUAGES_N, dsn.language);
     for (uint16_t i = 0; i < n->said_n; i++) {
-        if (dsn_wanted(n->said[i].notify, action_of(n->said[i].what, false))) {
+        if (is_wanted(&n->said[i])) {
             fill_target(&n->said[i], &dsn, &target[dsn.target_n++]);
         }
     }
@@ -460,7 +467,7 @@ static void on_written(void *arg, enum spool_res res)
     fields_add(&f, "with", id_text(n->id, id));
     fields_add(&f, "to", n->sender);
     log_event(LOG_INFO, n->about.session, "notified", &f);
-    over(n);
+    over(n, true);
 }
 
 static void on_resume(void *arg)
@@ -527,14 +534,14 @@ static void not_told(struct notice *n, const char *why)
     fields_add(&f, "to", n->sender);
     fields_add_str(&f, "text", why);
     log_event(LOG_WARN, n->about.session, "not-notified", &f);
-    over(n);
+    over(n, false);
 }
 
 static void decide(struct notice *n, struct dir_answer *a)
 {
     if (n->sender.len == 0) {
         not_told(n, "the sender is empty");
-    } else if (count_wanted(n) == 0) {
+    } else if (!any_wanted(n)) {
         not_told(n, "the sender asked not to be told");
     } else if (a->status == DIR_FAULT) {
         return; /* asked again */

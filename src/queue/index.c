@@ -342,8 +342,8 @@ static void read_params(struct queue_message *m, struct spool_envelope *e)
     struct slice value = {0};
     uint64_t until_ms = 0;
     while (spool_envelope_next_param(e, &name, &value)) {
-        m->wants_success = m->wants_success ||
-                           (slice_starts(name, SLICE("notify#")) && spool_notify_has(value, "SUCCESS"));
+        m->wants_success = m->wants_success || (slice_starts(name, SLICE("notify#")) &&
+                                                spool_notify_has(value, "SUCCESS"));
         if (slice_eq(name, SLICE("hold-until")) && slice_u64(value, &until_ms) &&
             until_ms > m->arrival_ms) {
             uint64_t s = (until_ms - m->arrival_ms) / 1000;
@@ -742,13 +742,13 @@ void queue_late_told(struct queue_index *ix, const struct queue_message *m,
 }
 
 void queue_bounced(struct queue_index *ix, struct queue_message *m,
-                   const uint16_t *number, size_t n)
+                   const uint16_t *number, const bool *told, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct queue_target *t = &m->target[number[i]];
         if (t->state == QUEUE_held && t->failed) { /* nobody released it meanwhile */
             queue_set_state(ix, m, number[i], QUEUE_done);
-            queue_tell(ix, m, number[i], QUEUE_BOUNCED);
+            queue_tell(ix, m, number[i], told[i] ? QUEUE_BOUNCED : QUEUE_UNTOLD);
         }
     }
     (void)queue_finish(ix, m);

@@ -52,7 +52,8 @@ enum queue_what {
     QUEUE_HOLD,          /* held: by command */
     QUEUE_RELEASE,       /* pending: by command */
     QUEUE_REMOVE,        /* done: by command */
-    QUEUE_BOUNCED,       /* done: it had failed, and its sender was told or cannot be */
+    QUEUE_BOUNCED,       /* done: it had failed, and its sender was told */
+    QUEUE_UNTOLD,        /* done: it had failed, and there is nobody to tell */
 };
 
 /* Local delivery never waits for what goes to other servers: each has its own schedule, and its
@@ -229,10 +230,10 @@ void queue_do(struct queue_index *ix, struct queue_message *m, enum queue_comman
 /* The sender was told that the target is late: once is enough. */
 void queue_late_told(struct queue_index *ix, const struct queue_message *m,
                      uint16_t number);
-/* Targets that failed are done: their sender was told, or is not to be. The message may be gone
- * after it. */
+/* Targets that failed are done: the sender was told of each, or is not to be. The message may be
+ * gone after it. */
 void queue_bounced(struct queue_index *ix, struct queue_message *m,
-                   const uint16_t *number, size_t n);
+                   const uint16_t *number, const bool *told, size_t n);
 
 /* --- readers --- */
 

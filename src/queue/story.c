@@ -20,6 +20,7 @@ static const struct {
     [QUEUE_RELEASE] = {TRACE_released, "released", LOG_INFO, NULL},
     [QUEUE_REMOVE] = {TRACE_removed, "removed", LOG_INFO, NULL},
     [QUEUE_BOUNCED] = {TRACE_removed, "returned", LOG_INFO, NULL},
+    [QUEUE_UNTOLD] = {TRACE_removed, "dropped", LOG_WARN, NULL},
 };
 
 void story_init(struct queue_story *s, void (*send)(void *arg, struct slice record),
@@ -85,6 +86,10 @@ static void add_outcome(struct fields *f, const struct queue_message *m, uint16_
     }
     if (what == QUEUE_HOLD || what == QUEUE_RELEASE || what == QUEUE_REMOVE) {
         fields_add_str(f, "by", "command");
+    } else if (what == QUEUE_BOUNCED) {
+        fields_add_str(f, "by", "the server, which told the sender");
+    } else if (what == QUEUE_UNTOLD) {
+        fields_add_str(f, "by", "the server, which has nobody to tell");
     }
     if (o != NULL || what == QUEUE_DEFERRED) {
         fields_add_u64(f, "attempt", t->attempts);
