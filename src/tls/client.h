@@ -10,6 +10,7 @@
 
 enum tls_verify {
     TLS_VERIFY_NONE = 0, /* encrypted, whoever it is */
+    TLS_VERIFY_LOOK,     /* the same, but what NAME would say can be asked afterwards */
     TLS_VERIFY_NAME,     /* signed by a known authority, for that name */
     TLS_VERIFY_DANE,     /* as its TLSA records say */
 };
