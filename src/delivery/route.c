@@ -94,10 +94,11 @@ static enum route_status find_hosts(struct finder *f)
     if (a == NULL) {
         return ROUTE_WAIT;
     }
-    f->secure = a->secure;
+    f->secure = f->out->secure = a->secure;
     switch (a->status) {
     case DNS_FAILED:
         f->out->why = a->why;
+        f->out->bogus = a->bogus;
         return ROUTE_DNS_FAILED;
     case DNS_NXDOMAIN:
         return ROUTE_NO_DOMAIN;
@@ -133,24 +134,50 @@ static const struct dns_answer *ask_host(struct finder *f, enum dns_type type,
     return a;
 }
 
-/* RFC 7672 2.2: asked for where MX and address are secure; when it cannot be had, the host must not
- * be used. False: leave the host out. */
-static bool find_tlsa(struct finder *f, struct slice host, const struct dns_answer **out)
+/* The TLSA records of that name; NULL: there are none that count, or they are not known yet. */
+static const struct dns_answer *ask_tlsa(struct finder *f, struct slice host,
+                                         bool *failed)
 {
     char name[DNS_NAME_MAX + 1];
     int n = snprintf(name, sizeof name, "_%u._tcp.%.*s", f->ask->port, (int)host.len,
                      (const char *)host.ptr);
     if (n < 0 || (size_t)n >= sizeof name) {
-        return true;
+        return NULL;
     }
     const struct dns_answer *a =
         ask_host(f, DNS_TLSA, (struct slice){(const unsigned char *)name, (size_t)n});
     if (a != NULL && a->status == DNS_FAILED) {
+        *failed = true;
         f->failed = a->why;
-        return false;
+        f->out->bogus = f->out->bogus || a->bogus;
     }
-    *out = a != NULL && a->status == DNS_FOUND && a->secure ? a : NULL;
-    return true;
+    return a != NULL && a->status == DNS_FOUND && a->secure ? a : NULL;
+}
+
+/* RFC 7672 2.2.2: a host that is an alias by itself secure has its records under its own name,
+ * though what it leads to is not. */
+static bool alias_is_secure(struct finder *f, struct slice host)
+{
+    const struct dns_answer *a = ask_host(f, DNS_CNAME, host);
+    return a != NULL && a->status == DNS_FOUND && a->secure;
+}
+
+/* RFC 7672 2.2: asked for where MX and address are secure, first under the name that the host is an
+ * alias of, then under its own. When they cannot be had, the host must not be used. False: leave
+ * it out. */
+static bool find_tlsa(struct finder *f, struct slice owner, struct route_hop *hop)
+{
+    bool failed = false, alias = owner.len > 0 && !slice_ieq(owner, hop->host);
+    if (!f->secure || (!hop->secure && !(alias && alias_is_secure(f, hop->host)))) {
+        return true;
+    }
+    hop->tlsa_base = alias && hop->secure ? owner : hop->host;
+    hop->tlsa = ask_tlsa(f, hop->tlsa_base, &failed);
+    if (!failed && hop->tlsa == NULL && alias && hop->secure) {
+        hop->tlsa_base = hop->host;
+        hop->tlsa = ask_tlsa(f, hop->host, &failed);
+    }
+    return !failed;
 }
 
 /* False: it is an inner address, and out says so. */
@@ -186,12 +213,13 @@ static void find_addresses(struct finder *f, const struct mx *mx)
     }
     if (v4->status == DNS_FAILED || v6->status == DNS_FAILED) {
         f->failed = v4->status == DNS_FAILED ? v4->why : v6->why;
+        f->out->bogus = f->out->bogus || v4->bogus || v6->bogus;
     }
     unsigned n4 = v4->status == DNS_FOUND ? v4->n : 0;
     unsigned n6 = v6->status == DNS_FOUND ? v6->n : 0;
     struct route_hop hop = {.host = mx->host, .preference = mx->preference};
     hop.secure = f->secure && (n4 == 0 || v4->secure) && (n6 == 0 || v6->secure);
-    if (n4 + n6 == 0 || (hop.secure && !find_tlsa(f, mx->host, &hop.tlsa))) {
+    if (n4 + n6 == 0 || !find_tlsa(f, n4 > 0 ? v4->name : v6->name, &hop)) {
         return;
     }
     for (unsigned i = 0; i < n4 || i < n6; i++) {

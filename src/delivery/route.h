@@ -1,7 +1,8 @@
 /* delivery/route.h - which hosts take mail for a domain, and in what order to try them.
  *
  * Source  RFC 5321 5.1 (MX, implicit MX, equal preferences, our own host among them), 7505 (null MX),
- *         7672 2.2 (when TLSA records are asked for and what it means that they cannot be had).
+ *         7672 2.2 (when TLSA records are asked for, under which name, and what it means that they cannot
+ *         be had).
  * Pure    asks a dns_source; ROUTE_WAIT: call again when it knows more.
  * Own     names borrow from the domain and from the source's answers.
  * Order   by preference; equal ones in an order that `seed` decides; the addresses of a host IPv6 and
@@ -34,6 +35,8 @@ struct route_hop {
     uint16_t preference;
     bool secure;                   /* MX and address are DNSSEC-validated: TLSA counts */
     const struct dns_answer *tlsa; /* the host's; NULL: none, or not secure */
+    struct slice
+        tlsa_base; /* the name that has them: the host's, or what it is an alias of */
 };
 
 struct route {
@@ -41,6 +44,8 @@ struct route {
     const char
         *why; /* DNS_FAILED: of the question that failed; INNER: what kind of address */
     struct ip inner; /* INNER: one of them */
+    bool bogus;      /* an answer about its hosts was forged or broken (DNSSEC) */
+    bool secure;     /* the answer that names them is DNSSEC-validated */
     unsigned hop_n;
     struct route_hop hop[ROUTE_HOPS_MAX];
     /* The set of hosts: who has the same has the same site. Lower case, in alphabetical order, cut

@@ -48,16 +48,23 @@ static void read_record(struct dns_answer *a, struct dns_record *r, enum dns_typ
         assert_int_equal(sscanf(data, "%u%n", &preference, &used), 1);
         r->preference = (uint16_t)preference;
         r->name = slice_of(data + used + (data[used] == ' '));
-    } else if (type != DNS_TLSA) {
-        assert_true(ip_parse(slice_of(data), &r->ip));
+    } else if (type == DNS_A ||
+               type == DNS_AAAA) { /* "192.0.2.1@owner" behind an alias */
+        struct slice text = slice_of(data);
+        size_t at = slice_find(text, '@');
+        assert_true(ip_parse(slice_sub(text, 0, at), &r->ip));
+        a->name = slice_from(text, at + 1);
     }
 }
 
 static const struct dns_answer *ask(void *arg, enum dns_type type, struct slice name)
 {
     struct zone *z = arg;
-    static const char *const types[] = {
-        [DNS_A] = "A", [DNS_MX] = "MX", [DNS_AAAA] = "AAAA", [DNS_TLSA] = "TLSA"};
+    static const char *const types[] = {[DNS_A] = "A",
+                                        [DNS_MX] = "MX",
+                                        [DNS_AAAA] = "AAAA",
+                                        [DNS_TLSA] = "TLSA",
+                                        [DNS_CNAME] = "CNAME"};
     char what[80];
     (void)snprintf(what, sizeof what, "%.*s %s", (int)name.len, (const char *)name.ptr,
                    types[type]);
@@ -75,10 +82,11 @@ static const struct dns_answer *ask(void *arg, enum dns_type type, struct slice 
             continue;
         }
         a->status = a->status == DNS_NXDOMAIN ? DNS_NODATA : a->status;
-        a->secure = secure;
+        a->secure = a->n > 0 ? a->secure : secure;
         size_t type_len = strlen(types[type]);
         if (strncmp(line + len + 1, types[type], type_len) == 0 &&
             line[len + 1 + type_len] == ' ') {
+            a->secure = secure;
             read_record(a, &z->record[z->answer_n][a->n], type,
                         line + len + 2 + type_len);
         }
@@ -264,6 +272,40 @@ static void test_inner(void **state)
     assert_string_equal(r.why, "link-local");
 }
 
+static void expect_base(const char *const *line, const char *base)
+{
+    struct route r = found(line, NULL, NULL);
+    assert_int_equal(r.status, ROUTE_OK);
+    assert_int_equal(r.hop[0].tlsa != NULL, base != NULL);
+    assert_true(base == NULL || slice_eq(r.hop[0].tlsa_base, slice_of(base)));
+}
+
+/* RFC 7672 2.2.2 */
+static void test_dane_alias(void **state)
+{
+    (void)state;
+    expect_base(ZONE("+x.example MX 10 a.example", "+a.example A 192.0.2.1@b.example",
+                     "+_25._tcp.a.example TLSA data", "+_25._tcp.b.example TLSA data"),
+                "b.example");
+    expect_base(ZONE("+x.example MX 10 a.example", "+a.example A 192.0.2.1@b.example",
+                     "+_25._tcp.a.example TLSA data"),
+                "a.example");
+    /* what it leads to is not secure, the alias is */
+    expect_base(ZONE("+x.example MX 10 a.example", "a.example A 192.0.2.1@b.example",
+                     "+a.example CNAME b.example", "+_25._tcp.a.example TLSA data",
+                     "+_25._tcp.b.example TLSA data"),
+                "a.example");
+    expect_base(ZONE("+x.example MX 10 a.example", "a.example A 192.0.2.1@b.example",
+                     "a.example CNAME b.example", "+_25._tcp.a.example TLSA data"),
+                NULL);
+    struct route r =
+        found(ZONE("+x.example MX 10 a.example", "+x.example MX 20 c.example",
+                   "+a.example A 192.0.2.1@b.example", "+_25._tcp.b.example TLSA !",
+                   "+_25._tcp.a.example TLSA data", "c.example A 192.0.2.3"),
+              NULL, NULL);
+    assert_hops(&r, "c.example=192.0.2.3 "); /* not a's own, where b's cannot be had */
+}
+
 static bool literal(const char *domain, struct route *out)
 {
     return route_literal(&(struct route_ask){.domain = slice_of(domain)}, out);
@@ -285,8 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),        cmocka_unit_test(test_order),
         cmocka_unit_test(test_equals_by_lot), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_dane),          cmocka_unit_test(test_literal),
-        cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_dane),          cmocka_unit_test(test_dane_alias),
+        cmocka_unit_test(test_literal),       cmocka_unit_test(test_inner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

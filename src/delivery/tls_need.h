@@ -15,8 +15,8 @@ enum tls_rule {
     TLS_RULE_NEVER,    /* no TLS */
     TLS_RULE_MAY,      /* where it is offered; the domain's policies are not asked */
     TLS_RULE_MUST,     /* or no mail; beyond that as AUTO */
-    TLS_RULE_VERIFY,   /* a verified host: by its TLSA records where it has such, else its name */
-    TLS_RULE_DANE,     /* by its TLSA records only */
+    TLS_RULE_VERIFY, /* a verified host: by its TLSA records where it has such, else its name */
+    TLS_RULE_DANE, /* by its TLSA records only */
 };
 
 struct tls_ask {
@@ -33,8 +33,9 @@ struct tls_need {
     const char *unfit; /* this host may not have the mail: why; NULL: it may */
     bool never, must;
     enum tls_verify verify;
-    enum tls_rpt_policy policy;  /* under which its sessions are counted */
-    enum tls_rpt_result counted; /* of a host that is unfit, or only reported: else SUCCESS */
+    enum tls_rpt_policy policy; /* under which its sessions are counted */
+    enum tls_rpt_result
+        counted; /* of a host that is unfit, or only reported: else SUCCESS */
 };
 void tls_need_of(const struct tls_ask *ask, struct tls_need *out);
 #endif

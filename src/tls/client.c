@@ -62,12 +62,35 @@ struct ssl_ctx_st *tls_client_context(const struct tls_client *c)
     return c->context;
 }
 
+/* Does the whole of it read as a certificate, or a public key? */
+static bool is_der(bool key, struct slice data)
+{
+    const unsigned char *at = data.ptr;
+    bool ok = false;
+    if (key) {
+        EVP_PKEY *k = d2i_PUBKEY(NULL, &at, (long)data.len);
+        ok = k != NULL && at == data.ptr + data.len;
+        EVP_PKEY_free(k);
+    } else {
+        X509 *x = d2i_X509(NULL, &at, (long)data.len);
+        ok = x != NULL && at == data.ptr + data.len;
+        X509_free(x);
+    }
+    ERR_clear_error();
+    return ok;
+}
+
 /* Usage, selector, matching type and data; 2 and 3 are for SMTP (RFC 7672 3.1.3). */
 bool tls_client_usable(struct slice tlsa)
 {
     static const size_t digest[] = {0, 32, 64};
-    return tlsa.len > 3 && (tlsa.ptr[0] == 2 || tlsa.ptr[0] == 3) && tlsa.ptr[1] <= 1 &&
-           tlsa.ptr[2] <= 2 && (tlsa.ptr[2] == 0 || tlsa.len - 3 == digest[tlsa.ptr[2]]);
+    struct slice data = slice_from(tlsa, 3);
+    if (tlsa.len <= 3 || (tlsa.ptr[0] != 2 && tlsa.ptr[0] != 3) || tlsa.ptr[1] > 1 ||
+        tlsa.ptr[2] > 2) {
+        return false;
+    }
+    return tlsa.ptr[2] == 0 ? is_der(tlsa.ptr[1] == 1, data)
+                            : data.len == digest[tlsa.ptr[2]];
 }
 
 static bool expect_dane(SSL *ssl, const char *host, const struct slice *tlsa, unsigned n)
@@ -95,13 +118,22 @@ bool tls_client_expect(struct ssl_st *ssl, struct slice host, enum tls_verify ve
         name[host.len] = '\0';
         ok = SSL_set_tlsext_host_name(ssl, name) == 1;
     }
-    if (ok && verify == TLS_VERIFY_NAME) {
+    if (ok && (verify == TLS_VERIFY_NAME || verify == TLS_VERIFY_LOOK)) {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         ok = name[0] != '\0' && SSL_set1_host(ssl, name) == 1;
-        SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+        SSL_set_verify(ssl, verify == TLS_VERIFY_LOOK ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                       NULL);
     } else if (ok && verify == TLS_VERIFY_DANE) {
         ok = name[0] != '\0' && expect_dane(ssl, name, tlsa, tlsa_n);
     }
+    ERR_clear_error();
+    return ok;
+}
+
+bool tls_client_also(struct ssl_st *ssl, struct slice name)
+{
+    char text[HOST_MAX + 1];
+    bool ok = slice_cstr(name, text, sizeof text) && SSL_add1_host(ssl, text) == 1;
     ERR_clear_error();
     return ok;
 }
@@ -112,4 +144,28 @@ const char *tls_client_fault(const struct ssl_st *ssl)
     return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE || result == X509_V_OK
                ? NULL
                : X509_verify_cert_error_string(result);
+}
+
+enum tls_client_verdict tls_client_verdict(const struct ssl_st *ssl)
+{
+    switch (SSL_get_verify_result(ssl)) {
+    case X509_V_OK:
+        return TLS_CLIENT_GOOD;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+        return TLS_CLIENT_WRONG_HOST;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TLS_CLIENT_EXPIRED;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return TLS_CLIENT_NOT_TRUSTED;
+    case X509_V_ERR_DANE_NO_MATCH:
+        return TLS_CLIENT_NO_TLSA;
+    default:
+        return TLS_CLIENT_BROKEN;
+    }
 }

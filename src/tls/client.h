@@ -31,6 +31,19 @@ MUST_USE bool tls_client_usable(struct slice tlsa);
 MUST_USE bool tls_client_expect(struct ssl_st *ssl, struct slice host,
                                 enum tls_verify verify, const struct slice *tlsa,
                                 unsigned tlsa_n);
+/* Other names than the host that its certificate may be for. Call it after tls_client_expect(). */
+MUST_USE bool tls_client_also(struct ssl_st *ssl, struct slice name);
+
 /* Why the handshake failed, if it was the certificate; else NULL. Static text. */
 MUST_USE const char *tls_client_fault(const struct ssl_st *ssl);
+/* The same as a value; with LOOK, what it would have been. */
+enum tls_client_verdict {
+    TLS_CLIENT_GOOD = 0,
+    TLS_CLIENT_WRONG_HOST,
+    TLS_CLIENT_EXPIRED,
+    TLS_CLIENT_NOT_TRUSTED,
+    TLS_CLIENT_NO_TLSA, /* no TLSA record matches */
+    TLS_CLIENT_BROKEN,
+};
+MUST_USE enum tls_client_verdict tls_client_verdict(const struct ssl_st *ssl);
 #endif

@@ -1,5 +1,5 @@
 /* conformance FILE.json... - plays suites of cases (../shared/suites/README.md) against the evaluators of
- * src/senderauth. Prints each case that fails and, a suite, "NAME passed/total".
+ * src/senderauth and src/delivery. Prints each case that fails and, a suite, "NAME passed/total".
  *
  * --shared: the files are names in ../shared/suites (POSTERN_SHARED names another place for
  * ../shared), and where that is not there the exit status is 77 (skipped).
@@ -30,10 +30,11 @@ static const struct {
     const char *kind;
     void (*run)(struct run *run);
 } kinds[] = {
-    {"dmarc", run_dmarc},       {"dmarc-from", run_dmarc_from},
-    {"iprev", run_iprev},       {"spf", run_spf},
-    {"dkim-verify", run_dkim},  {"arc-validate", run_arc_validate},
-    {"arc-sign", run_arc_sign},
+    {"dmarc", run_dmarc},         {"dmarc-from", run_dmarc_from},
+    {"iprev", run_iprev},         {"spf", run_spf},
+    {"dkim-verify", run_dkim},    {"arc-validate", run_arc_validate},
+    {"arc-sign", run_arc_sign},   {"mta-sts", run_mta_sts},
+    {"dane-tlsa", run_dane_tlsa}, {"dane-policy", run_dane_policy},
 };
 
 void case_begin(struct run *run, const char *id)

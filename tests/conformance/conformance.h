@@ -58,6 +58,9 @@ void split_message(struct slice message, struct slice *header, struct slice *bod
 
 void run_dmarc(struct run *run);
 void run_dmarc_from(struct run *run);
+void run_dane_policy(struct run *run);
+void run_dane_tlsa(struct run *run);
+void run_mta_sts(struct run *run);
 void run_iprev(struct run *run);
 void run_spf(struct run *run);
 void run_dkim(struct run *run);
