@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import child  # noqa: E402
 import milter  # noqa: E402
 from milter import frame  # noqa: E402
 from server import Server, environment, wait_until  # noqa: E402
@@ -158,8 +159,7 @@ class OpenDkim:
             time.sleep(0.1)
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        child.end(self.process)
 
 
 def open_dkim(postern):

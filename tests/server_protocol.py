@@ -15,6 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+import parts  # noqa: E402
 from server import (PORTS, Connection, Failed, Server, certificate_files,  # noqa: E402
                     client_tls, wait_until)
 
@@ -420,32 +421,7 @@ PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xc
 
 
 def main():
-    failed = False
-    for part in PARTS:
-        if sys.argv[2:] and part.__name__ not in sys.argv[2:]:
-            continue
-        servers = []
-
-        def make(**how):
-            servers.append(Server(sys.argv[1], **how))
-            return servers[-1]
-        problem = None
-        try:
-            part(make)
-        except (Failed, OSError, subprocess.SubprocessError, AttributeError) as fault:
-            problem = f"{type(fault).__name__} {fault}"
-        for server in servers:
-            log = server.log()
-            try:
-                server.stop()
-            except Failed as fault:
-                problem = problem or str(fault)
-        if problem:
-            failed = True
-            print(f"FAILED {part.__name__}: {problem}\n--- log\n{log[-4000:]}")
-        else:
-            print(f"ok {part.__name__}")
-    return 1 if failed else 0
+    return parts.run(sys.argv[1], PARTS, sys.argv[2:])
 
 
 if __name__ == "__main__":

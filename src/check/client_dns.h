@@ -2,9 +2,14 @@
 #ifndef CHECK_CLIENT_DNS_H
 #define CHECK_CLIENT_DNS_H
 #include "check/check.h"
+#include "senderauth/ptr.h"
 
 /* Is this client judged by what the DNS says of its address? Not one of checks.local-networks. */
 MUST_USE bool client_dns_judged(const struct check_facts *f);
+
+/* Its PTR name, for evidence too. False: out->waits. */
+MUST_USE bool client_dns_ptr(const struct check_facts *f, struct check_verdict *out,
+                             struct ptr *ptr);
 
 enum client_listed { LISTED_NOT = 0, LISTED_YES, LISTED_WAITS };
 

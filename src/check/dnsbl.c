@@ -10,6 +10,19 @@ bool client_dns_judged(const struct check_facts *f)
            !netset_has(&f->config->checks_local_networks, f->address);
 }
 
+bool client_dns_ptr(const struct check_facts *f, struct check_verdict *out,
+                    struct ptr *ptr)
+{
+    if (!ptr_check(f->dns_session, f->address, ptr)) {
+        out->waits = true;
+        return false;
+    }
+    if (ptr->name.len > 0) {
+        fields_add(&out->evidence, "ptr", ptr->name);
+    }
+    return true;
+}
+
 /* wanted: NULL, all that mean anything. */
 static bool counts(const struct ip *answer, const struct net *wanted)
 {

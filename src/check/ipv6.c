@@ -2,7 +2,6 @@
  * who is who: a name that leads back.
  * Row: ipv6-guidelines-reject. */
 #include "check/client_dns.h"
-#include "senderauth/ptr.h"
 
 void check_ipv6(const struct check_facts *f, struct check_verdict *out)
 {
@@ -11,12 +10,8 @@ void check_ipv6(const struct check_facts *f, struct check_verdict *out)
     if (ip_is_v4(f->address) || !client_dns_judged(f)) {
         return;
     }
-    if (!ptr_check(f->dns_session, f->address, &ptr)) {
-        out->waits = true;
+    if (!client_dns_ptr(f, out, &ptr)) {
         return;
-    }
-    if (ptr.name.len > 0) {
-        fields_add(&out->evidence, "ptr", ptr.name);
     }
     if (ptr.result == PTR_TEMPERROR) {
         fields_add_str(&out->evidence, "what", check_text(out, "unknown: %s", ptr.why));

@@ -2,7 +2,6 @@
  * What cannot be found out for now is held against nobody.
  * Rows: ptr-missing-deferred (slowed), ptr-missing-rate-limited (and goes on), ptr-missing-reject,
  * ptr-forward-mismatch-reject. */
-#include "senderauth/ptr.h"
 #include "check/client_dns.h"
 
 void prepare_ptr(const struct check_facts *f)
@@ -37,12 +36,8 @@ void check_ptr(const struct check_facts *f, struct check_verdict *out)
         fields_add_str(&out->evidence, "what", "a local network");
         return;
     }
-    if (!ptr_check(f->dns_session, f->address, &ptr)) {
-        out->waits = true;
+    if (!client_dns_ptr(f, out, &ptr)) {
         return;
-    }
-    if (ptr.name.len > 0) {
-        fields_add(&out->evidence, "ptr", ptr.name);
     }
     switch (ptr.result) {
     case PTR_PASS:

@@ -200,30 +200,12 @@ static void seal(struct run *run, const json_t *one, struct crypto *crypto,
     crypto_private_free(&key);
 }
 
-static void each(struct run *run, void (*play_one)(struct run *, const json_t *,
-                                                   struct crypto *, struct slice))
-{
-    json_t *cases = json_object_get(run->suite, "cases"), *one;
-    struct crypto *crypto = crypto_new(CRYPTO_KEYS_MAX);
-    size_t i;
-    json_array_foreach(cases, i, one)
-    {
-        struct slice message;
-        case_begin(run, text_of(one, "id"));
-        if (file_octets(run, text_of(one, "message"), &message)) {
-            play_one(run, one, crypto, message);
-        }
-        case_end(run);
-    }
-    crypto_free(&crypto);
-}
-
 void run_arc_validate(struct run *run)
 {
-    each(run, validate);
+    each_message(run, validate);
 }
 
 void run_arc_sign(struct run *run)
 {
-    each(run, seal);
+    each_message(run, seal);
 }

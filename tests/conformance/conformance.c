@@ -8,6 +8,8 @@
  * file that is no suite. Of several files the highest. */
 #include "conformance.h"
 
+#include "senderauth/crypto.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +55,24 @@ void case_end(struct run *run)
     }
     printf("%s: %s:%.*s\n", text_of(run->suite, "suite"), run->id, (int)run->why.len,
            (const char *)run->why.ptr);
+}
+
+void each_message(struct run *run, void (*play)(struct run *, const json_t *,
+                                                struct crypto *, struct slice))
+{
+    json_t *cases = json_object_get(run->suite, "cases"), *one;
+    struct crypto *crypto = crypto_new(CRYPTO_KEYS_MAX);
+    size_t i;
+    json_array_foreach(cases, i, one)
+    {
+        struct slice message;
+        case_begin(run, text_of(one, "id"));
+        if (file_octets(run, text_of(one, "message"), &message)) {
+            play(run, one, crypto, message);
+        }
+        case_end(run);
+    }
+    crypto_free(&crypto);
 }
 
 void wrong(struct run *run, const char *fmt, ...)

@@ -49,12 +49,22 @@ void zone_init(struct zone *zone, struct run *run, const json_t *base,
                const json_t *over);
 /* Makes one answer known that was asked for: the newest or the oldest. False: all are. */
 MUST_USE bool zone_reveal(struct zone *zone, bool newest);
+/* Takes steps until one is the last (true), one answer more known before each; that it does not
+ * end, or waits though all is known, is wrong. */
+MUST_USE bool zone_play(struct zone *zone, bool newest, bool (*step)(void *arg),
+                        void *arg);
 /* The question with that number, in the order they were asked first; false when there is none. */
 MUST_USE bool zone_question(const struct zone *zone, unsigned number, enum dns_type *type,
                             struct slice *name);
 
 /* A message at the empty line that ends its header section, or where that ends without one. */
 void split_message(struct slice message, struct slice *header, struct slice *body);
+
+/* Plays each case of the suite that has a message. */
+struct crypto;
+void each_message(struct run *run,
+                  void (*play)(struct run *run, const json_t *one, struct crypto *crypto,
+                               struct slice message));
 
 void run_dmarc(struct run *run);
 void run_dmarc_from(struct run *run);

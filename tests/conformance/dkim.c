@@ -78,23 +78,17 @@ static void play(struct run *run, const json_t *one, struct crypto *crypto,
     dkim_body_free(&options.body);
 }
 
-void run_dkim(struct run *run)
+static void play_all(struct run *run, const json_t *one, struct crypto *crypto,
+                     struct slice message)
 {
     static const struct manner manners[] = {
         {SIZE_MAX, false, false}, {1, true, true}, {7, true, false}};
-    json_t *cases = json_object_get(run->suite, "cases"), *one;
-    struct crypto *crypto = crypto_new(CRYPTO_KEYS_MAX);
-    size_t i;
-    json_array_foreach(cases, i, one)
-    {
-        struct slice message;
-        case_begin(run, text_of(one, "id"));
-        if (file_octets(run, text_of(one, "message"), &message)) {
-            for (size_t m = 0; m < sizeof manners / sizeof manners[0]; m++) {
-                play(run, one, crypto, message, &manners[m]);
-            }
-        }
-        case_end(run);
+    for (size_t m = 0; m < sizeof manners / sizeof manners[0]; m++) {
+        play(run, one, crypto, message, &manners[m]);
     }
-    crypto_free(&crypto);
+}
+
+void run_dkim(struct run *run)
+{
+    each_message(run, play_all);
 }

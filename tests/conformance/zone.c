@@ -11,7 +11,7 @@ struct zone_answer {
     struct dns_answer answer;
 };
 
-enum { CNAMES_MAX = 8 };
+enum { CNAMES_MAX = 8, ROUNDS_MAX = 1000 };
 
 static const struct {
     enum dns_type type;
@@ -224,4 +224,19 @@ bool zone_question(const struct zone *zone, unsigned number, enum dns_type *type
     *type = a->type;
     *name = a->name;
     return true;
+}
+
+bool zone_play(struct zone *zone, bool newest, bool (*step)(void *arg), void *arg)
+{
+    for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+        if (step(arg)) {
+            return true;
+        }
+        if (!zone_reveal(zone, newest)) {
+            wrong(zone->run, "it waits, though all is known");
+            return false;
+        }
+    }
+    wrong(zone->run, "it asks and asks");
+    return false;
 }

@@ -45,9 +45,9 @@ class Row:
                 and self.pattern.match(reply.text) is not None)
 
 
-def read_catalogue(profile):
-    """id -> Row"""
-    rows, names = {}, None
+def read_cells():
+    """Each row: name of the column -> cell."""
+    names = None
     for line in (ROOT / "catalogue" / "replies.tsv").read_text().splitlines():
         if not line or line.startswith("#"):
             continue
@@ -55,9 +55,12 @@ def read_catalogue(profile):
         if names is None:
             names = cells
             continue
-        row = Row(dict(zip(names, cells)), profile)
-        rows[row.id] = row
-    return rows
+        yield dict(zip(names, cells))
+
+
+def read_catalogue(profile):
+    """id -> Row"""
+    return {row.id: row for row in (Row(cells, profile) for cells in read_cells())}
 
 
 def is_last(line):

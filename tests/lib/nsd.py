@@ -9,6 +9,8 @@ import struct
 import subprocess
 import time
 
+import child
+
 PORT = 5300
 
 
@@ -91,13 +93,7 @@ zone:
         raise NsdFailed(f"{what}:\n" + (self.dir / "log").read_text(errors="replace"))
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        child.end(self.process)
         self.log.close()
 
 

@@ -47,15 +47,8 @@ def wait_for(what, condition, timeout=TIMEOUT, pause=0.02):
 
 def catalogue():
     """Code and status of each row (profile gmail) -> names of rows."""
-    rows, names = {}, None
-    for line in (ROOT / "catalogue" / "replies.tsv").read_text().splitlines():
-        if not line or line.startswith("#"):
-            continue
-        cells = line.split("\t")
-        if names is None:
-            names = cells
-            continue
-        row = dict(zip(names, cells))
+    rows = {}
+    for row in reply_catalogue.read_cells():
         status = "" if row["status"] == "-" else row["status"]
         rows.setdefault((row["code"], status), set()).add(row["id"])
     return rows

@@ -11,6 +11,8 @@ import subprocess
 import threading
 import time
 
+import child
+
 PORT = 11333
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent / "build-peers" / "rspamd"
 
@@ -79,13 +81,7 @@ worker "normal" {{ bind_socket = "{host}:{port}"; count = 1; }}
             time.sleep(0.1)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
+        child.end(self.process)
         self.log.close()
 
 

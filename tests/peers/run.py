@@ -23,14 +23,13 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
-from server import PORTS, SKIPPED, TIMEOUT, Failed, Server, wait_until  # noqa: E402
+import child  # noqa: E402
+import parts  # noqa: E402
+from parts import Missing  # noqa: E402
+from server import PORTS, TIMEOUT, Failed, wait_until  # noqa: E402
 
 WORK = pathlib.Path(sys.argv[1]).resolve().parent / "peers"
 MAIL = "From: ann@client.example\nTo: {to}\nMessage-ID: <{who}@client.example>\nSubject: from {who}\n\n.a dot\n{body}\n"
-
-
-class Missing(Exception):
-    pass
 
 
 def unpack(*packages):
@@ -385,8 +384,7 @@ def in_front(server, name, more):
     process = subprocess.Popen(["dovecot", "-F", "-c", str(home / "conf")])
 
     def stop():
-        process.terminate()
-        process.wait(TIMEOUT)
+        child.end(process, TIMEOUT)
         return (home / "dovecot.log").read_text(errors="replace")
     return stop
 
@@ -478,38 +476,8 @@ PARTS = (exim, postfix, postfix_submission, msmtp, nodemailer, dovecot)
 
 
 def main():
-    failed, done = False, 0
     WORK.mkdir(exist_ok=True)
-    for part in PARTS:
-        if sys.argv[2:] and part.__name__ not in sys.argv[2:]:
-            continue
-        servers = []
-
-        def make(**how):
-            servers.append(Server(sys.argv[1], **how))
-            return servers[-1]
-        problem = missing = None
-        try:
-            part(make)
-        except Missing as fault:
-            missing = fault
-        except (Failed, OSError, subprocess.SubprocessError) as fault:
-            problem = f"{type(fault).__name__} {fault}"
-        for server in servers:
-            log = server.log()
-            try:
-                server.stop()
-            except Failed as fault:
-                problem = problem or str(fault)
-        if problem:
-            failed = True
-            print(f"FAILED {part.__name__}: {problem}\n--- log\n{log[-3000:]}")
-        elif missing:
-            print(f"skipped {part.__name__}: {missing}")
-        else:
-            done += 1
-            print(f"ok {part.__name__}")
-    return 1 if failed else 0 if done > 0 else SKIPPED
+    return parts.run(sys.argv[1], PARTS, sys.argv[2:])
 
 
 if __name__ == "__main__":
