@@ -24,7 +24,7 @@ static const struct command commands[] = {
     {"relay", cmd_directory, "add|set|suspend|resume|list|show|remove ...", "customers whose machines may relay"},
     {"push", cmd_directory, "add|set|list|show|remove ...", "accounts that send bulk mail"},
     {"rule", cmd_directory, "add|list|show|remove|move ...", "what administrators of domains refuse, mark or keep back"},
-    {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats ...", "the messages that are not delivered yet"},
+    {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats|pause|resume ...", "the messages that are not delivered yet"},
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
     {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
     {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},

@@ -1,4 +1,5 @@
-/* cmd/queue.c - postern queue list|show|retry|hold|release|remove|stats: arguments to a request
+/* cmd/queue.c - postern queue list|show|retry|hold|release|remove|stats (pause and resume are in
+ * queue_pause.c): arguments to a request
  * (queue/query.h), to the running server or, for what only looks, to its spool. */
 #include "cmd/queue.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 enum { NOBODY_LISTENS = -1 };
-#define VERBS "list|show|retry|hold|release|remove|stats"
+#define VERBS "list|show|retry|hold|release|remove|stats|pause|resume"
 
 enum { L = 1, S = 2, C = 4, R = 8, T = 16 }; /* list, show, changes, remove, stats */
 static const struct {
@@ -185,6 +186,9 @@ int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv)
 {
     struct order o = {.print = {.now_ms = clock_wall_ms()}};
     bool done = false;
+    if (argc > 1 && (strcmp(argv[1], "pause") == 0 || strcmp(argv[1], "resume") == 0)) {
+        return queue_pause_command(ctx, argc - 1, argv + 1);
+    }
     int status = read_arguments(&o, argc, argv, &done);
     struct config *cfg = status == EXIT_OK && !done ? cmd_config(ctx) : NULL;
     if (status == EXIT_OK && !done) {

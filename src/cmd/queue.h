@@ -2,7 +2,7 @@
  * about while no server runs. */
 #ifndef CMD_QUEUE_H
 #define CMD_QUEUE_H
-#include "config/config.h"
+#include "cmd/cmd.h"
 
 #include <jansson.h>
 
@@ -13,6 +13,9 @@ struct queue_print {
     uint64_t now_ms;
 };
 void queue_print(struct queue_print *p, json_t *line);
+
+/* `postern queue pause ...` and `resume ...` (cmd/queue_pause.c); argv[0] is "pause" or "resume". */
+MUST_USE int queue_pause_command(const struct cmd_ctx *ctx, int argc, char **argv);
 
 /* Replays the spool, changing nothing, and answers list, show and stats from it; line() owns
  * each line. Returns the exit status, complaints are on standard error. */

@@ -81,6 +81,8 @@ static void state_word(const struct queue_print *p, const json_t *line,
 {
     if (number(line, "running") > 0) {
         (void)snprintf(out, WORD_MAX, "running");
+    } else if (json_object_get(line, "paused") != NULL) {
+        (void)snprintf(out, WORD_MAX, "paused");
     } else if (number(line, "pending") > 0) {
         until(p, line, out);
     } else {
@@ -95,6 +97,16 @@ static void clock_word(uint64_t ms, char out[WORD_MAX])
     if (localtime_r(&t, &tm) == NULL ||
         strftime(out, WORD_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0) {
         out[0] = '\0';
+    }
+}
+
+static void print_paused(const json_t *line, int indent)
+{
+    const json_t *paused = json_object_get(line, "paused");
+    if (paused != NULL) {
+        (void)printf("%*spaused: ", indent, "");
+        put_text(paused, "");
+        (void)putchar('\n');
     }
 }
 
@@ -124,6 +136,7 @@ static void print_listed(struct queue_print *p, const json_t *line)
         (void)printf(" and %" PRIu64 " more", open - json_array_size(to));
     }
     (void)putchar('\n');
+    print_paused(line, 17);
     if (json_string_length(reply) > 0) {
         (void)printf("%-16s ", "");
         put_text(reply, "");
@@ -163,6 +176,7 @@ static void print_target(const struct queue_print *p, const json_t *line)
         (void)printf(", next %s (%s)", next, when);
     }
     (void)putchar('\n');
+    print_paused(line, 10);
     if (json_string_length(reply) > 0) {
         (void)fputs("          ", stdout);
         put_text(reply, "");
@@ -208,11 +222,34 @@ static void print_did(const json_t *line)
     (void)putchar('\n');
 }
 
+static void print_pause(struct queue_print *p, const json_t *line)
+{
+    char until_word[WORD_MAX] = "resumed", since[WORD_MAX];
+    if (!p->headed) {
+        (void)printf("%-8s %-30s %-20s %-20s REASON\n", "PAUSED", "NAME", "SINCE",
+                     "UNTIL");
+        p->headed = true;
+    }
+    if (json_object_get(line, "until_ms") != NULL) {
+        clock_word(number(line, "until_ms"), until_word);
+    }
+    clock_word(number(line, "since_ms"), since);
+    (void)printf("%-8s ", json_string_value(json_object_get(line, "kind")));
+    put_text(json_object_get(line, "name"), "");
+    size_t len = json_string_length(json_object_get(line, "name"));
+    (void)printf("%*s %-20s %-20s ", len < 30 ? (int)(30 - len) : 0, "", since,
+                 until_word);
+    put_text(json_object_get(line, "reason"), "");
+    (void)putchar('\n');
+}
+
 void queue_print(struct queue_print *p, json_t *line)
 {
     if (p->json) {
         (void)json_dumpf(line, stdout, JSON_COMPACT);
         (void)putchar('\n');
+    } else if (json_object_get(line, "kind") != NULL) {
+        print_pause(p, line);
     } else if (json_object_get(line, "number") != NULL) {
         print_target(p, line);
     } else if (json_object_get(line, "to") != NULL) {

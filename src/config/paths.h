@@ -10,6 +10,7 @@
 #define STATE_EMPTY        "empty"     /* root directory of smtpd; stays empty */
 #define STATE_SPOOL        "spool"     /* queue */
 #define STATE_QUEUE_DB     "spool/queue.db" /* addresses that no mail goes to */
+#define STATE_PAUSES      "spool/pauses" /* what does not go out for now */
 #define STATE_MAIL         "mail"      /* delivery, unless delivery.maildir */
 #define STATE_DIRECTORY    "directory" /* directory */
 #define STATE_DIRECTORY_DB "directory/directory.db" /* domains, users, aliases */

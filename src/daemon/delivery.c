@@ -337,6 +337,9 @@ static bool delivery_role_message(struct role_ctx *ctx, struct channel *ch,
     if (m->type == MSG_JOB) {
         return take_order(d, m->payload);
     }
+    if (m->type == MSG_PAUSE) {
+        return remote_hear_pause(d->remote, m->payload);
+    }
     uint64_t number = wire_u64(&r);
     bool whole = wire_done(&r);
     if (m->type == MSG_SEGMENT_OPEN && m->fd >= 0) {

@@ -164,6 +164,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     }
     look_at_disk(q);
     queue_jobs_close_idle(q);
+    queue_pause_tick(q);
     if (q->traces_dropped > 0) {
         log_text(LOG_WARN, "trace-dropped", "%llu records: the trace role is behind",
                  (unsigned long long)q->traces_dropped);
@@ -289,6 +290,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
         return error;
     }
     queue_suppress_open(q); /* under the spool's lock */
+    queue_pause_open(q);
     queue_started(q->index, clock_wall_ms());
     q->ledger.store = q->store;
     struct queue_stats stats = {0};

@@ -4,6 +4,7 @@
  * queue_jobs.c     deliveries: segments opened for them, jobs out, outcomes back
  * queue_dsn.c      what senders are told of their mail
  * queue_suppress.c addresses that no mail goes to
+ * queue_pause.c    what does not go out for now
  * queue_control.c  the command line's requests */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
@@ -35,6 +36,7 @@ struct queue_delivery {
     struct channel *ch; /* NULL: none */
     struct queue_open *open;
     unsigned open_n;
+    bool pauses_untold; /* not all that there are */
 };
 
 struct queue_owner { /* which smtpd writes a segment */
@@ -52,6 +54,7 @@ struct queue_role {
     struct queue_story story;
     struct control *control;
     struct suppress *suppress; /* NULL: it cannot be opened */
+    struct pauses *pauses;
     struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;
     struct queue_dsn *dsn; /* NULL: queue.notify is off, or the role is being started */
     struct queue_delivery delivery[ROLE_INSTANCES_MAX];
@@ -101,6 +104,14 @@ void queue_suppress_changed(struct queue_role *q, const struct queue_message *m,
 /* False: the payload is malformed. */
 MUST_USE bool queue_suppress_ask(struct queue_role *q, struct channel *ch,
                                  struct slice payload);
+
+/* queue_pause.c */
+struct control_call;
+void queue_pause_open(struct queue_role *q);
+void queue_pause_peer(struct queue_role *q, unsigned index); /* a delivery came */
+void queue_pause_tick(struct queue_role *q);
+void queue_pause_request(struct queue_role *q, struct control_call *call,
+                         const json_t *request);
 
 /* queue_control.c */
 void queue_control_start(struct queue_role *q);

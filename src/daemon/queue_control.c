@@ -1,5 +1,5 @@
-/* daemon/queue_control.c - see queue.h: `postern queue` and `postern suppress` ask, queue/query.h
- * and queue/suppress_query.h answer, in steps between which everything else goes on. */
+/* daemon/queue_control.c - see queue.h: `postern queue` and `postern suppress` ask; queue_pause.c,
+ * queue/query.h and queue/suppress_query.h answer, in steps between which everything else goes on. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/queue.h"
@@ -94,6 +94,10 @@ static void handle(void *arg, struct control_call *call, json_t *request)
     const char *wrong = NULL;
     if (q->finished) {
         control_error(call, STATUS_SYSTEM, "the server is going down");
+        return;
+    }
+    if (json_object_get(request, "pause") != NULL) {
+        queue_pause_request(q, call, request);
         return;
     }
     struct asked *asked = calloc(1, sizeof *asked);

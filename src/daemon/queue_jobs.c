@@ -127,6 +127,7 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                     .head_len = m->head_len,
                     .id = m->id,
                     .sender = queue_sender(m),
+                    .account = queue_account(m),
                     .service = m->service,
                     .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 | JOB_JUNK)) |
                                        (pick->repeated ? JOB_REPEATED : 0) |
@@ -278,6 +279,7 @@ void queue_jobs_peer(struct queue_role *q, struct channel *ch)
     }
     d->open_n = 0;
     d->ch = ch;
+    queue_pause_peer(q, index);
     queue_worker_up(q->index, index);
     queue_jobs_soon(q);
 }

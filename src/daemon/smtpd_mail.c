@@ -271,6 +271,22 @@ static void write_head(struct client *c, const struct smtp_envelope *e, struct b
     (void)message_head_write(head, out);
 }
 
+/* Whom relayed mail is counted against, where nobody logged in. */
+static void put_account(const struct client *c, const struct dir_mail *m, struct buf *b)
+{
+    if (c->listener->service != SERVICE_RELAY || m == NULL ||
+        smtp_session_login(c->session).len > 0) {
+        return;
+    }
+    for (unsigned by = 0; by < DIR_BY_COUNT; by++) {
+        const struct dir_customer *customer = &m->customer[by];
+        if (customer->name.len > 0 && (by == DIR_BY_ADDRESS || customer->by_domain)) {
+            spool_envelope_param(b, "account", customer->name);
+            return;
+        }
+    }
+}
+
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
     uint8_t flags =
@@ -299,6 +315,7 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
     }
     spool_envelope_recipients(b, list, n);
     client_put_params(e, c->arrival_ms, b);
+    put_account(c, e->data, b);
     n = 0;
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
         const struct mail_targets *t = r->data;

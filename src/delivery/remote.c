@@ -431,6 +431,9 @@ static void order_routed(struct remote_order *o)
                   o->route.why);
         return;
     }
+    if (order_paused(o)) {
+        return;
+    }
     o->site = site_of(o->remote, &o->route);
     if (o->site == NULL) {
         order_end(o, JOB_DEFERRED, "451 4.3.0 no memory for another site");
@@ -541,10 +544,11 @@ struct remote *remote_new(const struct remote_options *options)
     list_init(&r->done);
     map_init(&r->sites, REMOTE_SITES_MAX);
     r->classifier = bounce_classifier_new();
+    r->pauses = pauses_new();
     r->done_event = event_new(options->base, -1, 0, on_done, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
     struct timeval tick = {TICK_MS / 1000, 0};
-    if (r->classifier == NULL || r->done_event == NULL || r->tick == NULL ||
+    if (r->classifier == NULL || r->pauses == NULL || r->done_event == NULL || r->tick == NULL ||
         event_add(r->tick, &tick) != 0) {
         remote_free(&r);
     }
@@ -594,6 +598,7 @@ void remote_free(struct remote **remote)
         event_free(r->tick);
     }
     bounce_classifier_free(&r->classifier);
+    pauses_free(&r->pauses);
     free(r);
     *remote = NULL;
 }

@@ -7,6 +7,7 @@
 #include "delivery/remote.h"
 #include "delivery/route.h"
 #include "net/conn.h"
+#include "queue/pause.h"
 #include "smtp/client_session.h"
 #include "smtp/dot_encode.h"
 #include "spool/record.h"
@@ -19,6 +20,7 @@ struct remote {
     struct remote_options options;
     struct list looking, done; /* orders: asking the DNS; over */
     struct map sites;          /* by name */
+    struct pauses *pauses;
     struct event *done_event, *tick;
     unsigned order_n, link_n;
     bool short_of_links; /* a site waits, though it has room: all together have none */
@@ -108,6 +110,11 @@ void site_went_well(struct remote_site *s);
 /* The site said so: it rests for wait_s, or as long as is usual (0). */
 void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
                  struct slice why);
+
+/* --- remote_pause.c --- */
+
+/* It has its route and meets a pause: it is over. */
+MUST_USE bool order_paused(struct remote_order *o);
 
 /* --- remote_link.c --- */
 

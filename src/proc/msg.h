@@ -61,6 +61,7 @@ enum {
  * JOB_DONE       see queue/job.h
  * SUPPRESS_ASK   u64 cookie text account text address: is it suppressed (queue/suppress.h)?
  * SUPPRESS_IS    u64 cookie u8 enum suppress_res text why
+ * PAUSE          see queue/pause.h
  * TRACE          see trace/record.h */
 /* clang-format off */
 #define MSGS(X)                                                               \
@@ -89,7 +90,8 @@ enum {
     X(SUPPRESS_ASK,  R_SMT,                         R_QUE,  12,  1200, false) \
     X(SUPPRESS_IS,   R_QUE,                         R_SMT,  11,   600, false) \
     X(DIR_RULES,     R_SMT,                         R_DIR,   3,   300, false) \
-    X(DIR_RULES_IS,  R_DIR,                         R_SMT,   4, 65536, false)
+    X(DIR_RULES_IS,  R_DIR,                         R_SMT,   4, 65536, false) \
+    X(PAUSE,         R_QUE,                         R_DEL,   1,   800, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

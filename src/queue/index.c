@@ -11,6 +11,7 @@ enum {
     DOMAIN_MAX = QUEUE_TEXT_MAX,
     SPLITS_MAX = 3,        /* attempts in a row without a wait */
     PAUSE_EVERY_MS = 1000, /* the whole queue is walked for a sender no more often */
+    UNKNOWN_PAUSE_MS = 1000,
 };
 #define TEXT_HELD "held by command"
 
@@ -42,6 +43,7 @@ struct queue_index *queue_new(const struct queue_rules *rules,
     list_init(&ix->cursors);
     map_init(&ix->by_id, QUEUE_MESSAGES_MAX);
     map_init(&ix->by_domain, QUEUE_MESSAGES_MAX);
+    map_init(&ix->by_account, QUEUE_MESSAGES_MAX);
     map_init(&ix->by_job, QUEUE_MESSAGES_MAX);
     memcpy(ix->lane_key, ix->by_domain.key, sizeof ix->lane_key);
     sched_init(&ix->schedule[QUEUE_LOCAL]);
@@ -131,6 +133,44 @@ static struct queue_domain *domain_ref(struct queue_index *ix, struct slice addr
     return d;
 }
 
+static void account_unref(struct queue_index *ix, struct queue_account **account)
+{
+    struct queue_account *a = *account;
+    *account = NULL;
+    if (a != NULL && --a->refs == 0) {
+        (void)map_take(&ix->by_account, (struct slice){a->name, a->name_len});
+        free(a);
+    }
+}
+
+/* NULL: no memory, or the name is empty. */
+static struct queue_account *account_ref(struct queue_index *ix, struct slice name)
+{
+    unsigned char lower[QUEUE_TEXT_MAX];
+    name = slice_sub(name, 0, sizeof lower);
+    for (size_t i = 0; i < name.len; i++) {
+        lower[i] = ascii_lower(name.ptr[i]);
+    }
+    name.ptr = lower;
+    struct queue_account *a = name.len == 0 ? NULL : map_get(&ix->by_account, name);
+    if (a == NULL && name.len > 0) {
+        a = calloc(1, sizeof *a + name.len);
+        if (a == NULL) {
+            return NULL;
+        }
+        a->name_len = (uint16_t)name.len;
+        memcpy(a->name, lower, name.len);
+        if (!map_put(&ix->by_account, name, a)) {
+            free(a);
+            return NULL;
+        }
+    }
+    if (a != NULL) {
+        a->refs++;
+    }
+    return a;
+}
+
 static uint16_t lane_of(const struct queue_index *ix, const struct queue_message *m,
                         const struct queue_domain *d)
 {
@@ -184,6 +224,8 @@ void queue_reschedule(struct queue_index *ix, struct queue_part *part, uint64_t 
     if (due == UINT64_MAX) {
         sched_drop(&ix->schedule[part->remote], &part->unit);
     } else {
+        uint64_t paused_ms = queue_part_paused(ix, part);
+        due = due < paused_ms ? paused_ms : due;
         sched_put(&ix->schedule[part->remote], &part->unit, due, now_ms);
     }
 }
@@ -202,6 +244,7 @@ static void release_parts(struct queue_index *ix, struct queue_message *m)
 static void message_free(struct queue_index *ix, struct queue_message *m)
 {
     release_parts(ix, m);
+    account_unref(ix, &m->account);
     for (uint16_t i = 0; i < m->target_n; i++) {
         note_unref(&m->target[i].note);
     }
@@ -259,6 +302,7 @@ void queue_free(struct queue_index **pix)
     note_unref(&ix->last_note);
     map_clear(&ix->by_id);
     map_clear(&ix->by_domain);
+    map_clear(&ix->by_account);
     map_clear(&ix->by_job);
     sched_clear(&ix->schedule[QUEUE_LOCAL]);
     sched_clear(&ix->schedule[QUEUE_REMOTE]);
@@ -335,13 +379,16 @@ static bool find_part(struct queue_index *ix, struct queue_message *m,
 
 /* What the sender asked for: to be held (RFC 4865; a year is more than smtpd lets anybody ask for),
  * to be told of success (RFC 3461). */
-static void read_params(struct queue_message *m, struct spool_envelope *e)
+static void read_params(struct queue_index *ix, struct queue_message *m,
+                        struct spool_envelope *e)
 {
     enum { YEAR_S = 366 * 86400 };
     struct slice name = {0};
     struct slice value = {0};
+    struct slice account = e->login.len > 0 ? e->login : e->sender;
     uint64_t until_ms = 0;
     while (spool_envelope_next_param(e, &name, &value)) {
+        account = slice_eq(name, SLICE("account")) ? value : account;
         m->wants_success = m->wants_success || (slice_starts(name, SLICE("notify#")) &&
                                                 spool_notify_has(value, "SUCCESS"));
         if (slice_eq(name, SLICE("hold-until")) && slice_u64(value, &until_ms) &&
@@ -353,6 +400,7 @@ static void read_params(struct queue_message *m, struct spool_envelope *e)
     for (uint16_t i = 0; i < m->target_n && m->hold_s > 0; i++) {
         m->target[i].next_ms = m->arrival_ms + (uint64_t)m->hold_s * 1000;
     }
+    m->account = account_ref(ix, account); /* without memory: nobody's */
 }
 
 /* The second walk: targets, parts and text. False: no memory; parts so far stand. */
@@ -385,7 +433,7 @@ static bool fill(struct queue_index *ix, struct queue_message *m, struct slice e
             return false;
         }
     }
-    read_params(m, &e);
+    read_params(ix, m, &e);
     return true;
 }
 
@@ -642,6 +690,7 @@ static uint64_t wait_ms(const struct queue_index *ix, const struct queue_target 
     case JOB_usual:
     case JOB_slow:
     case JOB_suppress:
+    case JOB_paused:
     case JOB_ADVICE_COUNT:
         break;
     }
@@ -667,7 +716,7 @@ static void defer(struct queue_index *ix, struct queue_message *m,
     queue_tell(ix, m, o->number, QUEUE_DEFERRED);
 }
 
-/* What this sender still has for that domain waits as long as the target that was refused. */
+/* What this account still has for that domain waits as long as the target that was refused. */
 static void pause_sender(struct queue_index *ix, const struct queue_message *m,
                          uint16_t number, uint64_t now_ms)
 {
@@ -682,8 +731,7 @@ static void pause_sender(struct queue_index *ix, const struct queue_message *m,
         struct queue_message *other = LIST_ITEM(at, struct queue_message, node);
         for (uint16_t p = 0; p < other->part_n; p++) {
             bool waits = false;
-            if (other->part[p].domain != domain ||
-                !slice_ieq(queue_sender(other), queue_sender(m))) {
+            if (other->part[p].domain != domain || other->account != m->account) {
                 continue;
             }
             for (uint16_t i = 0; i < other->target_n; i++) {
@@ -713,6 +761,10 @@ void queue_apply_outcome(struct queue_index *ix, struct queue_message *m,
     uint16_t number = o->number;
     struct queue_target *t = &m->target[number];
     enum queue_asked asked = (enum queue_asked)t->asked;
+    if (o->advice == JOB_paused && o->result == JOB_DEFERRED) {
+        queue_apply_pause(ix, m, o, now_ms);
+        return;
+    }
     t->attempts = t->attempts == UINT16_MAX ? UINT16_MAX : (uint16_t)(t->attempts + 1);
     t->crashed = 0;
     t->klass = o->klass;
@@ -752,6 +804,23 @@ void queue_bounced(struct queue_index *ix, struct queue_message *m,
         }
     }
     (void)queue_finish(ix, m);
+}
+
+void queue_apply_pause(struct queue_index *ix, struct queue_message *m,
+                       const struct job_outcome *o, uint64_t now_ms)
+{
+    struct queue_target *t = &m->target[o->number];
+    queue_apply_return(ix, m, o->number, false, now_ms);
+    if (t->state != QUEUE_pending) {
+        return;
+    }
+    const struct pause *p =
+        ix->pauses == NULL ? NULL : pauses_find(ix->pauses, PAUSE_site, o->where);
+    if (p != NULL) {
+        m->part[t->part].domain->site_pause = p->number;
+    } else {
+        t->next_ms = now_ms + UNKNOWN_PAUSE_MS; /* ended meanwhile; or the delivery errs */
+    }
 }
 
 void queue_apply_return(struct queue_index *ix, struct queue_message *m, uint16_t number,

@@ -9,12 +9,14 @@
  *         never two jobs for one target at once. A worker has at most rules.in_flight_max
  *         targets (one job may pass that bound); the one with the fewest gets the next job.
  * Fair    by (sender, destination domain), queue/schedule.h.
+ * Pauses  (queue/pause.h) keep what is pending and goes to other servers from being taken until they end;
+ *         its time stays what it was. A pause counts as no attempt, and ends nothing.
  * Pure    no system calls beside memory and random keys at birth; now_ms is wall time.
  * Own     everything belongs to the index. A message pointer is good until a call that may
  *         end a target (outcome, job end, worker down, command) returns.
  * Calls   `changed` and `finished` come from inside those calls and may call nothing here
  *         but the readers.
- * Memory  of a message: 112 octets; 64 per destination domain in it; per target 32 and its
+ * Memory  of a message: 120 octets; 64 per destination domain in it; per target 32 and its
  *         addresses (one, when both are the same); about 100 for the map. Some 350 octets
  *         for a message to one recipient, 60 for each of a long list. The last reply of a
  *         deferred target comes on top, shared by neighbours with the same one.
@@ -23,6 +25,7 @@
 #define QUEUE_INDEX_H
 #include "base/list.h"
 #include "queue/job.h"
+#include "queue/pause.h"
 #include "queue/schedule.h"
 #include "spool/store.h"
 
@@ -76,6 +79,13 @@ struct queue_rules {
 
 struct queue_domain {                     /* interned; lives while a message names it */
     uint64_t target_n[QUEUE_STATE_COUNT]; /* done: always 0 */
+    uint64_t site_pause; /* number of the pause that its site was found to have; 0: none */
+    uint32_t refs;
+    uint16_t name_len;
+    unsigned char name[];
+};
+
+struct queue_account { /* interned likewise; in lower case */
     uint32_t refs;
     uint16_t name_len;
     unsigned char name[];
@@ -115,6 +125,7 @@ struct queue_message {
     struct message_id id;
     uint64_t segment, offset, message_len, arrival_ms;
     struct queue_part *part;
+    struct queue_account *account; /* NULL: nobody's, as notifications are */
     unsigned char *text; /* the sender, then the addresses */
     uint32_t envelope_len, head_len;
     uint16_t sender_len, target_n, open_n, part_n;
@@ -235,6 +246,18 @@ void queue_late_told(struct queue_index *ix, const struct queue_message *m,
 void queue_bounced(struct queue_index *ix, struct queue_message *m,
                    const uint16_t *number, const bool *told, size_t n);
 
+/* --- pauses --- */
+
+/* Borrowed; NULL: none. */
+void queue_set_pauses(struct queue_index *ix, const struct pauses *pauses);
+/* One was ended, or put with an earlier end than before: what waited for it goes on. (One more, or longer,
+ * is found by itself.) Walks the index. */
+void queue_unpaused(struct queue_index *ix, uint64_t now_ms);
+/* The pause that the target waits for, if it is pending; NULL: none. */
+MUST_USE const struct pause *queue_paused(const struct queue_index *ix,
+                                          const struct queue_message *m,
+                                          uint16_t number);
+
 /* --- readers --- */
 
 MUST_USE struct queue_message *queue_find(const struct queue_index *ix,
@@ -252,6 +275,7 @@ MUST_USE struct queue_message *queue_cursor_next(struct queue_index *ix,
 void queue_cursor_close(struct queue_cursor *c);
 
 MUST_USE struct slice queue_sender(const struct queue_message *m);
+MUST_USE struct slice queue_account(const struct queue_message *m); /* pause.h; may be empty */
 MUST_USE struct slice queue_given(const struct queue_message *m, uint16_t number);
 MUST_USE struct slice queue_address(const struct queue_message *m, uint16_t number);
 MUST_USE struct slice queue_domain(const struct queue_message *m, uint16_t number);

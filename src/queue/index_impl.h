@@ -30,7 +30,8 @@ struct queue_index {
     const struct queue_ops *ops;
     void *arg;
     struct list messages, cursors;
-    struct map by_id, by_domain, by_job;
+    struct map by_id, by_domain, by_account, by_job;
+    const struct pauses *pauses; /* NULL: none */
     struct schedule schedule[QUEUE_WAYS];
     struct queue_worker worker[QUEUE_WORKERS_MAX];
     unsigned worker_n;            /* none is up from here on */
@@ -53,6 +54,12 @@ void queue_set_state(struct queue_index *ix, struct queue_message *m, uint16_t n
                      enum queue_state to);
 void queue_tell(struct queue_index *ix, const struct queue_message *m, uint16_t number,
                 enum queue_what what);
+/* Until when pauses keep that part; 0: none does. */
+MUST_USE uint64_t queue_part_paused(const struct queue_index *ix,
+                                    const struct queue_part *part);
+/* A delivery says that the target's site is paused. */
+void queue_apply_pause(struct queue_index *ix, struct queue_message *m,
+                       const struct job_outcome *o, uint64_t now_ms);
 /* Puts the part where its earliest pending target belongs. */
 void queue_reschedule(struct queue_index *ix, struct queue_part *part, uint64_t now_ms);
 /* True: all was done, the message is gone. */

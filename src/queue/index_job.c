@@ -150,6 +150,23 @@ static struct queue_run *run_new(struct queue_index *ix, struct queue_part *part
     return run;
 }
 
+/* The part whose turn it is. What is paused goes out of the way first; each but once for a pause. */
+static struct queue_part *next_part(struct queue_index *ix, enum queue_way way,
+                                    uint64_t now_ms)
+{
+    for (;;) {
+        struct sched_unit *unit = sched_next(&ix->schedule[way], now_ms);
+        if (unit == NULL) {
+            return NULL;
+        }
+        struct queue_part *part = LIST_ITEM(unit, struct queue_part, unit);
+        if (queue_part_paused(ix, part) <= now_ms) {
+            return part;
+        }
+        queue_reschedule(ix, part, now_ms);
+    }
+}
+
 static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
                  struct queue_pick *out)
 {
@@ -157,11 +174,10 @@ static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
     struct schedule *schedule = &ix->schedule[way];
     const struct queue_worker *room = least_busy(ix, way);
     struct queue_worker *w = room == NULL ? NULL : &ix->worker[room - ix->worker];
-    struct sched_unit *unit = w == NULL ? NULL : sched_next(schedule, now_ms);
-    if (unit == NULL) {
+    struct queue_part *part = w == NULL ? NULL : next_part(ix, way, now_ms);
+    if (part == NULL) {
         return false;
     }
-    struct queue_part *part = LIST_ITEM(unit, struct queue_part, unit);
     struct queue_message *m = part->message;
     uint16_t n = collect(part, now_ms, number);
     if (n == 0) {
@@ -189,7 +205,7 @@ static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
     run->worker = out->worker = (unsigned)(w - ix->worker);
     list_append(&w->runs, &run->node);
     w->targets[way] += n;
-    sched_charge(schedule, unit, n);
+    sched_charge(schedule, &part->unit, n);
     queue_reschedule(ix, part, now_ms);
     return true;
 }

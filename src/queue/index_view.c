@@ -43,6 +43,12 @@ struct slice queue_sender(const struct queue_message *m)
     return (struct slice){m->text, m->sender_len};
 }
 
+struct slice queue_account(const struct queue_message *m)
+{
+    const struct queue_account *a = m->account;
+    return a == NULL ? (struct slice){0} : (struct slice){a->name, a->name_len};
+}
+
 struct slice queue_given(const struct queue_message *m, uint16_t number)
 {
     const struct queue_target *t = &m->target[number];
@@ -148,7 +154,9 @@ static bool part_valid(const struct queue_index *ix, const struct queue_message 
     if (due == UINT64_MAX || !ix->started) {
         return part->unit.where == SCHED_OUT;
     }
-    return part->unit.where != SCHED_OUT && part->unit.due_ms == due;
+    uint64_t paused_ms = queue_part_paused(ix, part);
+    return part->unit.where != SCHED_OUT && part->unit.due_ms >= due &&
+           part->unit.due_ms <= (due < paused_ms ? paused_ms : due);
 }
 
 static bool message_valid(const struct queue_index *ix, const struct queue_message *m,

@@ -13,6 +13,7 @@ void job_write(struct buf *b, const struct job *j)
     wire_put_u32(b, j->head_len);
     wire_put_u64(b, j->arrival_ms);
     wire_put_text(b, j->sender);
+    wire_put_text(b, j->account);
     wire_put_u8(b, j->service);
     wire_put_u8(b, j->flags);
     wire_put_u16(b, j->target_n);
@@ -53,6 +54,7 @@ bool job_read(struct slice payload, struct job *out)
     j.head_len = wire_u32(&r);
     j.arrival_ms = wire_u64(&r);
     j.sender = wire_text(&r);
+    j.account = wire_text(&r);
     j.service = wire_u8(&r);
     j.flags = wire_u8(&r);
     j.target_n = wire_u16(&r);

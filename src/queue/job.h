@@ -1,7 +1,8 @@
 /* queue/job.h - a delivery ordered, and what became of it (pure).
  *
  * JOB      u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
- *          length; u32 envelope length; u32 head length; u64 arrival ms; text sender; u8
+ *          length; u32 envelope length; u32 head length; u64 arrival ms; text sender; text account
+ *          (queue/pause.h); u8
  *          service; u8 flags; u16 target count; per target: u16 number in the envelope, text
  *          given, text address. All targets of one job go the same way: local, or (JOB_REMOTE) to one domain elsewhere. The segment
  *          was opened by SEGMENT_OPEN.
@@ -42,7 +43,8 @@ enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
     X(slow)         /* the site wants less; the delivery slows down, this waits */       \
     X(pause_sender) /* this sender waits for that domain */                              \
     X(split)        /* at once, with fewer recipients */                                 \
-    X(suppress)     /* the address is no good */
+    X(suppress)     /* the address is no good */                                         \
+    X(paused)       /* not tried: its site is paused; `where` is the pause's name */
 #define X(name) JOB_##name,
 enum job_advice { JOB_ADVICES(X) JOB_ADVICE_COUNT };
 #undef X
@@ -52,7 +54,7 @@ struct job {
     uint64_t job, segment, offset, message_len, arrival_ms;
     uint32_t envelope_len, head_len;
     struct message_id id;
-    struct slice sender;
+    struct slice sender, account;
     uint8_t service, flags;
     uint16_t target_n;
     struct wire_reader targets; /* not read yet */

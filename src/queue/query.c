@@ -269,9 +269,24 @@ static struct summary summarize(const struct queue_message *m)
     return s;
 }
 
-static json_t *message_line(const struct queue_message *m)
+static void add_pause(const struct pause *p, json_t *line)
+{
+    if (p != NULL && line != NULL) {
+        struct buf b;
+        buf_init(&b, (size_t)4 * (PAUSE_NAME_MAX + PAUSE_REASON_MAX) + 20);
+        pause_text(p, &b);
+        (void)json_object_set_new(line, "paused", json_octets(buf_slice(&b)));
+        buf_clear(&b);
+    }
+}
+
+static json_t *message_line(const struct queue_index *ix, const struct queue_message *m)
 {
     struct summary s = summarize(m);
+    const struct pause *paused = NULL;
+    for (uint16_t i = 0; i < m->target_n && paused == NULL; i++) {
+        paused = queue_paused(ix, m, i);
+    }
     json_t *line = json_pack(
         "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "id", json_id(m->id), "arrival_ms",
         json_u64(m->arrival_ms), "size", json_u64(queue_octets(m)), "sender",
@@ -281,10 +296,12 @@ static json_t *message_line(const struct queue_message *m)
     if (line != NULL && s.next_ms != UINT64_MAX) {
         (void)json_object_set_new(line, "next_ms", json_u64(s.next_ms));
     }
+    add_pause(paused, line);
     return line;
 }
 
-static json_t *target_line(const struct queue_message *m, uint16_t i)
+static json_t *target_line(const struct queue_index *ix, const struct queue_message *m,
+                           uint16_t i)
 {
     const struct queue_target *t = &m->target[i];
     json_t *line = json_pack("{s:o,s:i,s:o,s:o,s:s,s:i,s:o}", "id", json_id(m->id),
@@ -295,6 +312,7 @@ static json_t *target_line(const struct queue_message *m, uint16_t i)
     if (line != NULL && t->state == QUEUE_pending) {
         (void)json_object_set_new(line, "next_ms", json_u64(t->next_ms));
     }
+    add_pause(queue_paused(ix, m, i), line);
     return line;
 }
 
@@ -376,7 +394,7 @@ static void show_targets(struct queue_query *q, const struct queue_query_out *ou
 {
     const struct queue_message *m = queue_find(q->ix, q->showing);
     while (m != NULL && q->show_at < m->target_n && out->room(out->arg)) {
-        out->line(out->arg, target_line(m, (uint16_t)q->show_at++));
+        out->line(out->arg, target_line(q->ix, m, (uint16_t)q->show_at++));
     }
     q->show_open = m != NULL && q->show_at < m->target_n;
 }
@@ -389,7 +407,7 @@ static void one_message(struct queue_query *q, struct queue_message *m, uint64_t
         queue_do(q->ix, m, verbs[q->verb].command, &q->which, now_ms, &q->did);
         return;
     }
-    out->line(out->arg, message_line(m));
+    out->line(out->arg, message_line(q->ix, m));
     if (q->verb == VERB_SHOW) {
         q->showing = m->id;
         q->show_at = 0;

@@ -9,7 +9,7 @@
  *         message: the others of it stay as they are.
  * Answer  list: an object a message. show: the same, then an object a target. stats: one
  *         object, then one for each of the QUEUE_TOP largest domains. Changes: one object with
- *         counts. Times are Unix ms. Octets that are no UTF-8 are escaped (\xHH).
+ *         counts. "paused" says which pause a message or target waits for. Times are Unix ms. Octets that are no UTF-8 are escaped (\xHH).
  * Pure    reads the index; queue_query_step() changes it by queue_do() only.
  * Own     json_t: the caller's. A query is freed before its index. */
 #ifndef QUEUE_QUERY_H

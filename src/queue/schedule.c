@@ -166,6 +166,9 @@ void sched_drop(struct schedule *s, struct sched_unit *u)
 
 void sched_put(struct schedule *s, struct sched_unit *u, uint64_t due_ms, uint64_t now_ms)
 {
+    if (u->where == SCHED_HEAP && u->due_ms == due_ms && due_ms > now_ms) {
+        return;
+    }
     if (u->where == SCHED_LANE && due_ms <= now_ms) {
         u->due_ms = due_ms;
         return;

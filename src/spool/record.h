@@ -73,6 +73,7 @@ MUST_USE static inline uint64_t spool_record_len(const struct spool_header *h)
  *   mt-priority  -9 to 9 (RFC 6710)
  *   hold-until   wall ms: not to be delivered before (RFC 4865)
  *   quarantine   why: held until somebody releases it
+ *   account      who sends, where no login says it: the relay customer
  *   notify#F-L   for recipients F to L (from 0), which came of one RCPT: as NOTIFY (RFC 3461)
  *   orcpt#F-L    likewise: as ORCPT, decoding to no control character */
 enum spool_envelope_flags {
