@@ -52,7 +52,7 @@ struct fixture {
         uint8_t flags;
         uint16_t n, number[JOB_TARGETS_MAX];
     } job[JOBS_MAX];
-    unsigned jobs, opened, closed;
+    unsigned jobs, opened, closed, pauses;
     bool answer; /* at once, with: */
     enum job_result result;
     uint64_t open[SEGMENTS_MAX];
@@ -142,6 +142,10 @@ static bool delivery_message(void *arg, struct channel *ch, const struct msg *m)
         uint64_t segment = wire_u64(&r);
         assert_true(is_open(f, segment));
         f->closed++;
+        return true;
+    }
+    if (m->type == MSG_PAUSE) {
+        f->pauses++;
         return true;
     }
     assert_int_equal(m->type, MSG_JOB);
