@@ -33,6 +33,7 @@ class OnDns(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.dir = pathlib.Path(cls.folder.name)
+        cls.dir.chmod(0o755)  # for the user that the state belongs to
         cls.conf = cls.dir / "postern.conf"
         cls.conf.write_text(
             f'hostname = mx.example.test\nstate-dir = "{cls.dir}"\n'
@@ -89,6 +90,24 @@ class OnDns(unittest.TestCase):
         self.assertEqual(status, 0, out)
         self.assertIn("dmarc=pass header.from=good.example", out)
         self.assertIn("would be accepted", out)
+
+    def test_try_rules(self):
+        """The rules of the recipient's domain, with its groups and a score; and what the others would do."""
+        rule = ("rule", "add", "--domain", "here.example", "--direction", "in", "--name")
+        for words in (("domain", "add", "here.example"), ("user", "add", "eve@here.example"),
+                      ("user", "set", "eve@here.example", "--group", "staff"),
+                      (*rule, "note", "recipient-group is staff", "tag", "[staff]"),
+                      (*rule, "spam", "spam-score > 4", "reject", "No spam")):
+            status, out = self.postern(*words)
+            self.assertEqual(status, 0, out)
+        words = ("try", "--ip", "192.0.2.9", "--from", "ann@good.example", "--rcpt", "Eve@here.example")
+        status, out = self.postern(*words, "-", stdin=HEAD + "\r\nx\r\n")
+        self.assertEqual(status, 0, out)
+        self.assertIn("rule=note of here.example: tag [staff]", out)
+        status, out = self.postern(*words, "--score", "4.5", "-", stdin=HEAD + "\r\nx\r\n")
+        self.assertEqual(status, 1, out)
+        self.assertIn("No spam", out)
+        self.assertEqual(self.postern(*rule, "gone", "tls", "copy", "nobody@here.example")[0], 1)
 
     def test_try_refused(self):
         words = ("try", "--ip", "192.0.2.8", "--helo", "x.example", "--from", "ann@good.example", "-")

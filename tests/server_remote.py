@@ -378,6 +378,42 @@ def test_tls(postern):
         p.stop()
 
 
+def test_rule_tls(postern):
+    """A rule that demands TLS: never in the clear, whatever the other server does."""
+    p = Play(postern)
+    certificate, key = certificate_files(p.server.dir, stem="peer")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.load_cert_chain(certificate, key)
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.set_ciphers("NULL-SHA256:@SECLEVEL=0")  # nothing that we would speak
+    good = p.peer("good.test", context=context)
+    bad = p.peer("bad.test", context=old)
+    plain = p.peer("plain.test")
+    p.server.run("domain", "add", "acme.test")
+    rule = ("rule", "add", "--domain", "acme.test", "--direction", "out", "--name")
+    p.server.run(*rule, "tls", "recipient starts secret@", "require-tls")
+    p.server.run(*rule, "proof", "recipient starts proven@", "require-tls", "verified")
+    p.start()
+    try:
+        p.send("secret@good.test")
+        wait_until("good.test got nothing", lambda: good.mails)
+        check("STARTTLS" in good.heard, f"{good.heard}")
+        p.send("proven@good.test")
+        p.logged(r"event=deferred .*to=proven@good.test .*450 4\.7\.10")
+        p.send("secret@bad.test")
+        p.logged(r"event=deferred .*to=secret@bad.test .*450 4\.7\.10")
+        p.send("secret@plain.test")
+        p.logged(r"event=failed .*to=secret@plain.test .*550 5\.7\.10")
+        p.send("open@plain.test")
+        wait_until("plain.test got nothing", lambda: plain.mails)
+        check(len(good.mails) == 1 and len(plain.mails) == 1 and not bad.mails, "in the clear")
+        check(not any("secret" in line or "proven" in line for line in plain.heard + bad.heard), "told in the clear")
+    finally:
+        p.stop()
+
+
 def test_two_of_ours(postern):
     """From one server of ours to another, with a message that is large, and signed."""
     p = Play(postern)
@@ -413,7 +449,7 @@ def main():
         print("skipped: NSD is not installed")
         return SKIPPED
     for test in (test_replies, test_notifications, test_notified_after_a_crash, test_reuse,
-                 test_asked_for_less, test_answer_before_the_end, test_tls, test_two_of_ours):
+                 test_asked_for_less, test_answer_before_the_end, test_tls, test_rule_tls, test_two_of_ours):
         try:
             test(sys.argv[1])
         except Failed as failed:

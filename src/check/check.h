@@ -114,6 +114,8 @@ struct check_rules {
     bool out_going;                /* the sender's domain; else one of recipients */
     const struct slice *recipient; /* those that they are asked about */
     unsigned recipient_n;
+    const struct slice *group; /* of these, where they are users here */
+    unsigned group_n;
     const struct rule_set *set; /* NULL: the directory is being asked, */
     bool fault;                 /* or cannot tell */
 };
@@ -121,7 +123,8 @@ struct check_rules {
 /* What rules that let a message pass want done with it. */
 struct check_effect {
     struct check_effect *next;
-    enum rule_act act; /* quarantine, tag, add-header */
+    enum rule_act act; /* one that lets it pass, but accept */
+    bool out_going;    /* a rule of the sender's domain; else of recipients */
     struct slice rule, domain, text;
 };
 struct check_effects {

@@ -5,6 +5,8 @@
 #define CMD_CMD_H
 #include "config/config.h"
 
+#include <jansson.h>
+
 enum { EXIT_OK = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_SYSTEM = 4 };
 
 /* argv[0] is the subcommand; -c FILE was taken off before (config_path). */
@@ -15,7 +17,7 @@ struct cmd_ctx {
 
 int cmd_run(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv);
-int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv); /* domain, user, alias */
+int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv);  /* domain, user, alias */
 int cmd_domain_key(struct cmd_ctx *ctx, int argc, char **argv); /* domain key */
 int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv); /* limits, reputation */
@@ -37,4 +39,13 @@ MUST_USE int cmd_usage(const char *command, const char *wrong, const char *say);
 MUST_USE int cmd_ask(const struct config *cfg, const char *socket_name,
                      const char *request, void (*each)(void *arg, const char *line),
                      void *arg);
+
+/* A request of directory/admin.h to the server, or to its database while none runs. Returns the exit
+ * status; what is wrong is said on standard error. */
+MUST_USE int cmd_ask_directory(const struct config *cfg, json_t *request,
+                               void (*each)(void *arg, const char *line), void *arg);
+/* The database itself, as its owner from here on; made where there is none. NULL: said on standard
+ * error. */
+struct dir_store;
+MUST_USE struct dir_store *cmd_open_directory(const struct config *cfg);
 #endif

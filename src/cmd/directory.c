@@ -23,7 +23,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { BUSY_MS = 5000, USAGE_MAX = 8192, NOBODY_LISTENS = -1 };
+enum { USAGE_MAX = 8192 };
 
 #define EVERYWHERE UINT64_MAX
 #define PASSWORDS                                                                        \
@@ -337,7 +337,12 @@ static bool get_password(struct order *o)
     return same;
 }
 
-static int put(struct order *o, struct config *cfg);
+static void on_line(void *arg, const char *text);
+
+static int put(struct order *o, const struct config *cfg)
+{
+    return cmd_ask_directory(cfg, o->request, on_line, o);
+}
 
 /* Several passwords of a user share one salt (directory/account.h). */
 static int get_salt(struct order *o, struct config *cfg, struct sasl_keys *keys)
@@ -604,89 +609,6 @@ static void print_password(const struct order *o)
                      "postern user set %s --generate\n",
                      subject);
     }
-}
-
-/* ---- without a server ---- */
-
-/* As the owner of the database's directory: what we make there must be the server's, and a
- * link that somebody laid there leads us nowhere that he could not go. */
-static bool become_owner(const char *dir)
-{
-    struct stat st;
-    if (stat(dir, &st) != 0) {
-        (void)fprintf(stderr, "postern: %s: %s\n", dir, strerror(errno));
-        return false;
-    }
-    if (geteuid() == 0 && st.st_uid != 0 &&
-        (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)) {
-        perror("postern: seteuid");
-        return false;
-    }
-    return true;
-}
-
-static int carry_out(struct order *o, struct dir_store *store)
-{
-    struct dir_admin *admin = dir_admin_new(store, o->request, clock_wall_ms());
-    json_t *line = NULL;
-    if (admin == NULL) {
-        (void)fputs("postern: out of memory\n", stderr);
-        return EXIT_SYSTEM;
-    }
-    while ((line = dir_admin_next(admin)) != NULL) {
-        char *text = json_dumps(line, JSON_COMPACT);
-        if (text != NULL) {
-            on_line(o, text);
-        }
-        free(text);
-        json_decref(line);
-    }
-    int status = dir_admin_status(admin);
-    if (dir_admin_error(admin) != NULL) {
-        (void)fprintf(stderr, "postern: %s\n", dir_admin_error(admin));
-    }
-    dir_admin_free(&admin);
-    return status;
-}
-
-static int directly(struct order *o, const struct config *cfg)
-{
-    char path[4200], dir[4200], error[DIR_ERROR_MAX];
-    (void)snprintf(path, sizeof path, "%s/" STATE_DIRECTORY_DB, cfg->state_dir);
-    (void)snprintf(dir, sizeof dir, "%s/" STATE_DIRECTORY, cfg->state_dir);
-    if (access(dir, F_OK) != 0) { /* no server has run here yet */
-        struct sandbox_user user = state_user(cfg);
-        state_make(cfg, &user);
-    }
-    if (!become_owner(dir)) {
-        return EXIT_SYSTEM;
-    }
-    struct dir_store_config config = {
-        .path = path,
-        .shown = path,
-        .maildir = cfg->delivery_lmtp[0] == '\0' ? cfg->delivery_maildir : NULL,
-        .sub_address = cfg->delivery_sub_address,
-        .inactive_after_ms = cfg->directory_inactive_after,
-        .busy_ms = BUSY_MS,
-        .create = true};
-    struct dir_store *store = dir_store_open(&config, error);
-    if (store == NULL) {
-        (void)fprintf(stderr, "postern: %s\n", error);
-        return EXIT_SYSTEM;
-    }
-    int status = carry_out(o, store);
-    dir_store_close(&store);
-    return status;
-}
-
-/* To the server, or to its database while none runs. */
-static int put(struct order *o, struct config *cfg)
-{
-    char *request = json_dumps(o->request, JSON_COMPACT);
-    int status =
-        request == NULL ? EXIT_SYSTEM : cmd_ask(cfg, "directory", request, on_line, o);
-    free(request);
-    return status == NOBODY_LISTENS ? directly(o, cfg) : status;
 }
 
 int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv)

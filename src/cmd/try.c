@@ -1,12 +1,14 @@
 /* cmd/try.c - postern try: a message, as if it came to mx from an address, and what each check would say
- * of it. Nothing is delivered, counted or kept; what the directory would say of the recipient is not
- * asked, and ladders stand on their first step. */
+ * of it. Nothing is delivered, counted or kept; of the recipient the rules of its domain are asked, nothing
+ * else, and ladders stand on their first step. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "check/authentication.h"
 #include "cmd/cmd.h"
 #include "cmd/dns_wait.h"
+#include "cmd/try_rules.h"
 #include "daemon/smtpd.h"
+#include "filter/rspamd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,12 +16,14 @@
 #include <string.h>
 
 #define SAY                                                                              \
-    "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--tls] [--json] FILE|-"
+    "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--tls] [--score N] "       \
+    "[--json] "                                                                          \
+    "FILE|-"
 
 enum { HELO_MAX = 255, PATH_MAX_LEN = 600, OUTPUT_MAX = 4 * 1024 * 1024 };
 
 struct attempt {
-    const char *ip, *helo, *from, *rcpt, *file;
+    const char *ip, *helo, *from, *rcpt, *score, *file;
     bool tls, json;
     struct config *config;
     struct ip address;
@@ -31,6 +35,8 @@ struct attempt {
     struct inspect *inspect;
     struct message_head head;
     struct line_scan lines;
+    struct try_rules rules;
+    struct rspamd_report rspamd; /* --score: as if it had said so */
     struct smtp_envelope envelope;
     struct smtp_recipient recipient;
     char sender_text[PATH_MAX_LEN], rcpt_text[PATH_MAX_LEN];
@@ -48,7 +54,8 @@ static const char *parse(int argc, char **argv, struct attempt *a)
     } values[] = {{"--ip", &a->ip},
                   {"--helo", &a->helo},
                   {"--from", &a->from},
-                  {"--rcpt", &a->rcpt}};
+                  {"--rcpt", &a->rcpt},
+                  {"--score", &a->score}};
     for (int i = 1; i < argc; i++) {
         const char **to = NULL;
         for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
@@ -68,6 +75,14 @@ static const char *parse(int argc, char **argv, struct attempt *a)
     }
     if (a->ip == NULL || !ip_parse(slice_of(a->ip), &a->address)) {
         return "from which address? --ip wants one";
+    }
+    if (a->score != NULL) {
+        char *end = NULL;
+        a->rspamd.state = FILTER_ANSWERED;
+        a->rspamd.verdict.score = strtod(a->score, &end);
+        if (end == a->score || *end != '\0') {
+            return "--score wants a number";
+        }
     }
     return a->file == NULL ? "which message? FILE, or - for standard input" : NULL;
 }
@@ -144,6 +159,9 @@ static bool look_at_message(struct attempt *a)
     line_scan_feed(&a->lines, rest);
     message_head_feed(&a->head, &rest, &held);
     a->inspect = inspect_prepare() ? inspect_new(&settings) : NULL;
+    if (a->inspect != NULL) {
+        inspect_keep(a->inspect, INSPECT_KEEP_TEXT | INSPECT_KEEP_SIZES);
+    }
     bool ok = message_head_end(&a->head) && a->inspect != NULL &&
               inspect_feed(a->inspect, buf_slice(&a->message)) && inspect_end(a->inspect);
     if (ok && a->verify != NULL && !a->head.over) {
@@ -258,6 +276,8 @@ static void run_checks(struct attempt *a)
     f.content = inspect_report(a->inspect);
     f.size = a->message.len;
     f.auth = a->verify == NULL ? NULL : &a->authenticated;
+    f.rspamd = a->score == NULL ? NULL : &a->rspamd;
+    try_rules_facts(&a->rules, &f);
     run_stage(a, CHECK_MESSAGE, &f);
 }
 
@@ -304,6 +324,9 @@ static int run(struct attempt *a)
         !look_at_message(a)) {
         return EXIT_SYSTEM;
     }
+    if (!try_rules_load(&a->rules, a->config, &a->recipient.path)) {
+        return EXIT_SYSTEM;
+    }
     (void)buf_add_str(&a->out, a->json ? "{\"checks\":[" : "");
     run_checks(a);
     print_results(a);
@@ -331,6 +354,7 @@ int cmd_try(struct cmd_ctx *ctx, int argc, char **argv)
         return EXIT_CONFIG;
     }
     int status = run(&a);
+    try_rules_clear(&a.rules);
     verify_free(&a.verify);
     inspect_free(&a.inspect);
     message_head_clear(&a.head);

@@ -3,7 +3,8 @@
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
  * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it), smtpd_milter.c (what a milter does),
- * smtpd_suppress.c (addresses that no push mail goes to).
+ * smtpd_suppress.c (addresses that no push mail goes to), smtpd_rules.c (administrators' rules),
+ * smtpd_routes.c (where those send a message).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
  *         EHLO name, and a trace record of a few hundred octets: 5 KiB beside TLS. Input and
@@ -79,11 +80,11 @@ struct smtpd {
     struct rate_table *rates; /* shared by all smtpds */
     enum spool_state queue_state;
     struct dir_cache cache;
-    struct map rules;   /* direction and domain -> their rules (smtpd_rules.c) */
-    bool rules_dropped; /* some that were asked for too: who waits asks again */
-    struct map lookups; /* cookie -> struct client */
+    struct map rules;         /* direction and domain -> their rules (smtpd_rules.c) */
+    bool rules_dropped;       /* some that were asked for too: who waits asks again */
+    struct map lookups;       /* cookie -> struct client */
     struct map suppress_asks; /* the same, of recipients asked of the queue */
-    struct map logins;  /* the same, of AUTH exchanges */
+    struct map logins;        /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
     struct inspect_settings inspect;
     struct sockaddr_storage milter; /* as rspamd */
@@ -113,6 +114,7 @@ struct smtpd {
 
 /* What an accepted recipient stands for; in the transaction's arena. */
 struct mail_targets {
+    struct slice groups; /* of the users, with blanks between */
     unsigned n;
     struct dir_target target[];
 };
@@ -126,6 +128,8 @@ struct mail_policy {
 /* Administrators' rules that a transaction's message meets; in its arena. */
 struct mail_rules {
     struct check_effects effects;
+    struct mail_route
+        *routes; /* where they send the message; asked for when checks have passed */
     unsigned n;
     struct check_rules of[];
 };
@@ -160,14 +164,16 @@ struct client {
     struct buf input, output; /* left over from the shared ones */
     struct trace_writer trace;
     /* The transaction. */
-    uint32_t n, last_n;   /* its number, 0: none; the last one given */
-    uint64_t cookie;      /* of the lookup under way; 0: none */
+    uint32_t n, last_n;       /* its number, 0: none; the last one given */
+    uint64_t cookie;          /* of the lookup under way; 0: none */
     uint64_t suppress_cookie; /* of the question about a recipient; 0: none */
     const struct check_suppressed *suppressed; /* NULL: not answered */
+    const struct smtp_path
+        *routing;  /* it is an address that a rule names; NULL: it is not */
     bool spending; /* the directory counts the message's recipients */
     const struct dir_mail *spent; /* what it said; NULL: nothing yet */
-    uint64_t auth_cookie; /* of the AUTH exchange; 0: none */
-    unsigned auth_faults;  /* 1: a login could not be checked in this session */
+    uint64_t auth_cookie;         /* of the AUTH exchange; 0: none */
+    unsigned auth_faults;         /* 1: a login could not be checked in this session */
     struct spool_message *message;
     /* What a stage of checks waits for. */
     struct resolver_scope *dns_session, *dns; /* about the client; the transaction's */
@@ -269,6 +275,14 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload);
 /* The recipient that is asked about, its domain in lower case and as A-labels; in the transaction's
  * arena. False: no room. */
 MUST_USE bool mail_rcpt_address(struct client *c, struct slice *out);
+/* Of any address, while no other question of the session is open. KNOWN: *out borrows from the cache. ASKED:
+ * mail_route_answer() hears the answer. */
+enum mail_look { MAIL_LOOK_KNOWN = 0, MAIL_LOOK_ASKED, MAIL_LOOK_FAULT };
+MUST_USE enum mail_look mail_look_up(struct client *c, const struct smtp_path *path,
+                                     struct dir_answer *out);
+/* Keeps what the answer about path says for the envelope. NULL: no room. */
+MUST_USE struct mail_targets *
+mail_keep_targets(struct client *c, const struct smtp_path *path, struct dir_answer *a);
 /* For struct check_facts; arg: the client. */
 const struct dir_mail *mail_spend(void *arg);
 /* The directory is back: ask again what was not answered. */
@@ -281,7 +295,7 @@ bool mail_give_up_asking(struct client *c);
 /* smtpd_suppress.c */
 /* For struct check_facts; arg: the client. */
 const struct check_suppressed *suppress_ask(void *arg);
-void suppress_forget(struct client *c); /* with the recipient it was about */
+void suppress_forget(struct client *c);   /* with the recipient it was about */
 void suppress_ask_again(struct smtpd *d); /* the queue is back */
 /* False: the payload is malformed. */
 bool suppress_answer(struct smtpd *d, struct slice payload);
@@ -291,6 +305,8 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);
 bool mail_data(void *arg, struct slice s);
 void mail_data_end(void *arg, const struct smtp_envelope *e);
 void message_judge(struct client *c); /* go on with the checks of the message */
+void message_accept(
+    struct client *c); /* they have passed: where it goes, then to the disk */
 void mail_reset(void *arg);
 /* The wait for directory or spool was too long. */
 void mail_give_up(struct client *c);
@@ -339,6 +355,23 @@ bool mail_rules_answer(struct smtpd *d, struct slice payload);
 /* The directory is another one, or has changed: who waits asks again. */
 void mail_rules_forget(struct smtpd *d);
 void mail_rules_tick(struct smtpd *d);
+/* Is it a recipient here, of that domain (lower case, A-labels)? */
+MUST_USE bool mail_rules_is_of(const struct smtp_recipient *r, struct slice domain);
+
+/* smtpd_routes.c: redirect and copy. */
+/* False: the directory was asked, and message_accept() is called when it has answered; or the session
+ * was told why not. */
+MUST_USE bool mail_route_ready(struct client *c);
+MUST_USE bool mail_route_answer(struct client *c, struct dir_answer *a);
+/* Where a recipient's mail goes; returns how many of them count, for several may be sent to one. first: of
+ * the envelope. */
+MUST_USE unsigned mail_route_targets(const struct client *c,
+                                     const struct smtp_recipient *r,
+                                     const struct smtp_recipient *first,
+                                     const struct mail_targets **out);
+/* The nth address that a copy goes to; NULL: there are no more. */
+MUST_USE const struct mail_targets *mail_route_copy(const struct client *c, unsigned nth,
+                                                    struct slice *address);
 
 /* smtpd_auth.c: the part about AUTH. */
 void auth_offer_init(struct smtpd *d);

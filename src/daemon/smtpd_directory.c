@@ -49,7 +49,7 @@ static bool send_lookup(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     struct lookup l;
-    lookup_of(&asked(c)->path, &l);
+    lookup_of(c->routing != NULL ? c->routing : &asked(c)->path, &l);
     buf_reset(&d->scratch);
     wire_put_u64(&d->scratch, c->cookie);
     wire_put_u8(&d->scratch, (uint8_t)c->listener->service);
@@ -63,14 +63,15 @@ static bool send_mail(struct client *c)
     struct smtpd *d = c->smtpd;
     struct lookup l;
     lookup_of(&smtp_session_envelope(c->session)->sender, &l);
-    struct dir_mail_ask ask = {.cookie = c->cookie,
-                               .service = (uint8_t)c->listener->service,
-                               .ip = c->address,
-                               .helo = smtp_session_helo(c->session),
-                               .local = l.local,
-                               .domain = l.domain,
-                               .login = smtp_session_login(c->session),
-                               .spend = c->spending ? smtp_session_envelope(c->session)->recipient_n : 0};
+    struct dir_mail_ask ask = {
+        .cookie = c->cookie,
+        .service = (uint8_t)c->listener->service,
+        .ip = c->address,
+        .helo = smtp_session_helo(c->session),
+        .local = l.local,
+        .domain = l.domain,
+        .login = smtp_session_login(c->session),
+        .spend = c->spending ? smtp_session_envelope(c->session)->recipient_n : 0};
     buf_reset(&d->scratch);
     dir_mail_ask_write(&d->scratch, &ask);
     return send_question(d, MSG_DIR_MAIL);
@@ -103,6 +104,7 @@ void mail_forget(struct client *c)
         c->cookie = 0;
     }
     suppress_forget(c);
+    c->routing = NULL;
     c->spending = false;
     c->spent = NULL;
     c->checks_wait = false;
@@ -114,7 +116,9 @@ static void ask_one(void *arg, struct slice key, void *value)
     (void)key;
     struct client *c = value;
     /* Swamped by all that waited: the clock decides. */
-    (void)(c->spending || smtp_session_mail_asked(c->session) ? send_mail(c) : send_lookup(c));
+    (void)(c->routing == NULL && (c->spending || smtp_session_mail_asked(c->session))
+               ? send_mail(c)
+               : send_lookup(c));
 }
 
 void mail_ask_again(struct smtpd *d)
@@ -182,6 +186,7 @@ static struct dir_mail *keep_mail(struct client *c, const struct dir_mail *m)
     for (unsigned i = 0; i < DIR_BY_COUNT && ok; i++) {
         ok = arena_dup(arena, m->customer[i].name, &copy->customer[i].name);
     }
+    ok = ok && arena_dup(arena, m->groups, &copy->groups);
     return ok ? copy : NULL;
 }
 
@@ -247,9 +252,9 @@ bool mail_facts_answer(struct smtpd *d, struct slice payload)
 
 /* --- RCPT --- */
 
-bool mail_rcpt_address(struct client *c, struct slice *out)
+static bool keep_address(struct client *c, const struct smtp_path *path,
+                         struct slice *out)
 {
-    const struct smtp_path *path = &asked(c)->path;
     struct lookup l;
     lookup_of(path, &l);
     size_t len = path->local.len + 1 + l.domain.len;
@@ -264,18 +269,26 @@ bool mail_rcpt_address(struct client *c, struct slice *out)
     return true;
 }
 
-/* Keeps the answer's targets for the envelope. NULL: no room. */
-static struct mail_targets *keep_targets(struct client *c, struct dir_answer *a)
+bool mail_rcpt_address(struct client *c, struct slice *out)
+{
+    return keep_address(c, &asked(c)->path, out);
+}
+
+struct mail_targets *mail_keep_targets(struct client *c, const struct smtp_path *path,
+                                       struct dir_answer *a)
 {
     struct arena *arena = smtp_session_arena(c->session);
     struct mail_targets *t =
         arena_alloc(arena, sizeof *t + (a->target_n + 1U) * sizeof t->target[0]);
     struct dir_target target = {0};
-    if (t != NULL && a->status == DIR_NO_DOMAIN) { /* another server's */
-        t->target[t->n].kind = SPOOL_REMOTE;
-        return mail_rcpt_address(c, &t->target[t->n++].address) ? t : NULL;
+    if (t == NULL || !arena_dup(arena, a->groups, &t->groups)) {
+        return NULL;
     }
-    while (t != NULL && dir_answer_target(a, &target)) {
+    if (a->status == DIR_NO_DOMAIN) { /* another server's */
+        t->target[t->n].kind = SPOOL_REMOTE;
+        return keep_address(c, path, &t->target[t->n++].address) ? t : NULL;
+    }
+    while (dir_answer_target(a, &target)) {
         t->target[t->n].kind = target.kind;
         if (!arena_dup(arena, target.address, &t->target[t->n++].address)) {
             return NULL;
@@ -365,7 +378,7 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
         refuse_rcpt(c, REPLY_rcpt_too_many, NULL);
         return;
     }
-    struct mail_targets *t = keep_targets(c, a);
+    struct mail_targets *t = mail_keep_targets(c, &r->path, a);
     if (t == NULL || t->n == 0 || !gather(c, a, &settings)) {
         refuse_rcpt(c, REPLY_system_temporary_problem, "out of memory for this session");
         return;
@@ -404,6 +417,24 @@ void rcpt_judge(struct client *c)
     }
 }
 
+enum mail_look mail_look_up(struct client *c, const struct smtp_path *path,
+                            struct dir_answer *out)
+{
+    struct smtpd *d = c->smtpd;
+    struct lookup l;
+    lookup_of(path, &l);
+    struct dir_question q = {(uint8_t)c->listener->service, l.local, l.domain};
+    if (dir_cache_get(&d->cache, &q, clock_mono_ms(), out)) {
+        return MAIL_LOOK_KNOWN;
+    }
+    c->routing = path;
+    if (!expect(c) || !send_lookup(c)) {
+        mail_forget(c);
+        return MAIL_LOOK_FAULT;
+    }
+    return MAIL_LOOK_ASKED;
+}
+
 bool mail_answer(struct smtpd *d, const struct channel *from, struct slice payload)
 {
     struct dir_answer answer = {0};
@@ -415,17 +446,24 @@ bool mail_answer(struct smtpd *d, const struct channel *from, struct slice paylo
     if (c == NULL) {
         return true;
     }
-    if (asked(c) == NULL) {
+    if (asked(c) == NULL && c->routing == NULL) {
         return false; /* it was asked about a MAIL */
     }
-    lookup_of(&asked(c)->path, &l);
+    lookup_of(c->routing != NULL ? c->routing : &asked(c)->path, &l);
     /* What a directory said before its end may be what its successor changed. */
     if (from == d->directory) {
         struct dir_question q = {(uint8_t)c->listener->service, l.local, l.domain};
         dir_cache_put(&d->cache, &q, clock_mono_ms(), payload);
     }
     buf_reset(&d->output);
-    judge_rcpt(c, &answer);
+    if (c->routing != NULL) {
+        c->routing = NULL;
+        if (mail_route_answer(c, &answer)) {
+            message_accept(c);
+        }
+    } else {
+        judge_rcpt(c, &answer);
+    }
     if (!c->checks_wait) {
         client_continue(c);
     }
@@ -438,10 +476,10 @@ bool mail_give_up_asking(struct client *c)
     if (c->cookie == 0) {
         return false;
     }
-    bool spending = c->spending;
+    bool at_end = c->spending || c->routing != NULL;
     mail_forget(c);
     log_text(LOG_ERR, "directory", "no answer: is the directory role running?");
-    if (spending) {
+    if (at_end) {
         struct fields f;
         fields_reset(&f);
         fields_add_str(&f, "what", what);

@@ -287,6 +287,48 @@ static void put_account(const struct client *c, const struct dir_mail *m, struct
     }
 }
 
+static void put_targets(struct spool_recipient *list, uint16_t *n, struct slice given,
+                        const struct mail_targets *t, unsigned of_them)
+{
+    for (unsigned i = 0; i < of_them; i++) {
+        list[(*n)++] = (struct spool_recipient){
+            .given = given,
+            .target = t->target[i].address,
+            .kind = (enum spool_target)t->target[i].kind,
+        };
+    }
+}
+
+/* Those of the recipients, then copies. NULL: no room, or too many. */
+static struct spool_recipient *list_targets(struct client *c,
+                                            const struct smtp_envelope *e, uint16_t *n)
+{
+    const struct mail_targets *t = NULL;
+    struct slice address = {0};
+    size_t all = 0;
+    for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
+        all += mail_route_targets(c, r, e->first, &t);
+    }
+    for (unsigned i = 0; (t = mail_route_copy(c, i, &address)) != NULL; i++) {
+        all += t->n;
+    }
+    struct spool_recipient *list =
+        all > SMTPD_TARGETS_MAX
+            ? NULL
+            : arena_alloc(smtp_session_arena(c->session), all * sizeof *list);
+    *n = 0;
+    for (const struct smtp_recipient *r = e->first; r != NULL && list != NULL;
+         r = r->next) {
+        unsigned of_them = mail_route_targets(c, r, e->first, &t);
+        put_targets(list, n, r->path.mailbox, t, of_them);
+    }
+    for (unsigned i = 0; list != NULL && (t = mail_route_copy(c, i, &address)) != NULL;
+         i++) {
+        put_targets(list, n, address, t, t->n);
+    }
+    return list;
+}
+
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
     uint8_t flags =
@@ -296,31 +338,28 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags, e->sender.mailbox,
                          slice_of(c->ip), smtp_session_helo(c->session),
                          smtp_session_login(c->session));
-    struct spool_recipient *list =
-        arena_alloc(smtp_session_arena(c->session), c->target_n * sizeof *list);
     uint16_t n = 0;
+    struct spool_recipient *list = list_targets(c, e, &n);
     if (list == NULL) {
         b->failed = true;
         return;
     }
-    for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
-        const struct mail_targets *t = r->data;
-        for (unsigned i = 0; i < t->n; i++) {
-            list[n++] = (struct spool_recipient){
-                .given = r->path.mailbox,
-                .target = t->target[i].address,
-                .kind = (enum spool_target)t->target[i].kind,
-            };
-        }
-    }
     spool_envelope_recipients(b, list, n);
     client_put_params(e, c->arrival_ms, b);
     put_account(c, e->data, b);
-    n = 0;
+    uint16_t at = 0;
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
-        const struct mail_targets *t = r->data;
-        client_put_rcpt_params(r, n, t->n, b);
-        n = (uint16_t)(n + t->n);
+        const struct mail_targets *t = NULL;
+        unsigned of_this = mail_route_targets(c, r, e->first, &t);
+        if (of_this > 0) {
+            client_put_rcpt_params(r, at, of_this, b);
+        }
+        at = (uint16_t)(at + of_this);
+    }
+    if (at < n) { /* the sender has not asked for copies: nothing is said of them */
+        char name[32];
+        (void)snprintf(name, sizeof name, "notify#%u-%u", at, n - 1U);
+        spool_envelope_param(b, name, SLICE("NEVER"));
     }
     mail_rules_envelope(c, b);
 }
@@ -403,7 +442,6 @@ struct check_facts mail_message_facts(const struct client *c)
 
 void message_judge(struct client *c)
 {
-    const struct smtp_envelope *e = smtp_session_envelope(c->session);
     struct check_verdict v;
     struct check_facts facts = mail_message_facts(c);
     facts.spend = mail_spend;
@@ -417,6 +455,16 @@ void message_judge(struct client *c)
         smtp_session_done(c->session, (struct smtp_verdict){v.reply, &v.evidence});
         return;
     }
+    message_accept(c);
+}
+
+void message_accept(struct client *c)
+{
+    const struct smtp_envelope *e = smtp_session_envelope(c->session);
+    if (!mail_route_ready(c)) {
+        return;
+    }
+    struct check_facts facts = mail_message_facts(c);
     rates_count(&facts);
     bulk_count(&facts);
     struct buf head;

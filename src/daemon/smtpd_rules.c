@@ -80,19 +80,25 @@ static void look(struct smtpd *d, struct check_rules *of)
 
 /* --- which domains --- */
 
-/* As the directory knows it, in the arena. False: no room. */
-static bool name_of(struct arena *arena, const struct smtp_path *path, struct slice *out)
+/* As the directory knows it. */
+static struct slice name_in(const struct smtp_path *path,
+                            unsigned char octets[SMTP_DOMAIN_MAX])
 {
-    unsigned char octets[SMTP_DOMAIN_MAX];
     struct slice domain = {octets, path->domain.len};
     if (path->utf8 && dir_name_ascii(path->domain, octets, &domain)) {
-        return arena_dup(arena, domain, out);
+        return domain;
     }
     for (size_t i = 0; i < path->domain.len; i++) {
         octets[i] = ascii_lower(path->domain.ptr[i]);
     }
-    domain = (struct slice){octets, path->domain.len};
-    return arena_dup(arena, domain, out);
+    return (struct slice){octets, path->domain.len};
+}
+
+/* The same in the arena. False: no room. */
+static bool name_of(struct arena *arena, const struct smtp_path *path, struct slice *out)
+{
+    unsigned char octets[SMTP_DOMAIN_MAX];
+    return arena_dup(arena, name_in(path, octets), out);
 }
 
 static bool is_here(const struct smtp_recipient *r)
@@ -114,25 +120,61 @@ static struct check_rules *place_of(struct mail_rules *m, bool out_going,
     return &m->of[m->n++];
 }
 
-/* The recipients that the domain's rules are asked about. False: no room. */
+bool mail_rules_is_of(const struct smtp_recipient *r, struct slice domain)
+{
+    unsigned char octets[SMTP_DOMAIN_MAX];
+    return is_here(r) && slice_eq(name_in(&r->path, octets), domain);
+}
+
+static unsigned words_in(struct slice words)
+{
+    unsigned n = 0;
+    for (; words.len > 0; n++) {
+        words = slice_from(words, slice_find(words, ' ') + 1);
+    }
+    return n;
+}
+
+/* Each name of the words once. */
+static void put_groups(struct slice words, struct slice *list, unsigned *n)
+{
+    while (words.len > 0) {
+        size_t end = slice_find(words, ' ');
+        unsigned i = 0;
+        while (i < *n && !slice_eq(list[i], slice_sub(words, 0, end))) {
+            i++;
+        }
+        list[i] = slice_sub(words, 0, end);
+        *n += i == *n;
+        words = slice_from(words, end + 1);
+    }
+}
+
+/* The recipients that the domain's rules are asked about, and their groups. False: no room. */
 static bool put_recipients(struct arena *arena, const struct smtp_envelope *e,
                            struct check_rules *of)
 {
     struct slice *list = arena_alloc(arena, (e->recipient_n + 1U) * sizeof *list);
+    size_t words = 0;
     of->recipient = list;
     for (const struct smtp_recipient *r = e->first; r != NULL && list != NULL;
          r = r->next) {
-        struct arena_mark mark = arena_mark(arena);
-        struct slice domain = {0};
-        if (!of->out_going && (!is_here(r) || !name_of(arena, &r->path, &domain) ||
-                               !slice_eq(domain, of->domain))) {
-            arena_release(arena, mark);
-            continue;
+        const struct mail_targets *t = r->data;
+        if (of->out_going || mail_rules_is_of(r, of->domain)) {
+            list[of->recipient_n++] = r->path.mailbox;
+            words += words_in(t->groups);
         }
-        arena_release(arena, mark);
-        list[of->recipient_n++] = r->path.mailbox;
     }
-    return list != NULL;
+    struct slice *group = words == 0 ? NULL : arena_alloc(arena, words * sizeof *group);
+    of->group = group;
+    for (const struct smtp_recipient *r = e->first; r != NULL && group != NULL;
+         r = r->next) {
+        const struct mail_targets *t = r->data;
+        if (of->out_going || mail_rules_is_of(r, of->domain)) {
+            put_groups(t->groups, group, &of->group_n);
+        }
+    }
+    return list != NULL && (words == 0 || group != NULL);
 }
 
 bool mail_rules_begin(struct client *c, const struct smtp_envelope *e)
@@ -249,9 +291,12 @@ void mail_rules_head(struct client *c, struct buf *out)
 void mail_rules_envelope(const struct client *c, struct buf *b)
 {
     const struct check_effect *e = c->rules == NULL ? NULL : c->rules->effects.first;
+    bool tls = false, verified = false;
     struct buf text;
     buf_init(&text, 512);
     for (; e != NULL; e = e->next) {
+        tls |= e->act == RULE_REQUIRE_TLS;
+        verified |= e->act == RULE_REQUIRE_TLS && e->text.len > 0;
         if (e->act != RULE_QUARANTINE || text.len > 0) {
             continue;
         }
@@ -260,6 +305,9 @@ void mail_rules_envelope(const struct client *c, struct buf *b)
         (void)buf_add_str(&text, " of ");
         (void)buf_add(&text, e->domain);
         spool_envelope_param(b, "quarantine", buf_slice(&text));
+    }
+    if (tls) {
+        spool_envelope_param(b, "tls", verified ? SLICE("verified") : SLICE("encrypted"));
     }
     buf_clear(&text);
 }

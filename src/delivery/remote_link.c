@@ -165,6 +165,9 @@ static void take_param(struct remote_link *l, struct slice name, struct slice va
         m->envid = value;
     } else if (slice_eq(name, SLICE("requiretls"))) {
         m->requiretls = true;
+    } else if (slice_eq(name, SLICE("tls"))) {
+        m->tls_only = true;
+        m->verified_only = slice_eq(value, SLICE("verified"));
     } else if (slice_eq(name, SLICE("mt-priority"))) {
         bool less = slice_starts(value, SLICE("-"));
         if (slice_u64(slice_from(value, less), &priority)) {

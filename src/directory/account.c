@@ -267,21 +267,38 @@ static enum db_res granted(struct dir_store *s, int64_t id, const struct dir_nam
     return res;
 }
 
+/* DB_DONE: there is no such user. */
+static enum db_res user_of(struct dir_store *s, struct slice login, struct dir_name *user,
+                           struct db_user *row)
+{
+    size_t at = slice_rfind(login, '@');
+    int64_t domain_id = 0;
+    if (!slice_cstr(slice_sub(login, 0, at), user->local, sizeof user->local) ||
+        !slice_cstr(slice_from(login, at + 1), user->domain, sizeof user->domain)) {
+        return DB_DONE;
+    }
+    enum db_res res = db_domain(s, slice_of(user->domain), &domain_id);
+    return res == DB_ROW ? db_user(s, domain_id, slice_of(user->local), row) : res;
+}
+
+bool dir_store_groups(struct dir_store *s, struct slice login, struct buf *out)
+{
+    struct dir_name user = {0};
+    struct db_user row;
+    db_fresh(s);
+    enum db_res res = user_of(s, login, &user, &row);
+    res = res == DB_ROW ? db_groups(s, row.id, out) : res;
+    return res == DB_DONE && !out->failed;
+}
+
 enum dir_send dir_store_may_send(struct dir_store *s, struct slice login,
                                  struct slice local, struct slice domain)
 {
     struct dir_name user = {0};
     struct dir_name sender = {0};
-    size_t at = slice_rfind(login, '@');
-    int64_t domain_id = 0;
     struct db_user row;
     db_fresh(s);
-    if (!slice_cstr(slice_sub(login, 0, at), user.local, sizeof user.local) ||
-        !slice_cstr(slice_from(login, at + 1), user.domain, sizeof user.domain)) {
-        return DIR_SEND_DISABLED;
-    }
-    enum db_res res = db_domain(s, slice_of(user.domain), &domain_id);
-    res = res == DB_ROW ? db_user(s, domain_id, slice_of(user.local), &row) : res;
+    enum db_res res = user_of(s, login, &user, &row);
     if (res == DB_FAULT) {
         return DIR_SEND_FAULT;
     }

@@ -56,6 +56,10 @@ dir_store_push_account(struct dir_store *s, struct slice user, struct dir_accoun
 void dir_store_logged_in(struct dir_store *s, const struct dir_account *a,
                          unsigned credential, struct slice ip, uint64_t now_ms);
 
+/* Appends the names of the login's groups, with blanks between, DIR_GROUPS_LEN_MAX octets at most; none
+ * for one that is no user. False: fault. */
+MUST_USE bool dir_store_groups(struct dir_store *s, struct slice login, struct buf *out);
+
 enum dir_send {
     DIR_SEND_YES = 0,
     DIR_SEND_NOT_YOURS, /* an address that the login has no claim to */

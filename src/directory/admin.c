@@ -70,6 +70,8 @@ const struct dir_admin_option dir_admin_options[] = {
     {"app-password-revoke", "NAME", USER(DIR_SET), "it logs in no more"},
     {"grant", "ADDRESS", USER(DIR_SET), "may also send as it; @example.test: as anybody there"},
     {"ungrant", "ADDRESS", USER(DIR_SET), "may no more"},
+    {"group", "NAME", USER(DIR_SET), "joins that group, which rules can ask for"},
+    {"ungroup", "NAME", USER(DIR_SET), "leaves it"},
     {"salt", NULL, USER(DIR_SHOW), "also the salt of its SCRAM keys"},
     {"domain", "DOMAIN", RULES, "whose rule it is"},
     {"direction", "in|out", RULES | RULE(DIR_LIST), "for mail to the domain, or of its senders"},

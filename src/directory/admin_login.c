@@ -1,9 +1,10 @@
 /* directory/admin_login.c - of postern user set and show: application passwords, networks,
- * granted senders. */
+ * granted senders, groups. */
 #include "base/base64.h"
 #include "base/netset.h"
 #include "directory/account.h"
 #include "directory/admin_parts.h"
+#include "rule/rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -161,32 +162,6 @@ static bool ungrant(struct dir_admin *a, int64_t id, const char *text)
            take_out(a, DB_grant_del, id, sender, "grant of");
 }
 
-static bool revoke(struct dir_admin *a, int64_t id, const char *name)
-{
-    return take_out(a, DB_app_del, id, name, "application password");
-}
-
-bool admin_login_set(struct dir_admin *a, int64_t user_id)
-{
-    static const struct {
-        const char *member;
-        bool (*run)(struct dir_admin *a, int64_t id, const char *text);
-    } rows[] = {{"app-password", app_add},
-                {"app-password-revoke", revoke},
-                {"allow-network", allow_network},
-                {"grant", grant},
-                {"ungrant", ungrant}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *text = admin_text(a, rows[i].member);
-        if (text != NULL && !rows[i].run(a, user_id, text)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* --- show --- */
-
 static json_t *all_of(struct dir_admin *a, enum db_statement which, int64_t id, bool apps)
 {
     json_t *list = json_array();
@@ -207,6 +182,76 @@ static json_t *all_of(struct dir_admin *a, enum db_statement which, int64_t id, 
     }
     return list;
 }
+
+/* Names of groups are in lower case. */
+static bool group_of(struct dir_admin *a, const char *text, char out[RULE_NAME_MAX + 1])
+{
+    size_t n = strlen(text);
+    if (!rule_name_ok(slice_of(text))) {
+        admin_fail(a, ADMIN_USAGE,
+                   "'%.100s' is no name of a group: up to %d letters, digits, -, _ and .",
+                   text, RULE_NAME_MAX);
+        return false;
+    }
+    for (size_t i = 0; i <= n; i++) {
+        out[i] = (char)ascii_lower((unsigned char)text[i]);
+    }
+    return true;
+}
+
+static bool join(struct dir_admin *a, int64_t id, const char *text)
+{
+    char name[RULE_NAME_MAX + 1];
+    if (!group_of(a, text, name)) {
+        return false;
+    }
+    json_t *groups = all_of(a, DB_group_all, id, false);
+    size_t n = json_array_size(groups);
+    json_decref(groups);
+    if (n >= DIR_USER_GROUPS_MAX) {
+        admin_fail(a, ADMIN_NO, "a user is in %d groups at the most",
+                   DIR_USER_GROUPS_MAX);
+        return false;
+    }
+    sqlite3_stmt *stmt = db_get(a->store, DB_group_put);
+    db_int(stmt, 1, id);
+    db_cstr(stmt, 2, name);
+    return admin_step(a, stmt);
+}
+
+static bool leave(struct dir_admin *a, int64_t id, const char *text)
+{
+    char name[RULE_NAME_MAX + 1];
+    return group_of(a, text, name) && take_out(a, DB_group_del, id, name, "group");
+}
+
+static bool revoke(struct dir_admin *a, int64_t id, const char *name)
+{
+    return take_out(a, DB_app_del, id, name, "application password");
+}
+
+bool admin_login_set(struct dir_admin *a, int64_t user_id)
+{
+    static const struct {
+        const char *member;
+        bool (*run)(struct dir_admin *a, int64_t id, const char *text);
+    } rows[] = {{"app-password", app_add},
+                {"app-password-revoke", revoke},
+                {"allow-network", allow_network},
+                {"grant", grant},
+                {"ungrant", ungrant},
+                {"group", join},
+                {"ungroup", leave}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *text = admin_text(a, rows[i].member);
+        if (text != NULL && !rows[i].run(a, user_id, text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- show --- */
 
 /* The salt of the user's keys: of the main password, else of an application's. */
 static void add_salt(const struct dir_account *account, json_t *line)
@@ -242,6 +287,7 @@ void admin_login_show(struct dir_admin *a, int64_t user_id, json_t *line)
     (void)json_object_set_new(line, "networks",
                               all_of(a, DB_user_network_all, user_id, false));
     (void)json_object_set_new(line, "grants", all_of(a, DB_grant_all, user_id, false));
+    (void)json_object_set_new(line, "groups", all_of(a, DB_group_all, user_id, false));
     (void)json_object_set_new(line, "app_passwords",
                               all_of(a, DB_app_all, user_id, true));
     if (admin_flag(a, "salt")) {

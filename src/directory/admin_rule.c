@@ -133,6 +133,33 @@ static bool action_text(struct dir_admin *a, struct buf *out)
     return true;
 }
 
+/* Where an action sends mail to must be there, or be another server's. */
+static bool address_known(struct dir_admin *a, const struct rule_action *act)
+{
+    char text[DIR_ADDRESS_MAX + 1];
+    struct dir_name name;
+    struct dir_answer answer = {0};
+    if (act->act != RULE_REDIRECT && act->act != RULE_COPY) {
+        return true;
+    }
+    const char *wrong = slice_cstr(act->text, text, sizeof text)
+                            ? dir_name_address(text, NULL, &name)
+                            : "is too long";
+    if (wrong != NULL) {
+        admin_fail(a, ADMIN_USAGE, "'%.100s' %s", text, wrong);
+        return false;
+    }
+    dir_store_lookup(a->store, slice_of(name.local), slice_of(name.domain), a->now_ms,
+                     &answer);
+    if (answer.status == DIR_NO_MAILBOX || answer.status == DIR_DISABLED) {
+        admin_fail(a, ADMIN_NO, "%s@%s is nobody who gets mail here", name.local,
+                   name.domain);
+    } else if (answer.status == DIR_FAULT) {
+        admin_fault(a);
+    }
+    return a->status == 0;
+}
+
 /* Both as they are kept. */
 static bool read_rule(struct dir_admin *a, struct buf *conditions, struct buf *action)
 {
@@ -151,6 +178,8 @@ static bool read_rule(struct dir_admin *a, struct buf *conditions, struct buf *a
     } else if (words.failed ||
                !rule_parse_action(buf_slice(&words), &arena, &act, &error)) {
         broken(a, "action", buf_slice(&words), &error);
+    } else if (!address_known(a, &act)) {
+        /* said */
     } else if (!rule_print_conditions(c, conditions) ||
                !rule_print_action(&act, action)) {
         admin_fail(a, ADMIN_USAGE, "the conditions are longer than %d octets",

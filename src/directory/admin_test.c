@@ -61,6 +61,7 @@ static void test_domains_and_users(void **state)
          "\"password\":false,\"name\":\"Älice A.\",\"created\":\"2027-01-15T08:00:00Z\","
          "\"last_use\":\"2027-01-01T00:00:00Z\",\"used\":0,\"scram\":false,"
          "\"second_factor\":false,\"known_networks\":false,\"networks\":[],\"grants\":[],"
+         "\"groups\":[],"
          "\"app_passwords\":[]}\n"},
         {"{'object':'user','action':'add','subject':'alice@example.test'}", 1,
          "say: postern user set"},

@@ -12,6 +12,7 @@ void dir_answer_write(struct buf *b, const struct dir_answer *a)
     wire_put_u64(b, a->last_use_ms);
     wire_put_u64(b, a->generation);
     wire_put_text(b, a->settings);
+    wire_put_text(b, a->groups);
     wire_put_u16(b, a->target_n);
     (void)buf_add(b, a->targets);
 }
@@ -56,11 +57,13 @@ bool dir_answer_read(struct slice payload, struct dir_answer *out)
     a.last_use_ms = wire_u64(&r);
     a.generation = wire_u64(&r);
     a.settings = wire_text(&r);
+    a.groups = wire_text(&r);
     a.target_n = wire_u16(&r);
     struct dir_settings settings;
-    if (r.failed || status > DIR_FAULT || flags != 0 || a.domain.len > DIR_DOMAIN_MAX ||
-        a.target_n > DIR_TARGETS_MAX || (status == DIR_OK) != (a.target_n > 0) ||
-        r.rest.len > DIR_TARGETS_LEN_MAX || !dir_settings_read(a.settings, &settings)) {
+    if (r.failed || a.groups.len > DIR_GROUPS_LEN_MAX || status > DIR_FAULT ||
+        flags != 0 || a.domain.len > DIR_DOMAIN_MAX || a.target_n > DIR_TARGETS_MAX ||
+        (status == DIR_OK) != (a.target_n > 0) || r.rest.len > DIR_TARGETS_LEN_MAX ||
+        !dir_settings_read(a.settings, &settings)) {
         return false;
     }
     a.status = (enum dir_status)status;

@@ -2,7 +2,8 @@
  *
  * Layout  of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain
  *         (A-label form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64
- *         generation; text settings of the domain (settings.h); u16 target count; per target:
+ *         generation; text settings of the domain (settings.h); text groups of the users that
+ *         it leads to, with blanks between; u16 target count; per target:
  *         u8 enum spool_target, text address. Targets only with DIR_OK, and then at least one.
  * Own     slices of a read answer borrow from the payload.
  * Errors  dir_answer_read() walks the targets too: after true, dir_answer_target() gives
@@ -21,6 +22,8 @@ enum {
     DIR_DOMAIN_MAX = 255,
     DIR_ADDRESS_MAX = DIR_LOCAL_MAX + 1 + DIR_DOMAIN_MAX,
     DIR_TARGETS_LEN_MAX = 60000, /* octets, encoded */
+    DIR_GROUPS_LEN_MAX = 1000,   /* octets */
+    DIR_USER_GROUPS_MAX = 15,    /* with their blanks they keep to it */
 };
 
 enum dir_status {
@@ -38,6 +41,7 @@ struct dir_answer {
     enum dir_status status;
     struct slice domain;
     struct slice settings; /* encoded; as the domain has them, whatever the status */
+    struct slice groups;
     uint16_t target_n;
     struct slice targets; /* undecoded; dir_answer_target() walks it */
 };

@@ -40,6 +40,7 @@ static void make(struct buf *out, unsigned status, unsigned target_n)
                            .status = (enum dir_status)status,
                            .domain = SLICE("example.test"),
                            .settings = settings_of(),
+                           .groups = SLICE("sales staff"),
                            .target_n = (uint16_t)target_n,
                            .targets = buf_slice(&targets)};
     buf_reset(out);
@@ -57,6 +58,7 @@ static void test_round_trip(void **state)
     struct dir_answer a;
     assert_true(dir_answer_read(buf_slice(&b), &a));
     assert_int_equal(a.cookie, 7);
+    assert_true(slice_eq(a.groups, SLICE("sales staff")));
     assert_int_equal(a.used, 8);
     assert_int_equal(a.quota, 9);
     assert_int_equal(a.last_use_ms, 10);

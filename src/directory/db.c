@@ -105,6 +105,10 @@ static const char *const migrations[] = {
     " name TEXT NOT NULL, position INTEGER NOT NULL,"
     " conditions TEXT NOT NULL, act TEXT NOT NULL, created_ms INTEGER NOT NULL,"
     " PRIMARY KEY (domain_id, direction, name)) STRICT, WITHOUT ROWID;",
+    /* Groups of users, for rules. */
+    "CREATE TABLE user_group ("
+    " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
+    " name TEXT NOT NULL, PRIMARY KEY (user_id, name)) STRICT, WITHOUT ROWID;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -284,6 +288,35 @@ enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slice local,
                                 .created_ms = db_col_int(stmt, 5),
                                 .password = db_col_int(stmt, 6) != 0};
         (void)db_col_cstr(stmt, 4, out->name, sizeof out->name);
+    }
+    db_end(stmt);
+    return res;
+}
+
+static bool is_among(struct slice words, struct slice word)
+{
+    while (words.len > 0) {
+        size_t end = slice_find(words, ' ');
+        if (slice_eq(slice_sub(words, 0, end), word)) {
+            return true;
+        }
+        words = slice_from(words, end + 1);
+    }
+    return false;
+}
+
+enum db_res db_groups(struct dir_store *s, int64_t user_id, struct buf *out)
+{
+    enum db_res res;
+    sqlite3_stmt *stmt = db_get(s, DB_group_all);
+    db_int(stmt, 1, user_id);
+    while ((res = db_step(s, stmt)) == DB_ROW) {
+        struct slice name = db_col(stmt, 0);
+        if (!is_among(buf_slice(out), name) &&
+            out->len + 1 + name.len <= DIR_GROUPS_LEN_MAX) {
+            (void)buf_add_str(out, out->len > 0 ? " " : "");
+            (void)buf_add(out, name);
+        }
     }
     db_end(stmt);
     return res;

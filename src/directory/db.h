@@ -81,6 +81,9 @@
     X(grant_all, "SELECT address FROM user_grant WHERE user_id = ?1 ORDER BY address") \
     X(grant_put, "INSERT OR IGNORE INTO user_grant (user_id, address) VALUES (?1, ?2)") \
     X(grant_del, "DELETE FROM user_grant WHERE user_id = ?1 AND address = ?2 RETURNING 1") \
+    X(group_all, "SELECT name FROM user_group WHERE user_id = ?1 ORDER BY name") \
+    X(group_put, "INSERT OR IGNORE INTO user_group (user_id, name) VALUES (?1, ?2)") \
+    X(group_del, "DELETE FROM user_group WHERE user_id = ?1 AND name = ?2 RETURNING 1") \
     X(secret_get, "SELECT value FROM secret WHERE name = ?1") \
     X(secret_put, "INSERT OR IGNORE INTO secret (name, value) VALUES (?1, ?2)") \
     X(password_get, "SELECT password FROM user WHERE domain_id = ?1 AND local = ?2") \
@@ -219,6 +222,9 @@ MUST_USE int db_state(struct slice name); /* -1: none */
 MUST_USE enum db_res db_domain(struct dir_store *s, struct slice name, int64_t *id);
 MUST_USE enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slice local,
                              struct db_user *out);
+/* Appends the names of the user's groups that are not among them, with blanks between. DB_DONE, or
+ * DB_FAULT; those that do not fit are left out. */
+MUST_USE enum db_res db_groups(struct dir_store *s, int64_t user_id, struct buf *out);
 MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
                               int64_t *id);
 

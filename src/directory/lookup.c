@@ -24,6 +24,7 @@ struct item {
 
 struct lookup {
     struct dir_store *s;
+    struct buf *groups; /* NULL: nobody asks for them */
     struct dir_answer *out;
     uint64_t now_ms;
     struct list items;
@@ -143,6 +144,9 @@ static void add_user(struct lookup *l, const struct item *item,
     } else if (!already_target(l, buf_slice(&b))) {
         dir_target_write(&l->s->targets, &(struct dir_target){KIND_LOCAL, buf_slice(&b)});
         l->out->target_n++;
+        if (l->groups != NULL && db_groups(l->s, user->id, l->groups) == DB_FAULT) {
+            l->wrong = "cannot be checked for groups";
+        }
     }
     buf_clear(&b);
 }
@@ -366,14 +370,18 @@ void dir_store_lookup(struct dir_store *s, struct slice local, struct slice doma
                       uint64_t now_ms, struct dir_answer *out)
 {
     *out = (struct dir_answer){0};
-    struct lookup l = {.out = out, .now_ms = now_ms};
+    struct buf groups;
+    struct lookup l = {.out = out, .now_ms = now_ms, .groups = &groups};
     struct dir_name name = {0};
+    buf_init(&groups, DIR_GROUPS_LEN_MAX);
     begin(&l, s);
     out->status = look(&l, local, domain, &name);
-    if (!arena_dup(&s->arena, slice_of(name.domain), &out->domain)) {
+    if (groups.failed || !arena_dup(&s->arena, slice_of(name.domain), &out->domain) ||
+        !arena_dup(&s->arena, buf_slice(&groups), &out->groups)) {
         out->status = DIR_FAULT;
         out->domain = SLICE("");
     }
+    buf_clear(&groups);
     if (out->status != DIR_OK) {
         out->target_n = 0;
     }

@@ -55,6 +55,7 @@ void dir_mail_write(struct buf *b, const struct dir_mail *m)
     wire_put_u8(b, (uint8_t)m->sender);
     wire_put_u64(b, m->recipients);
     wire_put_u64(b, m->data);
+    wire_put_text(b, m->groups);
 }
 
 bool dir_mail_read(struct slice payload, struct dir_mail *out)
@@ -79,7 +80,9 @@ bool dir_mail_read(struct slice payload, struct dir_mail *out)
     uint8_t sender = wire_u8(&r);
     m.recipients = wire_u64(&r);
     m.data = wire_u64(&r);
-    if (!wire_done(&r) || fault > 1 || spent > 1 || sender >= DIR_SENDER_COUNT) {
+    m.groups = wire_text(&r);
+    if (!wire_done(&r) || m.groups.len > DIR_GROUPS_LEN_MAX || fault > 1 || spent > 1 ||
+        sender >= DIR_SENDER_COUNT) {
         return false;
     }
     m.fault = fault == 1;

@@ -9,7 +9,7 @@
  *         Of MSG_DIR_MAIL_IS: u64 cookie; u8 1 for a database fault, else 0; DIR_BY_COUNT
  *         times {text customer, empty: none; u8 flags}; DIR_QUOTA_COUNT times {u64 limit, u64
  *         used}; u8 1 when the recipients were counted, else 0; u8 enum dir_sender; u64 recipient
- *         limit; u64 data limit.
+ *         limit; u64 data limit; text groups of the login, with blanks between.
  * Own     slices of what was read borrow from the payload.
  * Errors  the readers return false, with nothing set, for what is not of that form.
  * Limits  HELO DIR_HELO_MAX octets (longer ones are cut: no domain is longer), addresses as
@@ -73,6 +73,7 @@ struct dir_mail {
     struct dir_quota quota[DIR_QUOTA_COUNT];
     bool spent;                /* ask.spend was counted: no quota is passed by it */
     uint64_t recipients, data; /* limits of the push account, 0: none */
+    struct slice groups;       /* of the user who logged in (submission) */
 };
 
 void dir_mail_ask_write(struct buf *b, const struct dir_mail_ask *a);

@@ -25,7 +25,8 @@ static const struct dir_mail answer = {
     .quota = {[DIR_QUOTA_DAY] = {50, 7}},
     .spent = true,
     .recipients = 300,
-    .data = 1000};
+    .data = 1000,
+    .groups = SLICE_INIT("staff")};
 
 static void test_ask(void **state)
 {
@@ -107,14 +108,16 @@ static void test_answer(void **state)
     assert_true(m.spent);
     assert_int_equal(m.recipients, 300);
     assert_int_equal(m.data, 1000);
+    assert_true(slice_eq(m.groups, SLICE("staff")));
     b.ptr[8] = 2; /* fault */
     assert_false(dir_mail_read(buf_slice(&b), &m));
     b.ptr[8] = 1;
     assert_true(dir_mail_read(buf_slice(&b), &m));
     assert_true(m.fault);
-    b.ptr[b.len - 17] = DIR_SENDER_COUNT;
+    size_t at_end = 17 + 2 + answer.groups.len;
+    b.ptr[b.len - at_end] = DIR_SENDER_COUNT;
     assert_false(dir_mail_read(buf_slice(&b), &m));
-    b.ptr[b.len - 17] = DIR_SENDER_OWN;
+    b.ptr[b.len - at_end] = DIR_SENDER_OWN;
     (void)buf_add_byte(&b, 0);
     assert_false(dir_mail_read(buf_slice(&b), &m));
     buf_clear(&b);

@@ -254,6 +254,17 @@ static bool user(struct dir_store *s, const struct dir_mail_ask *ask,
     return false;
 }
 
+/* Last: the look-ups before it empty the arena. */
+static bool groups_of(struct dir_store *s, struct slice login, struct slice *out)
+{
+    struct buf groups;
+    buf_init(&groups, DIR_GROUPS_LEN_MAX);
+    bool ok = login.len == 0 || (dir_store_groups(s, login, &groups) &&
+                                 arena_dup(&s->arena, buf_slice(&groups), out));
+    buf_clear(&groups);
+    return ok;
+}
+
 void dir_store_mail(struct dir_store *s, const struct dir_mail_ask *ask,
                     struct dir_mail *out)
 {
@@ -266,7 +277,7 @@ void dir_store_mail(struct dir_store *s, const struct dir_mail_ask *ask,
     } else if (ask->service == SERVICE_PUSH) {
         ok = account(s, ask, out);
     } else if (ask->service == SERVICE_SUBMISSION) {
-        ok = user(s, ask, out);
+        ok = user(s, ask, out) && groups_of(s, ask->login, &out->groups);
     }
     if (!ok) {
         *out = (struct dir_mail){.fault = true};

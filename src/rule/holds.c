@@ -132,7 +132,8 @@ static bool test_holds(const struct rule_condition *c, const struct rule_facts *
     if (c->what == RULE_AUTHENTICATED) {
         return f->authenticated;
     }
-    if (rule_whats[c->what].sort == WHAT_NUMBER) {
+    if (rule_whats[c->what].sort == WHAT_NUMBER ||
+        rule_whats[c->what].sort == WHAT_SCORE) {
         return compares(c->compare, f->number[c->what], c->number);
     }
     if (c->what == RULE_NETWORK) {

@@ -14,7 +14,11 @@ const struct rule_word rule_whats[RULE_WHAT_N] = {
     [RULE_LOGIN] = {"login", WHAT_TEXT},
     [RULE_SPF] = {"spf", WHAT_TEXT},
     [RULE_DKIM] = {"dkim", WHAT_TEXT},
+    [RULE_DKIM_DOMAIN] = {"dkim-domain", WHAT_TEXT},
+    [RULE_ARC] = {"arc", WHAT_TEXT},
     [RULE_DMARC] = {"dmarc", WHAT_TEXT},
+    [RULE_SENDER_GROUP] = {"sender-group", WHAT_TEXT},
+    [RULE_RECIPIENT_GROUP] = {"recipient-group", WHAT_TEXT},
     [RULE_BODY] = {"body", WHAT_TEXT},
     [RULE_LINK] = {"link", WHAT_TEXT},
     [RULE_ATTACHMENT] = {"attachment", WHAT_TEXT},
@@ -28,6 +32,7 @@ const struct rule_word rule_whats[RULE_WHAT_N] = {
     [RULE_RECIPIENTS] = {"recipients", WHAT_NUMBER},
     [RULE_ATTACHMENTS] = {"attachments", WHAT_NUMBER},
     [RULE_ATTACHMENT_SIZE] = {"attachment-size", WHAT_NUMBER},
+    [RULE_SPAM_SCORE] = {"spam-score", WHAT_SCORE},
 };
 
 static const char *const hows[RULE_HOW_N] = {
@@ -41,10 +46,26 @@ static const char *const compares[] = {[RULE_LESS] = "<",
                                        [RULE_AT_LEAST] = ">=",
                                        [RULE_MORE] = ">"};
 
-const char *const rule_acts[RULE_ACT_N] = {
-    [RULE_REJECT] = "reject", [RULE_PROHIBIT] = "prohibit",
-    [RULE_ACCEPT] = "accept", [RULE_QUARANTINE] = "quarantine",
-    [RULE_TAG] = "tag",       [RULE_ADD_HEADER] = "add-header"};
+const char *const rule_acts[RULE_ACT_N] = {[RULE_REJECT] = "reject",
+                                           [RULE_PROHIBIT] = "prohibit",
+                                           [RULE_ACCEPT] = "accept",
+                                           [RULE_QUARANTINE] = "quarantine",
+                                           [RULE_REDIRECT] = "redirect",
+                                           [RULE_COPY] = "copy",
+                                           [RULE_TAG] = "tag",
+                                           [RULE_ADD_HEADER] = "add-header",
+                                           [RULE_REQUIRE_TLS] = "require-tls"};
+
+/* Hundredths, from SCORE_ZERO on. */
+enum { SCORE_MOST = 1000000, SCORE_PARTS = 100, SCORE_ZERO = SCORE_MOST * SCORE_PARTS };
+
+uint64_t rule_score(double score)
+{
+    double most = SCORE_MOST;
+    score = score > most ? most : score > -most ? score : -most; /* NaN: the least */
+    score = score * SCORE_PARTS + SCORE_ZERO;
+    return (uint64_t)(score + 0.5);
+}
 
 /* --- reading --- */
 
@@ -192,6 +213,41 @@ static bool take_values(struct reader *r, struct rule_condition *c)
     return !list || take_sign(r, ')') || fail(r, "is where , or ) should stand");
 }
 
+bool rule_score_read(struct slice word, uint64_t *out)
+{
+    bool less = slice_starts(word, SLICE("-"));
+    word = slice_from(word, less ? 1 : 0);
+    size_t point = slice_find(word, '.');
+    struct slice decimals = slice_from(word, point + 1);
+    uint64_t whole = 0, part = 0;
+    if (!slice_u64(slice_sub(word, 0, point), &whole) || whole >= SCORE_MOST ||
+        (point < word.len && (decimals.len > 2 || !slice_u64(decimals, &part)))) {
+        return false;
+    }
+    part = whole * SCORE_PARTS + (decimals.len == 1 ? 10 * part : part);
+    *out = less ? SCORE_ZERO - part : SCORE_ZERO + part;
+    return true;
+}
+
+static bool read_number(struct slice word, uint64_t *out)
+{
+    static const char units[] = "kmg";
+    size_t digits = 0;
+    while (digits < word.len && ascii_is_digit(word.ptr[digits])) {
+        digits++;
+    }
+    struct slice unit = slice_from(word, digits);
+    const char *found = unit.len == 1 ? strchr(units, ascii_lower(unit.ptr[0])) : units;
+    unsigned shift =
+        unit.len == 1 && found != NULL ? 10 * (unsigned)(found - units + 1) : 0;
+    if (!slice_u64(slice_sub(word, 0, digits), out) || unit.len > 1 || found == NULL ||
+        *found == '\0' || *out > UINT64_MAX >> shift) {
+        return false;
+    }
+    *out <<= shift;
+    return true;
+}
+
 static bool take_number(struct reader *r, struct rule_condition *c)
 {
     static const char *const signs[] = {"<=", ">=", "<", ">", "="};
@@ -210,21 +266,12 @@ static bool take_number(struct reader *r, struct rule_condition *c)
     skip_blanks(r);
     size_t at = place(r);
     struct slice word = take_bare(r);
-    size_t digits = 0;
-    while (digits < word.len && ascii_is_digit(word.ptr[digits])) {
-        digits++;
+    if (rule_whats[c->what].sort == WHAT_SCORE) {
+        return rule_score_read(word, &c->number) ||
+               fail_at(r, at, "is no score like 5, 7.5 or -2.25");
     }
-    static const char units[] = "kmg";
-    struct slice unit = slice_from(word, digits);
-    const char *found = unit.len == 1 ? strchr(units, ascii_lower(unit.ptr[0])) : units;
-    unsigned shift =
-        unit.len == 1 && found != NULL ? 10 * (unsigned)(found - units + 1) : 0;
-    if (!slice_u64(slice_sub(word, 0, digits), &c->number) || unit.len > 1 ||
-        found == NULL || *found == '\0' || c->number > UINT64_MAX >> shift) {
-        return fail_at(r, at, "is no number like 300 or 10M");
-    }
-    c->number <<= shift;
-    return true;
+    return read_number(word, &c->number) ||
+           fail_at(r, at, "is no number like 300 or 10M");
 }
 
 static bool is_field_name(struct slice name)
@@ -268,6 +315,7 @@ static bool take_test(struct reader *r, struct slice word, size_t at,
     case WHAT_FLAG:
         return true;
     case WHAT_NUMBER:
+    case WHAT_SCORE:
         return take_number(r, c);
     case WHAT_NETWORK:
         skip_blanks(r);
@@ -379,6 +427,18 @@ static bool is_printable(struct slice s)
     return true;
 }
 
+/* Roughly: whoever adds the rule knows whether it is one. */
+static bool is_address(struct slice s)
+{
+    size_t at = slice_rfind(s, '@');
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || s.ptr[i] == '<' || s.ptr[i] == '>') {
+            return false;
+        }
+    }
+    return at > 0 && at + 1 < s.len && s.len <= RULE_ADDRESS_MAX;
+}
+
 /* What is wrong with the text of an action; NULL: nothing. */
 static const char *text_wrong(const struct rule_action *a)
 {
@@ -403,6 +463,13 @@ static const char *text_wrong(const struct rule_action *a)
     case RULE_ACCEPT:
     case RULE_QUARANTINE:
         return a->text.len > 0 ? "is more than belongs here" : NULL;
+    case RULE_REDIRECT:
+    case RULE_COPY:
+        return is_address(a->text) ? NULL : "is no address like ann@example.org";
+    case RULE_REQUIRE_TLS:
+        return a->text.len == 0 || slice_eq(a->text, SLICE("verified"))
+                   ? NULL
+                   : "is neither nothing nor the word verified";
     case RULE_ACT_N:
         break;
     }
@@ -425,7 +492,9 @@ bool rule_parse_action(struct slice text, struct arena *arena, struct rule_actio
     }
     if (i == RULE_ACT_N) {
         return fail_at(
-            &r, 0, "is no action: reject, prohibit, accept, quarantine, tag, add-header");
+            &r, 0,
+            "is no action: reject, prohibit, accept, quarantine, redirect, copy, "
+            "require-tls, tag, add-header");
     }
     a.act = (enum rule_act)i;
     skip_blanks(&r);
@@ -481,6 +550,15 @@ static void print_values(const struct rule_value *v, struct buf *out)
     (void)buf_add_str(out, list ? ")" : "");
 }
 
+static void print_score(const struct rule_condition *c, struct buf *out)
+{
+    bool less = c->number < SCORE_ZERO;
+    uint64_t n = less ? SCORE_ZERO - c->number : c->number - SCORE_ZERO;
+    (void)buf_add_fmt(out, " %s %s%llu.%02llu", compares[c->compare], less ? "-" : "",
+                      (unsigned long long)(n / SCORE_PARTS),
+                      (unsigned long long)(n % SCORE_PARTS));
+}
+
 static void print_test(const struct rule_condition *c, struct buf *out)
 {
     (void)buf_add_str(out, rule_whats[c->what].name);
@@ -490,6 +568,9 @@ static void print_test(const struct rule_condition *c, struct buf *out)
     case WHAT_NUMBER:
         (void)buf_add_fmt(out, " %s %llu", compares[c->compare],
                           (unsigned long long)c->number);
+        return;
+    case WHAT_SCORE:
+        print_score(c, out);
         return;
     case WHAT_NETWORK:
         (void)buf_add_str(out, " in");

@@ -5,11 +5,13 @@
  *   condition  = "all(" conditions ")" / "any(" conditions ")" / "not" condition / test
  *   test       = "tls" / "authenticated"
  *              / "network" "in" values
- *              / number ("<" / "<=" / "=" / ">=" / ">") NUMBER  with K, M or G: times 1024
+ *              / number ("<" / "<=" / "=" / ">=" / ">") NUMBER  with K, M or G: times 1024;
+ *                "spam-score": with a sign and up to two decimals instead
  *              / text how values / "header" NAME how values
  *   values     = VALUE / "(" VALUE *("," VALUE) ")"          one of them
  *   VALUE      = word without blanks, or "quoted", with \" and \\ in it
  *   action     = "reject" TEXT / "prohibit" [TEXT] / "accept" / "quarantine"
+ *              / "redirect" ADDRESS / "copy" ADDRESS / "require-tls" ["verified"]
  *              / "tag" TEXT / "add-header" "NAME: TEXT"
  *
  * number, text  rows of the table in rule.c; how: is, has, word, starts, ends, under, matches.
@@ -18,8 +20,8 @@
  *         by one: one that fits is enough.
  * Unknown a test of what is not known is neither true nor false, nor is its "not"; a rule holds
  *         when its conditions are true.
- * Order   rules are asked in their order. The first that rejects, prohibits, accepts or quarantines
- *         ends it; the others act, and the next rule is asked.
+ * Order   rules are asked in their order. The first that rejects, prohibits, accepts, quarantines
+ *         or redirects ends it; the others act, and the next rule is asked.
  * Pure.
  * Own     what is parsed lives in the arena that the caller gives; facts borrow.
  * Errors  rule_parse...(): false, and rule_error: what is wrong, and at which octet.
@@ -35,6 +37,7 @@ enum {
     RULE_TEXT_MAX = 8192,  /* octets of conditions, and of an action */
     RULE_REASON_MAX = 400, /* octets of a reply's own text */
     RULE_NAME_MAX = 64,    /* octets */
+    RULE_ADDRESS_MAX = 320,
     RULE_DEPTH_MAX = 16,
     RULE_VALUE_MAX = 16384, /* octets of one header field that are looked at */
 };
@@ -47,7 +50,11 @@ enum rule_what {
     RULE_LOGIN,
     RULE_SPF,
     RULE_DKIM,
+    RULE_DKIM_DOMAIN, /* those whose signatures passed */
+    RULE_ARC,
     RULE_DMARC,
+    RULE_SENDER_GROUP, /* of who logged in */
+    RULE_RECIPIENT_GROUP,
     RULE_BODY,
     RULE_LINK,
     RULE_ATTACHMENT,
@@ -62,6 +69,7 @@ enum rule_what {
     RULE_RECIPIENTS,
     RULE_ATTACHMENTS,
     RULE_ATTACHMENT_SIZE,
+    RULE_SPAM_SCORE, /* as rule_score() writes it */
     RULE_WHAT_N
 };
 
@@ -105,6 +113,9 @@ enum rule_act {
     RULE_PROHIBIT,
     RULE_ACCEPT,
     RULE_QUARANTINE,
+    RULE_REDIRECT,    /* to that address instead of the recipients asked about */
+    RULE_COPY,        /* to that address too */
+    RULE_REQUIRE_TLS, /* to other servers under TLS alone */
     RULE_TAG,
     RULE_ADD_HEADER,
     RULE_ACT_N
@@ -115,6 +126,11 @@ struct rule_action {
     enum rule_act act;
     struct slice text; /* empty where it needs none */
 };
+
+/* A score as a number that compares as scores do. */
+MUST_USE uint64_t rule_score(double score);
+/* "-2.5", of two decimals at the most, as such a number. */
+MUST_USE bool rule_score_read(struct slice word, uint64_t *out);
 
 struct rule_error {
     const char *what;

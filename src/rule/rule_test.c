@@ -51,6 +51,10 @@ static void test_print(void **state)
         {"any(all(tls, tls), tls)", "any(all(tls, tls), tls)"},
         {"recipients>=3", "recipients >= 3"},
         {"sender is \"\"", "sender is \"\""},
+        {"spam-score>=7.5", "spam-score >= 7.50"},
+        {"spam-score < -0.05", "spam-score < -0.05"},
+        {"spam-score = 6", "spam-score = 6.00"},
+        {"sender-group is staff", "sender-group is \"staff\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf out;
@@ -85,6 +89,9 @@ static void test_wrong(void **state)
         {"size 10", 5, "is where <, <=,"},
         {"size > 10X", 7, "is no number like"},
         {"size > 99999999999999999G", 7, "is no number like"},
+        {"spam-score > 1.234", 13, "is no score like"},
+        {"spam-score > 1.", 13, "is no score like"},
+        {"spam-score > 2K", 13, "is no score like"},
         {"network in 192.0.2.1/24", 11, "is no network like"},
         {"network is 192.0.2.1", 8, "is where in should stand"},
         {"subject matches \"a(b\"", 19, "has a ( without its )"},
@@ -126,6 +133,13 @@ static void test_action(void **state)
         {"add-header \"X-Rule: yes\"", true},
         {"add-header yes", false},
         {"drop", false},
+        {"redirect ann@example.org", true},
+        {"redirect", false},
+        {"copy ann", false},
+        {"copy \"ann @example.org\"", false},
+        {"require-tls", true},
+        {"require-tls verified", true},
+        {"require-tls maybe", false},
         {"reject a b", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

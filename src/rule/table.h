@@ -3,7 +3,14 @@
 #define RULE_TABLE_H
 #include "rule/rule.h"
 
-enum rule_sort { WHAT_TEXT = 0, WHAT_HEADER, WHAT_NETWORK, WHAT_FLAG, WHAT_NUMBER };
+enum rule_sort {
+    WHAT_TEXT = 0,
+    WHAT_HEADER,
+    WHAT_NETWORK,
+    WHAT_FLAG,
+    WHAT_NUMBER,
+    WHAT_SCORE
+};
 
 struct rule_word {
     const char *name;

@@ -276,6 +276,16 @@ static const char *unfit(const struct smtp_client *c)
                "offer "
                "over a verified TLS connection";
     }
+    if (m->tls_only && !c->tls) {
+        return (c->offers & SMTP_CLIENT_STARTTLS) != 0
+                   ? "450 4.7.10 a rule demands TLS, which could not be set up with this "
+                     "host"
+                   : "550 5.7.10 a rule demands TLS, which this host does not offer";
+    }
+    if (m->verified_only && !m->verified) {
+        return "450 4.7.10 a rule demands verified TLS, and neither DANE nor MTA-STS "
+               "proves this host's name";
+    }
     if ((m->utf8 || !slice_is_ascii(m->sender)) && !(c->offers & SMTP_CLIENT_SMTPUTF8)) {
         return "550 5.6.7 the message needs SMTPUTF8, which this host does not offer";
     }

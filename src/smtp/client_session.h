@@ -87,7 +87,9 @@ struct smtp_client_mail {
     uint64_t size;                /* octets with CRLF line ends, dots not doubled */
     bool eight_bit, binary, utf8; /* what the message needs */
     bool requiretls;
-    bool verified; /* the peer is authenticated: REQUIRETLS may go there */
+    bool tls_only;      /* never in the clear, */
+    bool verified_only; /* and only where verified */
+    bool verified;      /* the peer is authenticated: REQUIRETLS may go there */
     enum smtp_ret ret;
     struct slice envid; /* xtext; empty: none */
     int priority;

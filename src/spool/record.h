@@ -72,6 +72,8 @@ MUST_USE static inline uint64_t spool_record_len(const struct spool_header *h)
  *   by           seconds after the arrival, ";N" or ";R", and "T": as given (RFC 2852)
  *   mt-priority  -9 to 9 (RFC 6710)
  *   hold-until   wall ms: not to be delivered before (RFC 4865)
+ *   tls          "encrypted": to other servers under TLS alone; "verified": and only where the
+ *                server's name is proved
  *   quarantine   why: held until somebody releases it
  *   account      who sends, where no login says it: the relay customer
  *   notify#F-L   for recipients F to L (from 0), which came of one RCPT: as NOTIFY (RFC 3461)

@@ -47,7 +47,7 @@ class Play:
         self.now = None  # the connection that C: and S: speak of
         self.last_session = None
         self.story = []
-        self.seen_row = False
+        self.seen_row = path.stem not in self.rows  # a file named after no row is about several
         self.kept_reply = None  # read ahead by `auth`
         self.app_passwords = {}
 

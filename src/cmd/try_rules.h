@@ -1,0 +1,25 @@
+/* cmd/try_rules.h - of postern try: the administrators' rules that a message to one recipient meets.
+ *
+ * I/O     reads the directory's database, where there is one.
+ * Own     what the facts borrow lives until try_rules_clear(). */
+#ifndef CMD_TRY_RULES_H
+#define CMD_TRY_RULES_H
+#include "check/check.h"
+
+enum { TRY_GROUPS_MAX = DIR_USER_GROUPS_MAX };
+
+struct try_rules {
+    struct arena arena;
+    struct check_rules of;
+    struct check_effects effects;
+    struct slice group[TRY_GROUPS_MAX];
+    struct rule_set *set;
+};
+
+/* rcpt: its domain need not be hosted here. False: it cannot be told; standard error says why. */
+MUST_USE bool try_rules_load(struct try_rules *t, const struct config *cfg,
+                             const struct smtp_path *rcpt);
+/* Into the facts of a message. */
+void try_rules_facts(struct try_rules *t, struct check_facts *f);
+void try_rules_clear(struct try_rules *t);
+#endif
