@@ -1,5 +1,6 @@
 /* base/base_test.c - the small modules of base: one table or property each. */
 #include "base/arena.h"
+#include "base/base32.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -398,6 +399,49 @@ static void test_base64(void **state)
     }
 }
 
+static void test_base32(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *octets; /* RFC 4648 10; NULL: refused */
+    } cases[] = {
+        {"", ""},
+        {"my", "f"},
+        {"mzxq", "fo"},
+        {"mzxw6", "foo"},
+        {"mzxw6yq", "foob"},
+        {"mzxw6ytb", "fooba"},
+        {"mzxw6ytboi", "foobar"},
+        {"mz", NULL},
+        {"m", NULL},
+        {"mzx", NULL},
+        {"mzxw6y", NULL},
+        {"m1", NULL},
+        {"m=", NULL},
+        {"my======", NULL},
+        {"mzxw6ytbo", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned char out[8];
+        size_t n = cases[i].octets == NULL ? strlen(cases[i].text) * 5 / 8
+                                           : strlen(cases[i].octets);
+        bool ok = base32_decode(slice_of(cases[i].text), out, n);
+        assert_int_equal(ok, cases[i].octets != NULL);
+        if (ok) {
+            struct buf b;
+            buf_init(&b, 64);
+            assert_true(slice_eq((struct slice){out, n}, slice_of(cases[i].octets)));
+            assert_true(base32_encode(&b, (struct slice){out, n}));
+            assert_true(slice_eq(buf_slice(&b), slice_of(cases[i].text)));
+            assert_int_equal(b.len, BASE32_LEN(n));
+            assert_false(base32_decode(slice_of(cases[i].text), out, n + 1));
+            buf_clear(&b);
+        }
+    }
+    unsigned char octet[1];
+    assert_true(base32_decode(SLICE("MY"), octet, 1) && octet[0] == 'f');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,7 +452,7 @@ int main(void)
         cmocka_unit_test(test_hash),        cmocka_unit_test(test_map),
         cmocka_unit_test(test_id),          cmocka_unit_test(test_fields),
         cmocka_unit_test(test_base64),      cmocka_unit_test(test_slice_kinds),
-        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_file),        cmocka_unit_test(test_base32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,10 +86,12 @@ struct check_facts {
     const struct dir_settings *settings;   /* rcpt: of the recipient's domain */
     const struct check_gathered *gathered; /* rcpt, message */
     bool policy_counted; /* rcpt: its domain's settings are among gathered->policies */
-    /* rcpt, of push: asks the list. NULL comes back until it has answered. */
+    bool return_path;    /* rcpt, of mx: by its form it is a return path of ours */
+    /* rcpt, of push: asks the list; of a return path: YES if it is none (what: why). NULL comes back
+     * until it has answered. */
     const struct check_suppressed *(*suppressed)(void *arg);
     void *suppressed_arg;
-    /* message: counts its recipients against quotas and limits. NULL comes back until that is
+    /* message, of push: counts its recipients against the quotas. NULL comes back until that is
      * done. */
     const struct dir_mail *(*spend)(void *arg);
     void *spend_arg;
@@ -101,7 +103,10 @@ struct check_facts {
     const struct milter_report *milter;   /* message; NULL: not asked */
     const struct rspamd_report *rspamd;   /* message; NULL: not asked */
     uint64_t size;                        /* message: octets */
-    const struct check_rules *rules;      /* message */
+    bool
+        reports; /* message: it goes to proven return paths alone. Who has one was written to: what a
+                     mode of a check might spare others is spared them, as bounces are seldom well made */
+    const struct check_rules *rules; /* message */
     unsigned rules_n;
     struct check_effects *effects; /* message: set by check_rules() */
 };
@@ -191,10 +196,8 @@ void check_push_recipients(const struct check_facts *f, struct check_verdict *ou
 void check_push_quota(const struct check_facts *f, struct check_verdict *out);
 void check_push_quota_left(const struct check_facts *f, struct check_verdict *out);
 void check_push_quota_spent(const struct check_facts *f, struct check_verdict *out);
+void check_return_path(const struct check_facts *f, struct check_verdict *out);
 void check_push_suppressed(const struct check_facts *f, struct check_verdict *out);
-void check_sending_limit(const struct check_facts *f, struct check_verdict *out);
-void check_sending_recipients(const struct check_facts *f, struct check_verdict *out);
-void check_sending_counted(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);

@@ -25,6 +25,9 @@ void check_mailbox(const struct check_facts *f, struct check_verdict *out)
     out->reply = rows[a->status];
     if (a->status == DIR_NO_DOMAIN && f->service != SERVICE_MX) {
         out->reply = REPLY_NONE;
+    } else if (a->status == DIR_NO_DOMAIN &&
+               slice_ieq(f->rcpt->domain, slice_of(f->config->push_return_path_domain))) {
+        out->reply = REPLY_rcpt_mailbox_unknown; /* ours, though nobody lives there */
     }
     fields_add(e, "rcpt", f->rcpt->mailbox);
     fields_add(e, "domain", f->rcpt->domain);

@@ -164,9 +164,6 @@ struct config_times {
     X("dns", "cache-size", dns_cache_size, SIZE, "32 MiB", 1048576, 4294967296, "", "memory for answers, in each process") \
     X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "", "largest message") \
     X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "", "recipients of one transaction") \
-    X("limits", "user-recipients", limits_user_recipients, INT, "0", 0, 1000, "", "recipients of one message of a user (submission; sender-rcpt-limit), unless `postern user set --recipients` says otherwise; 0: limits.recipients alone") \
-    X("limits", "user-daily-messages", limits_user_daily_messages, INT, "0", 0, 4294967295, "", "messages of a user in any 24 hours (submission; sender-daily-limit), unless `postern user set --daily-messages` says otherwise; 0: any number") \
-    X("limits", "user-daily-recipients", limits_user_daily_recipients, INT, "0", 0, 4294967295, "", "recipients of them, unless `postern user set --daily-recipients` says otherwise; 0: any number") \
     X("limits", "hold-time", limits_hold_time, TIME, "7 d", 0, 31536000000, "", "how long a submitted message may ask to be held (FUTURERELEASE); 0 s: not offered") \
     X("limits", "hops", limits_hops, INT, "50", 1, 1000, "", "Received fields before a message counts as looping") \
     X("limits", "header-size", limits_header_size, SIZE, "500 KiB", 1024, 1048576, "", "largest header section of a message, as a whole") \
@@ -308,6 +305,8 @@ struct config_times {
     X("queue", "notify-delay", queue_notify_delay, TIME, "4 h", 0, 2592000000, "", "age at which they are told that it is late; 0: never") \
     X("queue", "notify-language", queue_notify_language, STR, "en", 1, 20, "", "language of what they are told beside English, unless their message names another: en, sv, zh-CN, zh-TW") \
     X("queue", "notify-size", queue_notify_size, SIZE, "50 KiB", 0, 1048576, "", "up to this size a message goes back whole, beyond it its header section alone") \
+    X("push", "return-path-domain", push_return_path_domain, DOMAIN, "", 0, 255, "", "domain at which each recipient of a push message gets a return path of its own, b-TOKEN at it, so that what comes back later tells whom it is about (its MX must lead here, its SPF record must allow this server); mail to feedback at it is read for complaints; empty: the return path is the account's address") \
+    X("push", "return-path-time", push_return_path_time, TIME, "30 d", 60000, 31536000000, "", "how long a return path leads back; later mail to it is refused") \
     X("directory", "inactive-after", directory_inactive_after, TIME, "90 d", 60000, 31536000000, "", "a full mailbox unused for so long counts as abandoned") \
     X("directory", "cache-entries", directory_cache_entries, INT, "20000", 0, 1000000, "", "answers kept by each smtpd") \
     X("delivery", "maildir", delivery_maildir, PATH, "mail/%d/%u/Maildir", 1, 4000, "", "Maildir of a user: %d domain, %u local part") \

@@ -107,7 +107,7 @@ static void test_bad(void **state)
         {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
         {"frobnication {",
          ":1: unknown section \"frobnication\"; expected one of listener tls trust "
-         "dns limits auth oauth checks rate milter rspamd content spool queue directory "
+         "dns limits auth oauth checks rate milter rspamd content spool queue push directory "
          "delivery trace log"},
         {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
         {"hostname = a\nhostname = b",

@@ -24,6 +24,7 @@ static const struct {
     {"content", "What is looked for in messages and their attachments"},
     {"spool", "Where accepted messages wait, on disk"},
     {"queue", "How long and how often delivery is tried"},
+    {"push", "Mail of push accounts"},
     {"directory", "Domains, users and aliases"},
     {"delivery", "Where mail for our own users goes"},
     {"trace", "The memory of postern why"},

@@ -265,8 +265,9 @@ static const char *delivery_role_open(struct role_ctx *ctx)
         return error;
     }
     const char *host = c->hostname[0] != 0 ? c->hostname : "localhost";
-    struct pool_way way = {&d->maildir, lmtp ? &d->lmtp : NULL, host};
-    d->pool = pool_new(&way);
+    struct report_reader *reports = report_reader_new(c->push_return_path_domain);
+    struct pool_way way = {&d->maildir, lmtp ? &d->lmtp : NULL, host, reports};
+    d->pool = reports == NULL ? NULL : pool_new(&way);
     return d->pool == NULL ? "no memory" : NULL;
 }
 

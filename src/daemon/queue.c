@@ -39,6 +39,7 @@ static void on_changed(void *arg, const struct queue_message *m, uint16_t number
     ledger_changed(&q->ledger, m, number);
     queue_dsn_changed(q, m, number, what);
     queue_suppress_changed(q, m, number, what);
+    queue_report_changed(q, m, number, what);
     story_tell(&q->story, m, number, what, q->outcome, clock_wall_ms());
 }
 
@@ -165,6 +166,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     look_at_disk(q);
     queue_jobs_close_idle(q);
     queue_pause_tick(q);
+    queue_report_tidy(q);
     if (q->traces_dropped > 0) {
         log_text(LOG_WARN, "trace-dropped", "%llu records: the trace role is behind",
                  (unsigned long long)q->traces_dropped);
@@ -240,6 +242,7 @@ static struct queue_rules rules_of(const struct config *cfg)
     rules.in_flight_max[QUEUE_LOCAL] =
         flight < QUEUE_IN_FLIGHT_MAX ? (unsigned)flight : QUEUE_IN_FLIGHT_MAX;
     rules.in_flight_max[QUEUE_REMOTE] = QUEUE_REMOTE_IN_FLIGHT_MAX;
+    rules.single = cfg->push_return_path_domain[0] != '\0' ? 1U << SERVICE_PUSH : 0;
     return rules;
 }
 
@@ -291,6 +294,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
     }
     queue_suppress_open(q); /* under the spool's lock */
     queue_pause_open(q);
+    queue_report_open(q);
     queue_started(q->index, clock_wall_ms());
     q->ledger.store = q->store;
     struct queue_stats stats = {0};
@@ -317,6 +321,7 @@ static void finish(struct queue_role *q)
     }
     story_flush(&q->story, clock_wall_ms());
     suppress_close(&q->suppress);
+    sent_close(&q->sent);
     spool_store_close(&q->store);
     q->finished = true;
     struct event *timers[] = {q->dispatch_timer, q->sync_timer, q->tick_timer,
@@ -513,6 +518,8 @@ static bool queue_role_message(struct role_ctx *ctx, struct channel *ch,
         return take_seal(q, ch, m->payload);
     case MSG_SUPPRESS_ASK:
         return queue_suppress_ask(q, ch, m->payload);
+    case MSG_RETURN_ASK:
+        return queue_report_ask(q, ch, m->payload);
     case MSG_DIR_RCPT_IS:
         return queue_dsn_answer(q, m->payload);
     case MSG_JOB_DONE:

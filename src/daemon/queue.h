@@ -5,11 +5,13 @@
  * queue_dsn.c      what senders are told of their mail
  * queue_suppress.c addresses that no mail goes to
  * queue_pause.c    what does not go out for now
+ * queue_report.c   return paths of single recipients, and what comes back to them
  * queue_control.c  the command line's requests */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
 #include "proc/role.h"
 #include "queue/ledger.h"
+#include "queue/sent.h"
 #include "queue/story.h"
 #include "queue/suppress.h"
 #include "spool/writer.h"
@@ -55,6 +57,8 @@ struct queue_role {
     struct control *control;
     struct suppress *suppress; /* NULL: it cannot be opened */
     struct pauses *pauses;
+    struct sent *sent;         /* NULL: it cannot be opened, or is not wanted */
+    uint64_t serial;           /* of the return path that the outcome is about; 0: none */
     struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;
     struct queue_dsn *dsn; /* NULL: queue.notify is off, or the role is being started */
     struct queue_delivery delivery[ROLE_INSTANCES_MAX];
@@ -112,6 +116,18 @@ void queue_pause_peer(struct queue_role *q, unsigned index); /* a delivery came 
 void queue_pause_tick(struct queue_role *q);
 void queue_pause_request(struct queue_role *q, struct control_call *call,
                          const json_t *request);
+
+/* queue_report.c */
+void queue_report_open(struct queue_role *q);
+/* The return path that the job goes out under, appended; nothing: the sender. */
+void queue_report_path(struct queue_role *q, const struct queue_pick *pick,
+                       struct buf *out);
+void queue_report_changed(struct queue_role *q, const struct queue_message *m,
+                          uint16_t number, enum queue_what what);
+/* False: the payload is malformed. */
+MUST_USE bool queue_report_ask(struct queue_role *q, struct channel *ch,
+                               struct slice payload);
+void queue_report_tidy(struct queue_role *q); /* every second */
 
 /* queue_control.c */
 void queue_control_start(struct queue_role *q);

@@ -45,6 +45,7 @@ struct said {
     uint16_t number;
     enum queue_what what;
     uint8_t klass;
+    bool report; /* to a return path of ours: nobody is told of it */
     struct slice given, orcpt, notify, reply, where, status;
     uint64_t until_ms;
 };
@@ -128,6 +129,7 @@ void queue_dsn_changed(struct queue_role *q, const struct queue_message *m,
     *s = (struct said){.number = number,
                        .what = what,
                        .klass = m->target[number].klass,
+                       .report = m->part[m->target[number].part].report,
                        .given = keep(&d->batch_store, queue_given(m, number)),
                        .until_ms = m->arrival_ms + q->ctx->config->queue_expire};
     if (o != NULL) {
@@ -276,7 +278,7 @@ static void notice_free(struct notice *n)
 
 static bool is_wanted(const struct said *s)
 {
-    return dsn_wanted(s->notify, action_of(s->what, false));
+    return !s->report && dsn_wanted(s->notify, action_of(s->what, false));
 }
 
 /* Targets that failed are done. told: a notification is on the disk. */

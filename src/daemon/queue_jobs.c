@@ -118,6 +118,9 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                      const struct queue_pick *pick)
 {
     const struct queue_message *m = pick->message;
+    struct buf path;
+    buf_init(&path, QUEUE_TEXT_MAX);
+    queue_report_path(q, pick, &path);
     struct job j = {.job = pick->job,
                     .segment = pick->segment,
                     .offset = m->offset,
@@ -126,15 +129,18 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                     .envelope_len = m->envelope_len,
                     .head_len = m->head_len,
                     .id = m->id,
-                    .sender = queue_sender(m),
+                    .sender = path.len > 0 ? buf_slice(&path) : queue_sender(m),
                     .account = queue_account(m),
                     .service = m->service,
-                    .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 | JOB_JUNK)) |
-                                       (pick->repeated ? JOB_REPEATED : 0) |
-                                       (pick->remote ? JOB_REMOTE : 0)),
+                    .flags =
+                        (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 | JOB_JUNK)) |
+                                  (pick->repeated ? JOB_REPEATED : 0) |
+                                  (pick->remote ? JOB_REMOTE : 0) |
+                                  (pick->report ? JOB_REPORT : 0)),
                     .target_n = pick->n};
     buf_reset(&q->out);
     job_write(&q->out, &j);
+    buf_clear(&path);
     for (uint16_t i = 0; i < pick->n; i++) {
         uint16_t number = pick->number[i];
         job_write_target(&q->out, &(struct job_target){number, queue_given(m, number),
@@ -253,11 +259,13 @@ bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice payload)
         return false;
     }
     bool honest = true;
+    q->serial = queue_job_tagged(q->index, job);
     while (honest && job_done_next(&rest, &o)) {
         q->outcome = &o;
         honest = queue_outcome(q->index, job, index, &o, now_ms);
         q->outcome = NULL;
     }
+    q->serial = 0;
     BUG_ON(!queue_job_end(q->index, job, index, now_ms));
     queue_role_changed(q);
     release_segment(&q->delivery[index], segment);

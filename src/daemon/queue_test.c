@@ -339,6 +339,8 @@ static void drain_role(struct fixture *f)
     disconnect_pair(f, &f->trace);
 }
 
+static char no_domain[1] = "";
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -353,6 +355,7 @@ static int setup(void **state)
     f->config.queue_expire = 5 * 86400000ULL;
     f->config.queue_deliver = true;
     f->config.delivery_workers = 16;
+    f->config.push_return_path_domain = no_domain;
     f->config.spool_segment_size = SPOOL_SEGMENT_LEAST;
     f->ctx = (struct role_ctx){.role = ROLE_queue, .config = &f->config};
     open_role(f);

@@ -364,6 +364,9 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
         mail_rules_forget(d);
         return true;
     }
+    if (m->type == MSG_RETURN_IS) {
+        return return_answer(d, m->payload);
+    }
     if (m->type == MSG_SUPPRESS_IS) {
         return suppress_answer(d, m->payload);
     }

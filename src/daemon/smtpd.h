@@ -3,7 +3,7 @@
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
  * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it), smtpd_milter.c (what a milter does),
- * smtpd_suppress.c (addresses that no push mail goes to), smtpd_rules.c (administrators' rules),
+ * smtpd_suppress.c (addresses that no push mail goes to, return paths of ours), smtpd_rules.c (administrators' rules),
  * smtpd_routes.c (where those send a message).
  *
  * Memory  an idle session holds struct client, its smtp_session and one arena block with the
@@ -166,12 +166,12 @@ struct client {
     /* The transaction. */
     uint32_t n, last_n;       /* its number, 0: none; the last one given */
     uint64_t cookie;          /* of the lookup under way; 0: none */
-    uint64_t suppress_cookie; /* of the question about a recipient; 0: none */
+    uint64_t suppress_cookie; /* of the question to the queue; 0: none */
     const struct check_suppressed *suppressed; /* NULL: not answered */
+    unsigned report_n; /* recipients that are return paths of ours */
     const struct smtp_path
         *routing;  /* it is an address that a rule names; NULL: it is not */
     bool spending; /* the directory counts the message's recipients */
-    bool charged;  /* they are counted, and the message is not accepted yet */
     const struct dir_mail *spent; /* what it said; NULL: nothing yet */
     uint64_t auth_cookie;         /* of the AUTH exchange; 0: none */
     unsigned auth_faults;         /* 1: a login could not be checked in this session */
@@ -300,6 +300,8 @@ void suppress_forget(struct client *c);   /* with the recipient it was about */
 void suppress_ask_again(struct smtpd *d); /* the queue is back */
 /* False: the payload is malformed. */
 bool suppress_answer(struct smtpd *d, struct slice payload);
+/* Of a return path. */
+bool return_answer(struct smtpd *d, struct slice payload);
 
 /* smtpd_mail.c: the part of struct smtp_session_ops that is about messages. */
 struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "directory/name.h"
+#include "queue/sent.h"
 
 #include <string.h>
 
@@ -71,7 +72,6 @@ static bool send_mail(struct client *c)
         .local = l.local,
         .domain = l.domain,
         .login = smtp_session_login(c->session),
-        .message = {c->id, c->n},
         .spend = c->spending ? smtp_session_envelope(c->session)->recipient_n : 0};
     buf_reset(&d->scratch);
     dir_mail_ask_write(&d->scratch, &ask);
@@ -98,23 +98,6 @@ static struct client *waiting(struct smtpd *d, uint64_t cookie)
     return c; /* NULL: its session ended meanwhile */
 }
 
-/* The message is not sent: what was counted for it is given back. Where the directory is away it
- * stays counted; so it does where nobody knows whether the writer still writes it. */
-static void give_back(struct client *c)
-{
-    struct smtpd *d = c->smtpd;
-    if ((c->spending || c->charged) && !c->committing) {
-        struct dir_mail_ask ask = {.cookie = ++d->next_cookie, /* nobody waits for it */
-                                   .service = (uint8_t)c->listener->service,
-                                   .message = {c->id, c->n},
-                                   .give_back = true};
-        buf_reset(&d->scratch);
-        dir_mail_ask_write(&d->scratch, &ask);
-        (void)send_question(d, MSG_DIR_MAIL);
-    }
-    c->spending = c->charged = false;
-}
-
 void mail_forget(struct client *c)
 {
     if (c->cookie != 0) {
@@ -123,7 +106,7 @@ void mail_forget(struct client *c)
     }
     suppress_forget(c);
     c->routing = NULL;
-    give_back(c);
+    c->spending = false;
     c->spent = NULL;
     c->checks_wait = false;
 }
@@ -213,7 +196,6 @@ static const struct dir_mail cannot_count = {.fault = true};
 static void take_spent(struct client *c, const struct dir_mail *m)
 {
     c->spending = false;
-    c->charged = m->spent;
     c->spent = keep_mail(c, m);
     c->spent = c->spent == NULL ? &cannot_count : c->spent;
     buf_reset(&c->smtpd->output);
@@ -223,8 +205,8 @@ static void take_spent(struct client *c, const struct dir_mail *m)
     }
 }
 
-/* Should the directory end between counting and answering, it is asked again, and knows by the
- * message's id whether it has counted. */
+/* Should the directory end between counting and answering, it is asked again, and counts twice:
+ * rather that than a message that nobody counted. */
 const struct dir_mail *mail_spend(void *arg)
 {
     struct client *c = arg;
@@ -288,6 +270,25 @@ static bool keep_address(struct client *c, const struct smtp_path *path,
     return true;
 }
 
+/* What that recipient is, at the domain of our return paths. */
+enum return_form {
+    RETURN_NONE = 0,
+    RETURN_TOKEN,    /* a return path, by its form */
+    RETURN_FEEDBACK, /* the address for complaints that come to a fixed one */
+};
+
+static enum return_form return_of(const struct client *c, const struct smtp_path *path)
+{
+    struct slice domain = slice_of(c->smtpd->ctx->config->push_return_path_domain);
+    if (c->listener->service != SERVICE_MX || domain.len == 0 ||
+        !slice_ieq(path->domain, domain)) {
+        return RETURN_NONE;
+    }
+    return sent_is_token(path->local)                  ? RETURN_TOKEN
+           : slice_ieq(path->local, SLICE("feedback")) ? RETURN_FEEDBACK
+                                                       : RETURN_NONE;
+}
+
 bool mail_rcpt_address(struct client *c, struct slice *out)
 {
     return keep_address(c, &asked(c)->path, out);
@@ -303,8 +304,9 @@ struct mail_targets *mail_keep_targets(struct client *c, const struct smtp_path 
     if (t == NULL || !arena_dup(arena, a->groups, &t->groups)) {
         return NULL;
     }
-    if (a->status == DIR_NO_DOMAIN) { /* another server's */
-        t->target[t->n].kind = SPOOL_REMOTE;
+    bool back = return_of(c, path) != RETURN_NONE;
+    if (back || a->status == DIR_NO_DOMAIN) { /* else another server's */
+        t->target[t->n].kind = back ? SPOOL_REPORT : SPOOL_REMOTE;
         return keep_address(c, path, &t->target[t->n++].address) ? t : NULL;
     }
     while (dir_answer_target(a, &target)) {
@@ -382,6 +384,7 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
     facts.settings = &settings;
     facts.suppressed = suppress_ask;
     facts.suppressed_arg = c;
+    facts.return_path = return_of(c, &asked(c)->path) == RETURN_TOKEN;
     facts.policy_counted = has_policy(c, a->domain);
     IGNORE(
         dir_settings_read(a->settings, &settings)); /* dir_answer_read() did it before */
@@ -403,6 +406,7 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
         return;
     }
     c->target_n += t->n;
+    c->report_n += return_of(c, &asked(c)->path) == RETURN_TOKEN;
     smtp_session_rcpt(c->session, (struct smtp_verdict){REPLY_NONE, NULL}, t);
 }
 
@@ -425,6 +429,11 @@ void rcpt_judge(struct client *c)
         return; /* that is under way already */
     }
     lookup_of(&asked(c)->path, &l);
+    if (return_of(c, &asked(c)->path) != RETURN_NONE) { /* nobody's mailbox: the directory has no say */
+        answer = (struct dir_answer){.status = DIR_OK, .domain = l.domain};
+        judge_rcpt(c, &answer);
+        return;
+    }
     q = (struct dir_question){(uint8_t)c->listener->service, l.local, l.domain};
     if (dir_cache_get(&d->cache, &q, clock_mono_ms(), &answer)) {
         judge_rcpt(c, &answer);

@@ -402,7 +402,6 @@ static void on_done(void *arg, enum spool_res res)
     buf_reset(&c->smtpd->output);
     c->committing = false;
     if (res == SPOOL_OK) {
-        c->charged = false;
         tell_accepted(c);
         finish(c, REPLY_NONE, NULL);
     } else {
@@ -438,6 +437,7 @@ struct check_facts mail_message_facts(const struct client *c)
     facts.rspamd = mail_rspamd_report(c);
     facts.size = smtp_session_data_len(c->session);
     facts.auth = c->verify == NULL ? NULL : &c->authenticated;
+    facts.reports = c->report_n > 0 && c->report_n == c->target_n;
     return facts;
 }
 
@@ -466,8 +466,10 @@ void message_accept(struct client *c)
         return;
     }
     struct check_facts facts = mail_message_facts(c);
-    rates_count(&facts);
-    bulk_count(&facts);
+    if (!facts.reports) {
+        rates_count(&facts);
+        bulk_count(&facts);
+    }
     struct buf head;
     struct buf envelope;
     buf_init(&head, SPOOL_HEAD_MAX);
@@ -498,7 +500,7 @@ void mail_reset(void *arg)
     mail_milter_forget(c);
     mail_rspamd_forget(c);
     c->committing = false;
-    c->target_n = 0;
+    c->target_n = c->report_n = 0;
     c->gathered = (struct check_gathered){0};
     c->rules = NULL;
     c->policies = NULL; /* they lived in the transaction's arena */

@@ -1,7 +1,8 @@
-/* daemon/smtpd_suppress.c - see smtpd.h: is the recipient on the suppression list? The queue has it;
- * the check of a recipient waits for its answer. */
+/* daemon/smtpd_suppress.c - see smtpd.h: is the recipient on the suppression list (push), is it a return
+ * path of ours (mx)? The queue knows; the check of a recipient waits for its answer. */
 #include "base/log.h"
 #include "daemon/smtpd.h"
+#include "queue/sent.h"
 #include "queue/suppress.h"
 
 static const struct check_suppressed nobody_knows = {.res = CHECK_SUPPRESSED_FAULT};
@@ -19,10 +20,14 @@ static bool send_ask(struct client *c)
         return false;
     }
     buf_reset(&d->scratch);
+    bool back = c->listener->service == SERVICE_MX;
     wire_put_u64(&d->scratch, c->suppress_cookie);
-    wire_put_text(&d->scratch, smtp_session_envelope(c->session)->sender.mailbox);
+    if (!back) {
+        wire_put_text(&d->scratch, smtp_session_envelope(c->session)->sender.mailbox);
+    }
     wire_put_text(&d->scratch, address);
-    return channel_send(d->queue, MSG_SUPPRESS_ASK, buf_slice(&d->scratch), -1);
+    return channel_send(d->queue, back ? MSG_RETURN_ASK : MSG_SUPPRESS_ASK,
+                        buf_slice(&d->scratch), -1);
 }
 
 const struct check_suppressed *suppress_ask(void *arg)
@@ -78,19 +83,18 @@ static const struct check_suppressed *keep(struct client *c, uint8_t res,
     return s;
 }
 
-bool suppress_answer(struct smtpd *d, struct slice payload)
+/* back: it is about a return path. False: it is not what was asked. */
+static bool take_answer(struct smtpd *d, uint64_t cookie, bool back, uint8_t res,
+                        struct slice what)
 {
-    struct wire_reader r = wire_reader_of(payload);
-    uint64_t cookie = wire_u64(&r);
-    uint8_t res = wire_u8(&r);
-    struct slice what = wire_text(&r);
-    if (!wire_done(&r) || res > SUPPRESS_FAULT) {
-        return false;
-    }
-    struct client *c = map_take(&d->suppress_asks, map_key_u64(&cookie));
+    struct client *c = map_get(&d->suppress_asks, map_key_u64(&cookie));
     if (c == NULL) {
         return true; /* its session ended meanwhile */
     }
+    if (back != (c->listener->service == SERVICE_MX)) {
+        return false;
+    }
+    (void)map_take(&d->suppress_asks, map_key_u64(&cookie));
     c->suppress_cookie = 0;
     c->suppressed = keep(c, res, what);
     buf_reset(&d->output);
@@ -99,4 +103,29 @@ bool suppress_answer(struct smtpd *d, struct slice payload)
         client_continue(c);
     }
     return true;
+}
+
+bool suppress_answer(struct smtpd *d, struct slice payload)
+{
+    struct wire_reader r = wire_reader_of(payload);
+    uint64_t cookie = wire_u64(&r);
+    uint8_t res = wire_u8(&r);
+    struct slice what = wire_text(&r);
+    return wire_done(&r) && res <= SUPPRESS_FAULT &&
+           take_answer(d, cookie, false, res, what);
+}
+
+bool return_answer(struct smtpd *d, struct slice payload)
+{
+    static const uint8_t as[] = {[SENT_NOT] = SUPPRESS_YES,
+                                 [SENT_OLD] = SUPPRESS_YES,
+                                 [SENT_YES] = SUPPRESS_NOT,
+                                 [SENT_FAULT] = SUPPRESS_FAULT};
+    struct wire_reader r = wire_reader_of(payload);
+    uint64_t cookie = wire_u64(&r);
+    uint8_t res = wire_u8(&r);
+    return wire_done(&r) && res < sizeof as &&
+           take_answer(d, cookie, true, as[res],
+                       res == SENT_OLD ? SLICE("that return path is too old")
+                                       : SLICE("that return path is none of ours"));
 }

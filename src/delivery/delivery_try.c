@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 {
     struct lmtp_server server;
     struct maildir_store store = {.root = -1};
-    struct pool_way way = {&store, NULL, "try.example.test"};
+    struct pool_way way = {&store, NULL, "try.example.test", NULL};
     struct lmtp_link *link = NULL;
     struct maildir_work *work = maildir_work_new();
     char line[4096];

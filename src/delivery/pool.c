@@ -83,7 +83,8 @@ void pool_run(const struct pool_way *way, struct maildir_work *work,
               struct lmtp_link *link, struct pool_order *o)
 {
     struct job_target target[JOB_TARGETS_MAX];
-    const char *transport = way->lmtp != NULL ? "lmtp" : "maildir";
+    bool report = (o->job.flags & JOB_REPORT) != 0;
+    const char *transport = report ? "report" : way->lmtp != NULL ? "lmtp" : "maildir";
     uint64_t start_ms = clock_mono_ms();
     struct job targets = o->job;
     struct source src;
@@ -98,6 +99,11 @@ void pool_run(const struct pool_way *way, struct maildir_work *work,
     BUG_ON(own == NULL);
     if (res != SOURCE_OK) {
         refuse_all(own, n, res);
+    } else if (report) {
+        report_read(way->reports, &src, &own[0]);
+        for (unsigned i = 1; i < n; i++) {
+            own[i] = own[0]; /* it says the same of all of them */
+        }
     } else if (way->lmtp != NULL) {
         out = lmtp_deliver(link, &src, &o->job, target, n);
     } else {

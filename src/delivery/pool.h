@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "delivery/lmtp.h"
 #include "delivery/maildir.h"
+#include "delivery/report.h"
 
 enum { POOL_WORKERS_MAX = 256 };
 
@@ -29,6 +30,7 @@ struct pool_way {
     const struct maildir_store *maildir;
     const struct lmtp_server *lmtp; /* NULL: Maildir */
     const char *hostname;
+    struct report_reader *reports;
 };
 
 struct pool;

@@ -62,6 +62,8 @@ enum {
  * SUPPRESS_ASK   u64 cookie text account text address: is it suppressed (queue/suppress.h)?
  * SUPPRESS_IS    u64 cookie u8 enum suppress_res text why
  * PAUSE          see queue/pause.h
+ * RETURN_ASK     u64 cookie text address: a return path of ours (queue/sent.h)?
+ * RETURN_IS      u64 cookie u8 enum sent_res
  * TRACE          see trace/record.h */
 /* clang-format off */
 #define MSGS(X)                                                               \
@@ -83,12 +85,14 @@ enum {
     X(JOB,           R_QUE,                         R_DEL,  16, 65536, false) \
     X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
     X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false) \
-    X(DIR_MAIL,      R_SMT,                         R_DIR,  50,  1320, false) \
-    X(DIR_MAIL_IS,   R_DIR,                         R_SMT, 209,  1700, false) \
+    X(DIR_MAIL,      R_SMT,                         R_DIR,  37,  1300, false) \
+    X(DIR_MAIL_IS,   R_DIR,                         R_SMT,  87,   500, false) \
     X(DIR_AUTH,      R_SMT,                         R_DIR,   9, 10000, false) \
     X(DIR_AUTH_IS,   R_DIR,                         R_SMT,  22,  4096, false) \
     X(SUPPRESS_ASK,  R_SMT,                         R_QUE,  12,  1200, false) \
     X(SUPPRESS_IS,   R_QUE,                         R_SMT,  11,   600, false) \
+    X(RETURN_ASK,    R_SMT,                         R_QUE,  10,   600, false) \
+    X(RETURN_IS,     R_QUE,                         R_SMT,   9,     9, false) \
     X(DIR_RULES,     R_SMT,                         R_DIR,   3,   300, false) \
     X(DIR_RULES_IS,  R_DIR,                         R_SMT,   4, 65536, false) \
     X(PAUSE,         R_QUE,                         R_DEL,   1,   800, false)

@@ -358,20 +358,21 @@ static void put_text(struct queue_message *m, size_t *at, struct slice s)
 static bool find_part(struct queue_index *ix, struct queue_message *m,
                       struct queue_target *t, const struct spool_recipient *r)
 {
-    bool remote = r->kind == SPOOL_REMOTE;
+    bool remote = r->kind == SPOOL_REMOTE, report = r->kind == SPOOL_REPORT;
     struct queue_domain *d = domain_ref(ix, r->target);
     if (d == NULL) {
         return false;
     }
     for (uint16_t i = 0; i < m->part_n; i++) {
-        if (m->part[i].domain == d && m->part[i].remote == remote) {
+        if (m->part[i].domain == d && m->part[i].remote == remote &&
+            m->part[i].report == report) {
             d->refs--;
             t->part = i;
             return true;
         }
     }
     struct queue_part *part = &m->part[m->part_n];
-    *part = (struct queue_part){.message = m, .domain = d, .remote = remote};
+    *part = (struct queue_part){.message = m, .domain = d, .remote = remote, .report = report};
     sched_unit_init(&part->unit, lane_of(ix, m, d));
     t->part = m->part_n++;
     return true;

@@ -71,6 +71,8 @@ struct queue_rules {
     unsigned later_n;                     /* attempts that JOB_later is worth */
     uint64_t pause_ms;         /* the wait of JOB_pause_sender, if none is named */
     unsigned in_flight_max[2]; /* targets per worker, by enum queue_way */
+    unsigned single; /* services (1 << of the envelope's, or'ed) whose mail goes to one remote
+                        recipient a job, as each has a return path of its own */
 };
 
 /* What the note of a held target begins with that failed, or that expired. */
@@ -118,6 +120,7 @@ struct queue_part { /* what goes to one domain of one message */
     struct queue_message *message;
     struct queue_domain *domain;
     bool remote; /* to another server */
+    bool report; /* to a return path of ours */
 };
 
 struct queue_message {
@@ -187,7 +190,7 @@ struct queue_pick {
     const uint16_t *number; /* n targets; good until the job ends */
     uint16_t n;
     bool repeated; /* one of them may have been handed out before */
-    bool remote;
+    bool remote, report;
 };
 /* The next job; its targets are RUNNING. False: nothing is due, or no worker has room. */
 MUST_USE bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out);
@@ -195,6 +198,10 @@ MUST_USE bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_p
 /* The segment that a job was given. False: that worker has no such job. */
 MUST_USE bool queue_job_segment(const struct queue_index *ix, uint64_t job,
                                 unsigned worker, uint64_t *segment);
+
+/* Something to remember of a job, until it ends; 0: nothing. */
+void queue_job_tag(const struct queue_index *ix, uint64_t job, uint64_t tag);
+MUST_USE uint64_t queue_job_tagged(const struct queue_index *ix, uint64_t job);
 
 /* The outcome of one target of a job. False: that worker has no such job, or the job has
  * no such target, or its outcome was told already; nothing changed. */

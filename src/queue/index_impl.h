@@ -12,7 +12,7 @@ _Static_assert(SPOOL_RECIPIENTS_MAX < NUMBER_TOLD, "recipient numbers must stay 
 
 struct queue_run {    /* a job in flight */
     struct list node; /* of its worker's */
-    uint64_t id, segment;
+    uint64_t id, segment, tag;
     struct queue_message *message;
     unsigned worker;
     uint16_t part, n;

@@ -108,13 +108,16 @@ static struct queue_worker *usual_worker(struct queue_index *ix,
 }
 
 /* The part's targets that are due, as many as one job may have. */
-static uint16_t collect(const struct queue_part *part, uint64_t now_ms,
-                        uint16_t number[JOB_TARGETS_MAX])
+static uint16_t collect(const struct queue_index *ix, const struct queue_part *part,
+                        uint64_t now_ms, uint16_t number[JOB_TARGETS_MAX])
 {
     const struct queue_message *m = part->message;
+    bool single =
+        part->remote && m->service < 32 && (ix->rules.single & 1U << m->service) != 0;
+    uint16_t max = single ? 1 : JOB_TARGETS_MAX;
     size_t text = m->sender_len;
     uint16_t n = 0;
-    for (uint16_t i = 0; i < m->target_n && n < JOB_TARGETS_MAX; i++) {
+    for (uint16_t i = 0; i < m->target_n && n < max; i++) {
         const struct queue_target *t = &m->target[i];
         if (t->state != QUEUE_pending || t->next_ms > now_ms ||
             &m->part[t->part] != part) {
@@ -179,7 +182,7 @@ static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
         return false;
     }
     struct queue_message *m = part->message;
-    uint16_t n = collect(part, now_ms, number);
+    uint16_t n = collect(ix, part, now_ms, number);
     if (n == 0) {
         /* The wall clock was set back: what was due is not any more. */
         queue_reschedule(ix, part, now_ms);
@@ -195,7 +198,8 @@ static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
                                .message = m,
                                .number = run->number,
                                .n = n,
-                               .remote = part->remote};
+                               .remote = part->remote,
+                               .report = part->report};
     for (uint16_t i = 0; i < n; i++) {
         struct queue_target *t = &m->target[number[i]];
         out->repeated = out->repeated || t->tried;
@@ -224,6 +228,19 @@ bool queue_job_segment(const struct queue_index *ix, uint64_t job, unsigned work
     }
     *segment = run->segment;
     return true;
+}
+
+void queue_job_tag(const struct queue_index *ix, uint64_t job, uint64_t tag)
+{
+    struct queue_run *run = run_find(ix, job);
+    BUG_ON(run == NULL);
+    run->tag = tag;
+}
+
+uint64_t queue_job_tagged(const struct queue_index *ix, uint64_t job)
+{
+    const struct queue_run *run = run_find(ix, job);
+    return run == NULL ? 0 : run->tag;
 }
 
 bool queue_outcome(struct queue_index *ix, uint64_t job, unsigned worker,

@@ -60,6 +60,7 @@ struct mail {
     enum spool_target kind;
 };
 
+static uint8_t service;         /* of what add() adds */
 static const char *hold_until;  /* of what add() adds; NULL: not held */
 static const char *quarantined; /* likewise: why */
 
@@ -67,8 +68,8 @@ static enum queue_add add(struct queue_index *ix, struct mail mail)
 {
     static struct buf b;
     buf_init(&b, SPOOL_ENVELOPE_MAX);
-    spool_envelope_begin(&b, 0, SPOOL_8BITMIME, slice_of(mail.sender), SLICE("127.0.0.1"),
-                         SLICE("h"), SLICE(""));
+    spool_envelope_begin(&b, service, SPOOL_8BITMIME, slice_of(mail.sender),
+                         SLICE("127.0.0.1"), SLICE("h"), SLICE(""));
     static struct spool_recipient r[200];
     static char name[200][80];
     assert_true(mail.n <= 200);
@@ -242,6 +243,44 @@ static void test_retry_waits(void **state)
 }
 
 /* Neighbours with the same reply share one copy of it. */
+/* Of some services each recipient elsewhere has a job of its own, which remembers something. */
+static void test_single(void **state)
+{
+    (void)state;
+    struct queue_rules some = rules;
+    struct queue_pick first = {0}, pick = {0};
+    some.single = 1U << 3;
+    memset(&seen, 0, sizeof seen);
+    struct queue_index *ix = queue_new(&some, &ops, NULL);
+    assert_non_null(ix);
+    queue_started(ix, 0);
+    queue_worker_up(ix, 0);
+    service = 3;
+    assert_int_equal(add(ix, (struct mail){1, "s@x", "far", 3, 0, SPOOL_REMOTE}),
+                     QUEUE_ADDED);
+    assert_true(queue_take(ix, 0, &first) && first.n == 1 && first.remote);
+    queue_job_tag(ix, first.job, 77);
+    assert_true(queue_take(ix, 0, &pick) && pick.n == 1 &&
+                pick.number[0] != first.number[0]);
+    assert_int_equal(queue_job_tagged(ix, first.job), 77);
+    assert_int_equal(queue_job_tagged(ix, pick.job), 0);
+    assert_int_equal(queue_job_tagged(ix, 999), 0);
+    /* not of local ones, nor of reports; nor of another service, whatever number it has */
+    assert_int_equal(add(ix, (struct mail){2, "s@x", "here", 3, 0, SPOOL_LOCAL}),
+                     QUEUE_ADDED);
+    assert_true(queue_take(ix, 0, &pick) && pick.n == 3 && !pick.report);
+    assert_int_equal(add(ix, (struct mail){3, "", "here", 3, 0, SPOOL_REPORT}),
+                     QUEUE_ADDED);
+    assert_true(queue_take(ix, 0, &pick) && pick.n == 3 && pick.report && !pick.remote);
+    service = 3 + 32;
+    assert_true(queue_take(ix, 0, &pick) && pick.n == 1); /* the third of the first */
+    assert_int_equal(add(ix, (struct mail){4, "s@x", "far", 3, 0, SPOOL_REMOTE}),
+                     QUEUE_ADDED);
+    assert_true(queue_take(ix, 0, &pick) && pick.n == 3);
+    service = 0;
+    queue_free(&ix);
+}
+
 static void test_notes_shared(void **state)
 {
     (void)state;
@@ -792,6 +831,7 @@ int main(void)
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_worker_down),
         cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_single),
         cmocka_unit_test(test_notes_shared),
         cmocka_unit_test(test_cursor),
         cmocka_unit_test(test_stats),

@@ -32,6 +32,8 @@ enum job_flags {
     JOB_REPEATED = 4,
     JOB_REMOTE = 8, /* its targets are on other servers */
     JOB_JUNK = 16,  /* as in enum spool_envelope_flags */
+    JOB_REPORT =
+        32, /* its targets are return paths of ours: delivery/report.h reads it */
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 

@@ -2,6 +2,7 @@
 #include "queue/story.h"
 
 #include "base/log.h"
+#include "config/config.h"
 
 #define ADVICE "its sender is told; with queue.notify = no it stays on hold"
 
@@ -66,6 +67,36 @@ static void add_common(struct fields *f, const struct queue_message *m, uint16_t
     }
 }
 
+static void add_class(const struct queue_story *s, struct fields *f, uint8_t klass,
+                      const char *action)
+{
+    if (klass != 0 && s->class_name != NULL) {
+        fields_add_str(f, "class", s->class_name(klass));
+    }
+    if (action != NULL) {
+        fields_add_str(f, "action", action);
+    }
+}
+
+/* What the queue does about it, in the words of catalogue/bounces. */
+static const char *action_of(const struct queue_message *m, uint16_t number,
+                             enum queue_what what, const struct job_outcome *o)
+{
+    static const char *const waits[JOB_ADVICE_COUNT] = {
+        [JOB_usual] = "retry",    [JOB_later] = "retry-later",
+        [JOB_slow] = "slow-down", [JOB_pause_sender] = "pause-sender",
+        [JOB_split] = "split",    [JOB_suppress] = "retry"};
+    if (what == QUEUE_DEFERRED && o != NULL && o->advice < JOB_ADVICE_COUNT) {
+        return waits[o->advice];
+    }
+    if (what != QUEUE_FAILED && what != QUEUE_EXPIRED) {
+        return NULL;
+    }
+    bool suppress = what == QUEUE_FAILED && o != NULL && o->advice == JOB_suppress &&
+                    m->service == SERVICE_PUSH && m->part[m->target[number].part].remote;
+    return suppress ? "suppress" : "give-up";
+}
+
 static void add_outcome(struct fields *f, const struct queue_message *m, uint16_t number,
                         enum queue_what what, const struct job_outcome *o)
 {
@@ -115,6 +146,9 @@ void story_tell(struct queue_story *s, const struct queue_message *m, uint16_t n
         trace_event(&s->trace, TRACE_queued, at_ms, m->id.n, &f);
     }
     add_outcome(&f, m, number, what, o);
+    if (what != QUEUE_DELIVERED) {
+        add_class(s, &f, o == NULL ? 0 : o->klass, action_of(m, number, what, o));
+    }
     trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_given(m, number));
     trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_address(m, number));
     trace_event(&s->trace, tellings[what].kind, now_ms, m->id.n, &f);
@@ -125,4 +159,34 @@ void story_tell(struct queue_story *s, const struct queue_message *m, uint16_t n
         fields_add_str(&f, "text", tellings[what].advice);
     }
     log_event(tellings[what].level, m->id.session, tellings[what].event, &f);
+}
+
+void story_came_back(struct queue_story *s, const struct story_back *b, uint64_t now_ms)
+{
+    char by[ID_TEXT_MAX], id[ID_TEXT_MAX];
+    struct fields f = {0};
+    story_flush(s, now_ms);
+    s->trace.session = b->id.session;
+    s->trace.start_ms = now_ms;
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, b->account);
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, b->to);
+    if (b->text != NULL) {
+        fields_add_str(&f, "text", b->text);
+    }
+    fields_add(&f, "to", b->to);
+    fields_add(&f, "account", b->account);
+    if (b->reply.len > 0) {
+        fields_add(&f, "reply", slice_sub(b->reply, 0, QUEUE_REPLY_MAX));
+    }
+    add_class(s, &f, b->klass, b->action);
+    fields_add(&f, "by", id_text(b->by, by));
+    trace_event(&s->trace, b->kind, now_ms, b->id.n, &f);
+    story_flush(s, now_ms);
+
+    fields_add(&f, "id", id_text(b->id, id));
+    log_event(LOG_INFO, b->id.session,
+              b->kind == TRACE_bounced      ? "came-back"
+              : b->kind == TRACE_complained ? "complained"
+                                            : "heard-of",
+              &f);
 }

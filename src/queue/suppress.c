@@ -384,6 +384,30 @@ bool suppress_bounced(struct suppress *s, struct slice account, struct slice add
     return res != SUPPRESS_FAULT && put(s, &k, &e);
 }
 
+bool suppress_complained(struct suppress *s, struct slice account, struct slice address,
+                         struct slice evidence, uint64_t now_ms)
+{
+    struct key k;
+    struct suppress_entry e = {.account = account,
+                               .reason = SUPPRESS_complaint,
+                               .times = 1,
+                               .first_ms = now_ms,
+                               .last_ms = now_ms,
+                               .evidence = evidence};
+    if (!key_of(address, &k) || account.len > SUPPRESS_ADDRESS_MAX) {
+        return false;
+    }
+    sqlite3_stmt *stmt = get(s, DO_get);
+    bind_key(stmt, &k);
+    bind_account(stmt, account);
+    enum suppress_res res = step(s, stmt);
+    if (res == SUPPRESS_YES) {
+        struct suppress_entry old = entry_of(stmt);
+        e.times = old.times < UINT32_MAX ? old.times + 1 : old.times;
+    }
+    return res != SUPPRESS_FAULT && put(s, &k, &e);
+}
+
 bool suppress_alive(struct suppress *s, struct slice address)
 {
     struct key k;

@@ -65,6 +65,9 @@ MUST_USE enum suppress_res suppress_find(struct suppress *s, struct slice accoun
 /* A mail of the account bounced: the address is no good. */
 bool suppress_bounced(struct suppress *s, struct slice account, struct slice address,
                       struct slice evidence, uint64_t now_ms);
+/* Who has the address complained of a mail of the account: for good. */
+bool suppress_complained(struct suppress *s, struct slice account, struct slice address,
+                         struct slice evidence, uint64_t now_ms);
 /* A mail was delivered there. True: entries were removed. */
 bool suppress_alive(struct suppress *s, struct slice address);
 

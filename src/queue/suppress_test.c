@@ -117,6 +117,20 @@ static void test_alive(void **state)
     assert_true(is(f, "x", "hand@far.test", 10000 * DAY));
 }
 
+static void test_complaint(void **state)
+{
+    struct fixture *f = *state;
+    struct suppress_entry e;
+    assert_true(suppress_bounced(f->s, A, SLICE("ann@far.test"), SLICE("550 no"), 10));
+    assert_true(suppress_complained(f->s, A, SLICE("ann@far.test"), SLICE("abuse"), 20));
+    assert_int_equal(suppress_find(f->s, A, SLICE("ann@far.test"), 10000 * DAY, &e),
+                     SUPPRESS_YES);
+    assert_true(e.reason == SUPPRESS_complaint && e.until_ms == 0 && e.times == 2);
+    assert_true(e.first_ms == 10 && slice_eq(e.evidence, SLICE("abuse")));
+    assert_false(suppress_alive(f->s, SLICE("ann@far.test")));
+    assert_false(is(f, "other@shop.test", "ann@far.test", 20));
+}
+
 static void test_remove(void **state)
 {
     struct fixture *f = *state;
@@ -195,7 +209,7 @@ static void test_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_bounce),        CASE(test_alive), CASE(test_remove),
+        CASE(test_bounce),        CASE(test_alive), CASE(test_complaint), CASE(test_remove),
         CASE(test_bad_addresses), CASE(test_page),  CASE(test_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ bool spool_envelope_next(struct spool_envelope *e, struct spool_recipient *out)
     r.given = wire_text(&e->at);
     uint8_t kind = wire_u8(&e->at);
     r.target = wire_text(&e->at);
-    if (kind != SPOOL_LOCAL && kind != SPOOL_REMOTE) {
+    if (kind < SPOOL_LOCAL || kind > SPOOL_REPORT) {
         e->at.failed = true;
     }
     if (e->at.failed) {

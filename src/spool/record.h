@@ -86,7 +86,8 @@ enum spool_envelope_flags {
 enum spool_target {
     SPOOL_LOCAL = 1,  /* target: mailbox "local@domain" of a user here, sub-address kept:
                          "alice+lists@example.test" */
-    SPOOL_REMOTE = 2, /* target: address elsewhere (sending; not accepted yet) */
+    SPOOL_REMOTE = 2, /* target: address elsewhere */
+    SPOOL_REPORT = 3, /* target: return path of ours (queue/sent.h): to be read, for nobody */
 };
 
 struct spool_recipient {

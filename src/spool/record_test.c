@@ -206,7 +206,7 @@ static void envelope_limits(void **state)
     spool_envelope_recipients(&b, NULL, SPOOL_RECIPIENTS_MAX + 1);
     assert_true(b.failed);
     buf_reset(&b);
-    struct spool_recipient odd = {SLICE("a@b"), SLICE("a@b"), (enum spool_target)3};
+    struct spool_recipient odd = {SLICE("a@b"), SLICE("a@b"), (enum spool_target)4};
     spool_envelope_begin(&b, 0, 0, SLICE(""), SLICE(""), SLICE(""), SLICE(""));
     spool_envelope_recipients(&b, &odd, 1);
     struct spool_envelope e;

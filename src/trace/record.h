@@ -54,6 +54,8 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
  * deferred   to target reply next (wall ms)
  * failed     to target reply
  * held, released, removed   to target reply by
+ * bounced, complained   to account reply class action by (id of the mail that came back): what
+ *            was heard of a recipient after the delivery
  * note       text
  * dns        type name (of a question) result; data (of up to 8 records), records (how many, of
  *            more) why (there is no answer) secure (yes) ms (it took)
@@ -62,7 +64,7 @@ enum trace_key { TRACE_KEY_IP = 1, TRACE_KEY_ADDRESS };
 #define TRACE_KINDS(X)                                                            \
     X(connect) X(tls) X(command) X(reply) X(check) X(accepted) X(close) X(queued) \
     X(delivered) X(deferred) X(failed) X(held) X(released) X(removed) X(note) \
-    X(dns) X(sender)
+    X(dns) X(sender) X(bounced) X(complained)
 /* clang-format on */
 #define X(k) TRACE_##k,
 enum trace_kind { TRACE_NONE = 0, TRACE_KINDS(X) TRACE_KIND_COUNT };

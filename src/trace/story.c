@@ -170,7 +170,8 @@ static struct slice get(const struct teller *t, const char *name)
 
 static bool of_message(enum trace_kind kind)
 {
-    return kind >= TRACE_queued && kind <= TRACE_removed;
+    return (kind >= TRACE_queued && kind <= TRACE_removed) || kind == TRACE_bounced ||
+           kind == TRACE_complained;
 }
 
 static void indent(struct teller *t, int depth)
@@ -571,6 +572,8 @@ static void tell_event(struct teller *t, size_t i)
     case TRACE_held:
     case TRACE_released:
     case TRACE_removed:
+    case TRACE_bounced:
+    case TRACE_complained:
     case TRACE_note:
     case TRACE_KIND_COUNT:
     default:
@@ -689,8 +692,8 @@ static void line_outcome(struct teller *t)
         phrase_fill(&p, "[  {<from}][ -> {to}]", t->out);
         (void)buf_add_fmt(t->out, "  accepted %zu", accepted);
     }
-    for (size_t k = TRACE_delivered; k <= TRACE_removed; k++) {
-        if (fate[k] != 0) {
+    for (size_t k = TRACE_delivered; k < TRACE_KIND_COUNT; k++) {
+        if (fate[k] != 0 && of_message((enum trace_kind)k)) {
             (void)buf_add_fmt(t->out, "%s %s %zu", accepted != 0 ? "," : " ",
                               trace_kind_name((enum trace_kind)k), fate[k]);
             accepted++;

@@ -34,7 +34,8 @@ static struct story *tell(const struct script *e)
     trace_init(&own, session, start);
     assert_non_null(s);
     for (; e->kind != TRACE_NONE; e++) {
-        bool later = e->kind >= TRACE_queued && e->kind <= TRACE_removed;
+        bool later = (e->kind >= TRACE_queued && e->kind <= TRACE_removed) ||
+                     e->kind >= TRACE_bounced;
         struct fields f;
         fields_reset(&f);
         for (size_t i = 0; i < PAIRS_MAX && e->f[i].name != NULL; i++) {

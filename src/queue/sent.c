@@ -1,0 +1,325 @@
+/* queue/sent.c - see sent.h */
+#include "queue/sent.h"
+
+#include "base/base32.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_LEN = 32,
+    TOKEN_OCTETS = SENT_SERIAL_LEN + SENT_MAC_LEN,
+    TOKEN_LEN = BASE32_LEN(TOKEN_OCTETS),
+    COMPLAIN_EVERY_MS = 60 * 1000,
+    SCHEMA = 1,
+    DOMAIN_MAX = 255,
+};
+#define PREFIX SLICE("b-")
+_Static_assert(SENT_LOCAL_LEN == 2 + TOKEN_LEN, "prefix and token");
+
+/* clang-format off */
+#define STATEMENTS(X) \
+    X(find, "SELECT session, n, account, address FROM sent WHERE serial = ?1") \
+    X(put, "INSERT OR REPLACE INTO sent VALUES (?1, ?2, ?3, ?4, ?5)") \
+    X(tidy, "DELETE FROM sent WHERE serial IN" \
+            " (SELECT serial FROM sent WHERE serial < ?1 ORDER BY serial LIMIT ?2)")
+#define X(name, sql) DO_##name,
+enum statement { STATEMENTS(X) STATEMENT_COUNT };
+#undef X
+#define X(name, sql) sql,
+static const char *const statements[] = {STATEMENTS(X)};
+#undef X
+/* clang-format on */
+
+static const char schema[] =
+    "BEGIN; CREATE TABLE secret (octets BLOB NOT NULL) STRICT;"
+    "CREATE TABLE sent (serial INTEGER PRIMARY KEY, session INTEGER NOT NULL,"
+    " n INTEGER NOT NULL, account TEXT NOT NULL, address TEXT NOT NULL) STRICT;"
+    "INSERT INTO secret VALUES (randomblob(32)); PRAGMA user_version = 1; COMMIT";
+
+struct sent {
+    sqlite3 *db;
+    sqlite3_stmt *stmt[STATEMENT_COUNT];
+    unsigned char key[KEY_LEN];
+    uint64_t serial; /* the last one given out */
+    uint64_t complained_ms;
+};
+
+/* --- the token --- */
+
+static void mac_of(const struct sent *s, const unsigned char serial[SENT_SERIAL_LEN],
+                   struct slice domain, unsigned char out[EVP_MAX_MD_SIZE])
+{
+    static const char what[] = "postern return path 1";
+    unsigned char text[sizeof what + SENT_SERIAL_LEN + DOMAIN_MAX];
+    size_t n = sizeof what + SENT_SERIAL_LEN;
+    memcpy(text, what, sizeof what);
+    memcpy(text + sizeof what, serial, SENT_SERIAL_LEN);
+    for (size_t i = 0; i < domain.len && i < DOMAIN_MAX; i++) {
+        text[n++] = ascii_lower(domain.ptr[i]);
+    }
+    BUG_ON(HMAC(EVP_sha256(), s->key, KEY_LEN, text, n, out, NULL) == NULL);
+}
+
+void sent_path(const struct sent *s, uint64_t serial, struct slice domain,
+               struct buf *out)
+{
+    unsigned char octets[SENT_SERIAL_LEN + EVP_MAX_MD_SIZE];
+    for (unsigned i = 0; i < SENT_SERIAL_LEN; i++) {
+        octets[i] = (unsigned char)(serial >> 8 * (SENT_SERIAL_LEN - 1 - i) & 0xff);
+    }
+    mac_of(s, octets, domain, octets + SENT_SERIAL_LEN);
+    (void)buf_add(out, PREFIX);
+    (void)base32_encode(out, (struct slice){octets, TOKEN_OCTETS});
+    (void)buf_add_byte(out, '@');
+    (void)buf_add(out, domain);
+}
+
+bool sent_is_token(struct slice local)
+{
+    unsigned char octets[TOKEN_OCTETS];
+    return slice_istarts(local, PREFIX) &&
+           base32_decode(slice_from(local, PREFIX.len), octets, sizeof octets);
+}
+
+struct slice sent_find_text(struct slice text, struct slice domain)
+{
+    size_t len = SENT_LOCAL_LEN + 1 + domain.len;
+    for (size_t i = 0; domain.len > 0 && i + len <= text.len; i++) {
+        /* memchr() first: a report may be megabytes, and hold no such thing */
+        const unsigned char *at =
+            memchr(text.ptr + i + SENT_LOCAL_LEN, '@', text.len - i - SENT_LOCAL_LEN);
+        if (at == NULL) {
+            break;
+        }
+        i = (size_t)(at - text.ptr) - SENT_LOCAL_LEN;
+        if (sent_is_token(slice_sub(text, i, SENT_LOCAL_LEN)) &&
+            slice_ieq(slice_sub(text, i + SENT_LOCAL_LEN + 1, domain.len), domain)) {
+            return slice_sub(text, i, len);
+        }
+    }
+    return SLICE("");
+}
+
+/* False: it is no return path of ours. */
+static bool read_path(const struct sent *s, struct slice address, uint64_t *serial)
+{
+    unsigned char octets[TOKEN_OCTETS], mac[EVP_MAX_MD_SIZE];
+    size_t at = slice_rfind(address, '@');
+    struct slice local = slice_sub(address, 0, at);
+    if (!slice_istarts(local, PREFIX) ||
+        !base32_decode(slice_from(local, PREFIX.len), octets, sizeof octets)) {
+        return false;
+    }
+    mac_of(s, octets, slice_from(address, at + 1), mac);
+    *serial = 0;
+    for (unsigned i = 0; i < SENT_SERIAL_LEN; i++) {
+        *serial = *serial << 8 | octets[i];
+    }
+    return CRYPTO_memcmp(mac, octets + SENT_SERIAL_LEN, SENT_MAC_LEN) == 0;
+}
+
+/* --- the database --- */
+
+static void complain(struct sent *s)
+{
+    uint64_t now_ms = clock_mono_ms();
+    if (s->complained_ms != 0 && now_ms - s->complained_ms < COMPLAIN_EVERY_MS) {
+        return;
+    }
+    s->complained_ms = now_ms;
+    log_text(
+        LOG_ERR, "sent",
+        "the list of return paths (sent.db) fails: %s; until it can be read, mail that "
+        "comes back is put off. A damaged file: remove it, and what was sent before "
+        "cannot be matched any more",
+        sqlite3_errmsg(s->db));
+}
+
+static sqlite3_stmt *get(struct sent *s, enum statement which)
+{
+    sqlite3_stmt **stmt = &s->stmt[which];
+    if (*stmt == NULL &&
+        sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, stmt,
+                           NULL) != SQLITE_OK) {
+        complain(s);
+    }
+    if (*stmt != NULL) {
+        (void)sqlite3_reset(*stmt); /* what it lent */
+    }
+    return *stmt;
+}
+
+static bool run(struct sent *s, sqlite3_stmt *stmt)
+{
+    bool ok = stmt != NULL && sqlite3_step(stmt) == SQLITE_DONE;
+    if (!ok && stmt != NULL) {
+        complain(s);
+    }
+    if (stmt != NULL) {
+        (void)sqlite3_reset(stmt);
+    }
+    return ok;
+}
+
+static void bind_int(sqlite3_stmt *stmt, int at, uint64_t v)
+{
+    (void)sqlite3_bind_int64(stmt, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+}
+
+static void bind_text(sqlite3_stmt *stmt, int at, struct slice v)
+{
+    (void)sqlite3_bind_text64(stmt, at, v.len == 0 ? "" : (const char *)v.ptr, v.len,
+                              SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* One number, or a blob, of the first row. False: there is none. */
+static bool ask(struct sent *s, const char *sql, uint64_t *number, unsigned char *blob,
+                int len)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+              sqlite3_step(stmt) == SQLITE_ROW;
+    if (ok && number != NULL) {
+        *number = (uint64_t)sqlite3_column_int64(stmt, 0);
+    } else if (ok) {
+        const void *octets = sqlite3_column_blob(stmt, 0);
+        ok = octets != NULL && sqlite3_column_bytes(stmt, 0) == len;
+        if (ok) {
+            memcpy(blob, octets, (size_t)len);
+        }
+    }
+    (void)sqlite3_finalize(stmt);
+    return ok;
+}
+
+static bool exec(struct sent *s, const char *sql)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool set_up(struct sent *s)
+{
+    uint64_t version = 0;
+    (void)sqlite3_busy_timeout(s->db, 5000); /* the queue before us may still be going */
+    if (!exec(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+                 "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
+                 "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048") ||
+        !ask(s, "PRAGMA user_version", &version, NULL, 0) ||
+        (version == 0 && !exec(s, schema)) || version > SCHEMA) {
+        return false;
+    }
+    return ask(s, "SELECT octets FROM secret", NULL, s->key, KEY_LEN) &&
+           ask(s, "SELECT ifnull(max(serial), 0) FROM sent", &s->serial, NULL, 0);
+}
+
+struct sent *sent_open(const char *path, char error[SENT_ERROR_MAX])
+{
+    struct sent *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        (void)snprintf(error, SENT_ERROR_MAX, "out of memory");
+        return NULL;
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                SQLITE_OPEN_NOFOLLOW;
+    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s)) {
+        int code = sqlite3_errcode(s->db);
+        (void)snprintf(error, SENT_ERROR_MAX, "%s",
+                       code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE
+                           ? "not a file of this version of postern"
+                           : sqlite3_errmsg(s->db));
+        sent_close(&s);
+    }
+    return s;
+}
+
+void sent_close(struct sent **p)
+{
+    struct sent *s = *p;
+    if (s == NULL) {
+        return;
+    }
+    *p = NULL;
+    for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
+        (void)sqlite3_finalize(s->stmt[i]);
+    }
+    (void)sqlite3_close(s->db);
+    explicit_bzero(s->key, sizeof s->key);
+    free(s);
+}
+
+/* --- what was sent --- */
+
+uint64_t sent_serial(struct sent *s, uint64_t now_us)
+{
+    /* Never one again, whatever the clock does. */
+    s->serial = now_us > s->serial ? now_us : s->serial + 1;
+    return s->serial;
+}
+
+bool sent_put(struct sent *s, uint64_t serial, const struct sent_entry *e)
+{
+    sqlite3_stmt *stmt = get(s, DO_put);
+    if (stmt == NULL) {
+        return false;
+    }
+    bind_int(stmt, 1, serial);
+    bind_int(stmt, 2, e->id.session);
+    bind_int(stmt, 3, e->id.n);
+    bind_text(stmt, 4, e->account);
+    bind_text(stmt, 5, e->address);
+    return run(s, stmt);
+}
+
+static struct slice column(sqlite3_stmt *stmt, int at)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, at);
+    int len = sqlite3_column_bytes(stmt, at);
+    return (struct slice){text, text == NULL || len < 0 ? 0 : (size_t)len};
+}
+
+enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
+                        uint64_t keep_ms, struct sent_entry *out)
+{
+    uint64_t serial = 0;
+    if (!read_path(s, address, &serial)) {
+        return SENT_NOT;
+    }
+    if (serial / 1000 + keep_ms < now_ms) {
+        return SENT_OLD;
+    }
+    sqlite3_stmt *stmt = get(s, DO_find);
+    if (stmt == NULL) {
+        return SENT_FAULT;
+    }
+    bind_int(stmt, 1, serial);
+    int code = sqlite3_step(stmt);
+    if (code != SQLITE_ROW) {
+        if (code != SQLITE_DONE) {
+            complain(s);
+        }
+        (void)sqlite3_reset(stmt);
+        return code == SQLITE_DONE ? SENT_NOT : SENT_FAULT;
+    }
+    *out = (struct sent_entry){.id = {(uint64_t)sqlite3_column_int64(stmt, 0),
+                                      (uint32_t)sqlite3_column_int64(stmt, 1)},
+                               .account = column(stmt, 2),
+                               .address = column(stmt, 3)};
+    return SENT_YES;
+}
+
+void sent_tidy(struct sent *s, uint64_t now_ms, uint64_t keep_ms, unsigned n)
+{
+    sqlite3_stmt *stmt = get(s, DO_tidy);
+    if (stmt != NULL && now_ms > keep_ms) {
+        bind_int(stmt, 1, (now_ms - keep_ms) * 1000);
+        bind_int(stmt, 2, n);
+        IGNORE(!run(s, stmt)); /* it was said; the next round does it */
+    }
+}

@@ -1,0 +1,172 @@
+/* queue/sent_test.c - return paths: whose they are, that nobody can make one up. */
+#include "queue/sent.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DAY    (UINT64_C(24) * 60 * 60 * 1000)
+#define NOW    (UINT64_C(20000) * DAY)
+#define DOMAIN SLICE("bounce.shop.test")
+
+struct fixture {
+    char dir[64], path[96];
+    struct sent *s;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    char error[SENT_ERROR_MAX];
+    (void)snprintf(f.dir, sizeof f.dir, "/tmp/sent-test-XXXXXX");
+    if (mkdtemp(f.dir) == NULL) {
+        return 1;
+    }
+    (void)snprintf(f.path, sizeof f.path, "%s/sent.db", f.dir);
+    f.s = sent_open(f.path, error);
+    *state = &f;
+    return f.s == NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    sent_close(&f->s);
+    (void)unlink(f->path);
+    return rmdir(f->dir); /* no other file was left */
+}
+
+/* A path that was sent under, in text. */
+static void send_one(struct fixture *f, uint64_t now_ms, const char *to, struct buf *text)
+{
+    uint64_t serial = sent_serial(f->s, now_ms * 1000);
+    buf_reset(text);
+    sent_path(f->s, serial, DOMAIN, text);
+    assert_true(sent_put(f->s, serial,
+                         &(struct sent_entry){.id = {serial % 1000 + 1, 3},
+                                              .account = SLICE("news@shop.test"),
+                                              .address = slice_of(to)}));
+}
+
+static void test_there_and_back(void **state)
+{
+    struct fixture *f = *state;
+    struct sent_entry e;
+    struct buf text;
+    char error[SENT_ERROR_MAX];
+    buf_init(&text, 1000);
+    send_one(f, NOW, "ann@far.test", &text);
+    struct slice path = buf_slice(&text);
+    assert_int_equal(slice_find(path, '@'), SENT_LOCAL_LEN);
+    assert_true(sent_is_token(slice_sub(path, 0, SENT_LOCAL_LEN)));
+    assert_int_equal(sent_find(f->s, path, NOW + DAY, 30 * DAY, &e), SENT_YES);
+    assert_true(slice_eq(e.account, SLICE("news@shop.test")) &&
+                slice_eq(e.address, SLICE("ann@far.test")) && e.id.n == 3);
+    assert_int_equal(sent_find(f->s, path, NOW + 31 * DAY, 30 * DAY, &e), SENT_OLD);
+    /* some servers write addresses in capitals */
+    for (size_t i = 0; i < text.len; i++) {
+        text.ptr[i] = text.ptr[i] >= 'a' && text.ptr[i] <= 'z'
+                          ? (unsigned char)(text.ptr[i] - 32)
+                          : text.ptr[i];
+    }
+    assert_int_equal(sent_find(f->s, path, NOW, 30 * DAY, &e), SENT_YES);
+    /* the key, and what was sent, outlive the process */
+    sent_close(&f->s);
+    f->s = sent_open(f->path, error);
+    assert_non_null(f->s);
+    assert_int_equal(sent_find(f->s, path, NOW, 30 * DAY, &e), SENT_YES);
+    buf_clear(&text);
+}
+
+static void test_forged(void **state)
+{
+    struct fixture *f = *state;
+    struct sent_entry e;
+    struct buf text;
+    buf_init(&text, 1000);
+    send_one(f, NOW, "ann@far.test", &text);
+    struct slice path = buf_slice(&text);
+    for (size_t i = 0; i < text.len; i++) { /* no octet of it can be another */
+        unsigned char was = text.ptr[i];
+        text.ptr[i] = was == 'q' ? 'e' : 'q';
+        assert_int_equal(sent_find(f->s, path, NOW, 30 * DAY, &e), SENT_NOT);
+        text.ptr[i] = was;
+        assert_int_equal(sent_find(f->s, slice_sub(path, 0, i), NOW, 30 * DAY, &e),
+                         SENT_NOT);
+    }
+    /* a serial that was given out, under which nothing was delivered */
+    buf_reset(&text);
+    sent_path(f->s, sent_serial(f->s, NOW * 1000), DOMAIN, &text);
+    assert_int_equal(sent_find(f->s, buf_slice(&text), NOW, 30 * DAY, &e), SENT_NOT);
+    buf_clear(&text);
+}
+
+static void test_serials(void **state)
+{
+    struct fixture *f = *state;
+    char error[SENT_ERROR_MAX];
+    uint64_t first = sent_serial(f->s, 5000000);
+    assert_int_equal(first, 5000000);
+    assert_int_equal(sent_serial(f->s, 4000000), 5000001); /* the clock was set back */
+    assert_true(sent_put(f->s, 5000001, &(struct sent_entry){.id = {1, 1}}));
+    sent_close(&f->s);
+    f->s = sent_open(f->path, error);
+    assert_non_null(f->s);
+    assert_int_equal(sent_serial(f->s, 7), 5000002);
+}
+
+static void test_tidy(void **state)
+{
+    struct fixture *f = *state;
+    struct sent_entry e;
+    struct buf old, young;
+    buf_init(&old, 1000);
+    buf_init(&young, 1000);
+    send_one(f, NOW, "ann@far.test", &old);
+    send_one(f, NOW + 2 * DAY, "bob@far.test", &young);
+    sent_tidy(f->s, NOW + 31 * DAY, 30 * DAY, 100);
+    assert_int_equal(sent_find(f->s, buf_slice(&old), NOW, 30 * DAY, &e), SENT_NOT);
+    assert_int_equal(sent_find(f->s, buf_slice(&young), NOW, 30 * DAY, &e), SENT_YES);
+    buf_clear(&old);
+    buf_clear(&young);
+}
+
+static void test_find_text(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text;
+    buf_init(&text, 10000);
+    (void)buf_add_str(&text, "Original-Mail-From: <@ b-short@bounce.shop.test ");
+    size_t before = text.len;
+    sent_path(f->s, 77, DOMAIN, &text);
+    size_t end = text.len;
+    (void)buf_add_str(&text, ">\r\n");
+    assert_int_equal(sent_find_text(buf_slice(&text), DOMAIN).len, end - before);
+    assert_ptr_equal(sent_find_text(buf_slice(&text), SLICE("BOUNCE.shop.test")).ptr,
+                     text.ptr + before);
+    assert_int_equal(sent_find_text(buf_slice(&text), SLICE("other.test")).len, 0);
+    assert_int_equal(sent_find_text(buf_slice(&text), SLICE("")).len, 0);
+    for (size_t i = 0; i < end; i++) { /* nothing behind the end is read */
+        assert_int_equal(sent_find_text(slice_sub(buf_slice(&text), 0, i), DOMAIN).len,
+                         0);
+    }
+    buf_clear(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_there_and_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_forged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_serials, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tidy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_find_text, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
