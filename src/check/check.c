@@ -21,10 +21,13 @@ static const struct check checks[] = {
     {"room",            CHECK_MAIL,    ALL,   0, check_room},
     {"directory",       CHECK_MAIL,    ALL,   0, check_directory},
     {"sender",          CHECK_MAIL,    SUBMISSION, 0, check_sender},
+    {"sending-limit",   CHECK_MAIL,    SUBMISSION, 0, check_sending_limit},
     {"push-account",    CHECK_MAIL,    PUSH,  0, check_push_account},
     {"push-quota",      CHECK_MAIL,    PUSH,  0, check_push_quota},
     {"declared-size",   CHECK_MAIL,    ALL,   0, check_declared_size},
     {"relay",           CHECK_RCPT,    RELAY, 0, check_relay},
+    {"sending-recipients", CHECK_RCPT, SUBMISSION, 0, check_sending_recipients},
+    {"sending-limit-left", CHECK_RCPT, SUBMISSION | RELAY, 0, check_sending_limit},
     {"allowed-network", CHECK_RCPT,    MX,    0, check_allowed_network},
     {"rcpt-tls",        CHECK_RCPT,    MX,    0, check_rcpt_tls},
     {"push-recipients", CHECK_RCPT,    PUSH,  0, check_push_recipients},
@@ -84,6 +87,7 @@ static const struct check checks[] = {
     {"flood-domain",    CHECK_MESSAGE, MX,    MODE_OF(checks_flood_domain), check_flood_domain},
     {"flood-url",       CHECK_MESSAGE, MX,    MODE_OF(checks_flood_url), check_flood_url},
     /* the last: what is counted is sent */
+    {"sending-limit-counted", CHECK_MESSAGE, SUBMISSION | RELAY, 0, check_sending_counted},
     {"push-quota-spent", CHECK_MESSAGE, PUSH, 0, check_push_quota_spent},
 };
 /* clang-format on */

@@ -91,7 +91,7 @@ struct check_facts {
      * until it has answered. */
     const struct check_suppressed *(*suppressed)(void *arg);
     void *suppressed_arg;
-    /* message, of push: counts its recipients against the quotas. NULL comes back until that is
+    /* message: counts its recipients against quotas and limits. NULL comes back until that is
      * done. */
     const struct dir_mail *(*spend)(void *arg);
     void *spend_arg;
@@ -198,6 +198,9 @@ void check_push_quota_left(const struct check_facts *f, struct check_verdict *ou
 void check_push_quota_spent(const struct check_facts *f, struct check_verdict *out);
 void check_return_path(const struct check_facts *f, struct check_verdict *out);
 void check_push_suppressed(const struct check_facts *f, struct check_verdict *out);
+void check_sending_limit(const struct check_facts *f, struct check_verdict *out);
+void check_sending_recipients(const struct check_facts *f, struct check_verdict *out);
+void check_sending_counted(const struct check_facts *f, struct check_verdict *out);
 void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);

@@ -6,17 +6,10 @@
  * Rows: relay-denied-unregistered, relay-denied-suspended, relay-credentials-mismatch. */
 #include "check/check.h"
 
-/* The first of these ways that leads to a customer. */
-static const struct {
-    enum dir_by by;
-    const char *name;
-    bool domain; /* only where presenting a domain is enough */
-} ways[] = {
-    {DIR_BY_LOGIN, "login", false},
-    {DIR_BY_ADDRESS, "address", false},
-    {DIR_BY_SENDER, "sender", true},
-    {DIR_BY_HELO, "helo", true},
-};
+static const char *const ways[DIR_BY_COUNT] = {[DIR_BY_LOGIN] = "login",
+                                               [DIR_BY_ADDRESS] = "address",
+                                               [DIR_BY_SENDER] = "sender",
+                                               [DIR_BY_HELO] = "helo"};
 
 static bool mismatch(const struct check_facts *f)
 {
@@ -35,19 +28,17 @@ void check_relay(const struct check_facts *f, struct check_verdict *out)
     fields_add(e, "domain", f->envelope->sender.domain);
     fields_add(e, "sender", sender.len == 0 ? SLICE("<>") : sender);
     fields_add(e, "rcpt", f->rcpt->mailbox); /* for the trace */
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        const struct dir_customer *c = &f->mail->customer[ways[i].by];
-        if (c->name.len == 0 || (ways[i].domain && !c->by_domain)) {
-            continue;
-        }
-        fields_add(e, "customer", c->name);
-        fields_add_str(e, "by", ways[i].name);
-        if (c->suspended) {
-            out->reply = REPLY_relay_denied_suspended;
-        } else if (ways[i].by == DIR_BY_ADDRESS && mismatch(f)) {
-            out->reply = REPLY_relay_credentials_mismatch;
-        }
+    enum dir_by by = dir_mail_by(f->mail);
+    if (by == DIR_BY_COUNT) {
+        out->reply = REPLY_relay_denied_unregistered;
         return;
     }
-    out->reply = REPLY_relay_denied_unregistered;
+    const struct dir_customer *c = &f->mail->customer[by];
+    fields_add(e, "customer", c->name);
+    fields_add_str(e, "by", ways[by]);
+    if (c->suspended) {
+        out->reply = REPLY_relay_denied_suspended;
+    } else if (by == DIR_BY_ADDRESS && mismatch(f)) {
+        out->reply = REPLY_relay_credentials_mismatch;
+    }
 }

@@ -451,6 +451,18 @@ static void print_app(const json_t *app)
         json_string_value(json_object_get(app, "created")), used == NULL ? "-" : used);
 }
 
+/* "ann@example.test 3, bob@example.test 1" */
+static void print_counts(const json_t *counts)
+{
+    const char *between = "", *name = NULL;
+    json_t *count = NULL;
+    json_object_foreach((json_t *)(uintptr_t)counts, name, count)
+    {
+        (void)printf("%s%s %lld", between, name, (long long)json_integer_value(count));
+        between = ", ";
+    }
+}
+
 static void print_value(const char *name, const json_t *value)
 {
     size_t i = 0;
@@ -475,6 +487,8 @@ static void print_value(const char *name, const json_t *value)
                 (void)fputs(json_string_value(item), stdout);
             }
         }
+    } else if (json_is_object(value)) {
+        print_counts(value);
     } else {
         (void)fputs(json_is_true(value)    ? "yes"
                     : json_is_false(value) ? "no"
@@ -520,7 +534,7 @@ static void print_entry(const struct order *o, json_t *line)
     if (o->action == DIR_SHOW) {
         json_object_foreach(line, name, value)
         {
-            (void)printf("%-14s ", name);
+            (void)printf("%-22s ", name);
             print_value(name, value);
             (void)putchar('\n');
         }

@@ -75,6 +75,8 @@ struct dir_store *cmd_open_directory(const struct config *cfg)
         .maildir = cfg->delivery_lmtp[0] == '\0' ? cfg->delivery_maildir : NULL,
         .sub_address = cfg->delivery_sub_address,
         .inactive_after_ms = cfg->directory_inactive_after,
+        .limits = {cfg->limits_user_daily_messages, cfg->limits_user_daily_recipients,
+                   cfg->limits_user_recipients},
         .busy_ms = BUSY_MS,
         .create = true};
     struct dir_store *store = dir_store_open(&config, error);

@@ -164,6 +164,9 @@ struct config_times {
     X("dns", "cache-size", dns_cache_size, SIZE, "32 MiB", 1048576, 4294967296, "", "memory for answers, in each process") \
     X("limits", "message-size", limits_message_size, SIZE, "35 MiB", 1024, 1073741824, "", "largest message") \
     X("limits", "recipients", limits_recipients, INT, "100", 1, 1000, "", "recipients of one transaction") \
+    X("limits", "user-recipients", limits_user_recipients, INT, "0", 0, 1000, "", "recipients of one message of a user (submission; sender-rcpt-limit), unless `postern user set --recipients` says otherwise; 0: limits.recipients alone") \
+    X("limits", "user-daily-messages", limits_user_daily_messages, INT, "0", 0, 4294967295, "", "messages of a user in any 24 hours (submission; sender-daily-limit), unless `postern user set --daily-messages` says otherwise; 0: any number") \
+    X("limits", "user-daily-recipients", limits_user_daily_recipients, INT, "0", 0, 4294967295, "", "recipients of them, unless `postern user set --daily-recipients` says otherwise; 0: any number") \
     X("limits", "hold-time", limits_hold_time, TIME, "7 d", 0, 31536000000, "", "how long a submitted message may ask to be held (FUTURERELEASE); 0 s: not offered") \
     X("limits", "hops", limits_hops, INT, "50", 1, 1000, "", "Received fields before a message counts as looping") \
     X("limits", "header-size", limits_header_size, SIZE, "500 KiB", 1024, 1048576, "", "largest header section of a message, as a whole") \

@@ -180,7 +180,7 @@ static bool on_mail(struct directory *d, struct channel *ch, struct slice payloa
         return false;
     }
     if (d->store != NULL) {
-        dir_store_mail(d->store, &ask, &m);
+        dir_store_mail(d->store, &ask, clock_wall_ms(), &m);
     }
     m.cookie = ask.cookie;
     buf_reset(&d->answer);
@@ -364,6 +364,8 @@ static const char *directory_open(struct role_ctx *ctx)
         .maildir = c->delivery_lmtp[0] == '\0' ? c->delivery_maildir : NULL,
         .sub_address = c->delivery_sub_address,
         .inactive_after_ms = c->directory_inactive_after,
+        .limits = {c->limits_user_daily_messages, c->limits_user_daily_recipients,
+                   c->limits_user_recipients},
         .busy_ms = BUSY_MS,
         .create = true};
     open_store(d);

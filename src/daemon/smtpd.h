@@ -172,6 +172,7 @@ struct client {
     const struct smtp_path
         *routing;  /* it is an address that a rule names; NULL: it is not */
     bool spending; /* the directory counts the message's recipients */
+    bool charged;  /* they are counted, and the message is not accepted yet */
     const struct dir_mail *spent; /* what it said; NULL: nothing yet */
     uint64_t auth_cookie;         /* of the AUTH exchange; 0: none */
     unsigned auth_faults;         /* 1: a login could not be checked in this session */

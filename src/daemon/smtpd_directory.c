@@ -72,6 +72,7 @@ static bool send_mail(struct client *c)
         .local = l.local,
         .domain = l.domain,
         .login = smtp_session_login(c->session),
+        .message = {c->id, c->n},
         .spend = c->spending ? smtp_session_envelope(c->session)->recipient_n : 0};
     buf_reset(&d->scratch);
     dir_mail_ask_write(&d->scratch, &ask);
@@ -98,6 +99,23 @@ static struct client *waiting(struct smtpd *d, uint64_t cookie)
     return c; /* NULL: its session ended meanwhile */
 }
 
+/* The message is not sent: what was counted for it is given back. Where the directory is away it
+ * stays counted; so it does where nobody knows whether the writer still writes it. */
+static void give_back(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    if ((c->spending || c->charged) && !c->committing) {
+        struct dir_mail_ask ask = {.cookie = ++d->next_cookie, /* nobody waits for it */
+                                   .service = (uint8_t)c->listener->service,
+                                   .message = {c->id, c->n},
+                                   .give_back = true};
+        buf_reset(&d->scratch);
+        dir_mail_ask_write(&d->scratch, &ask);
+        (void)send_question(d, MSG_DIR_MAIL);
+    }
+    c->spending = c->charged = false;
+}
+
 void mail_forget(struct client *c)
 {
     if (c->cookie != 0) {
@@ -106,7 +124,7 @@ void mail_forget(struct client *c)
     }
     suppress_forget(c);
     c->routing = NULL;
-    c->spending = false;
+    give_back(c);
     c->spent = NULL;
     c->checks_wait = false;
 }
@@ -196,6 +214,7 @@ static const struct dir_mail cannot_count = {.fault = true};
 static void take_spent(struct client *c, const struct dir_mail *m)
 {
     c->spending = false;
+    c->charged = m->spent;
     c->spent = keep_mail(c, m);
     c->spent = c->spent == NULL ? &cannot_count : c->spent;
     buf_reset(&c->smtpd->output);
@@ -205,8 +224,8 @@ static void take_spent(struct client *c, const struct dir_mail *m)
     }
 }
 
-/* Should the directory end between counting and answering, it is asked again, and counts twice:
- * rather that than a message that nobody counted. */
+/* Should the directory end between counting and answering, it is asked again, and knows by the
+ * message's id whether it has counted. */
 const struct dir_mail *mail_spend(void *arg)
 {
     struct client *c = arg;

@@ -402,6 +402,7 @@ static void on_done(void *arg, enum spool_res res)
     buf_reset(&c->smtpd->output);
     c->committing = false;
     if (res == SPOOL_OK) {
+        c->charged = false;
         tell_accepted(c);
         finish(c, REPLY_NONE, NULL);
     } else {

@@ -1,5 +1,6 @@
 /* directory/admin.c - requests: which command, which options; what the commands share. */
 #include "directory/admin_parts.h"
+#include "directory/spend.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ const char *const dir_actions[DIR_ACTION_COUNT] = {"add",    "set",     "list", 
 #define RULE(action)   DIR_AT(DIR_OBJECT_RULE, action)
 #define RULES          (RULE(DIR_ADD) | RULE(DIR_SHOW) | RULE(DIR_REMOVE) | RULE(DIR_MOVE))
 #define DOMAINS        (DOMAIN(DIR_ADD) | DOMAIN(DIR_SET))
+#define USERS          (USER(DIR_ADD) | USER(DIR_SET))
 #define RELAYS         (RELAY(DIR_ADD) | RELAY(DIR_SET))
 #define PUSHES         (PUSH(DIR_ADD) | PUSH(DIR_SET))
 
@@ -53,6 +55,17 @@ const struct dir_admin_option dir_admin_options[] = {
      "of the customer's senders, with the names below it; several replace"},
     {"by-domain", "yes|no", RELAYS,
      "yes: naming such a domain in HELO or MAIL is enough, which anybody can; no (as it begins): only address or login"},
+    {"day-limit", "N", RELAYS, "most recipients of the customer's mail in any 24 hours; none"},
+    {"user-day-limit", "N", RELAYS,
+     "the same of each sender in its domains; none"},
+    {"peak-limit", "N/TIME", RELAYS,
+     "most recipients of the customer's mail in any span of that length: \"5000/10 min\"; none"},
+    {"daily-messages", "N", USERS,
+     "most messages sent (submission) in any 24 hours; none; default: limits.user-daily-messages"},
+    {"daily-recipients", "N", USERS,
+     "most recipients of them; none; default: limits.user-daily-recipients"},
+    {"recipients", "N", USERS,
+     "most recipients of one message sent; none; default: limits.user-recipients"},
     {"state", "STATE", PUSHES, "active; restricted: may not send at present"},
     {"recipients", "N", PUSHES, "most recipients of one message (300)"},
     {"data", "SIZE", PUSHES, "largest message; none: limits.message-size"},
@@ -195,6 +208,55 @@ json_t *admin_time(int64_t ms)
         return json_null();
     }
     return json_string(text);
+}
+
+bool admin_limit_show(struct dir_admin *a, json_t *line, const char *name,
+                      enum dir_limit_of which, struct slice who, uint64_t limit,
+                      uint32_t span_s)
+{
+    char member[64];
+    struct spend sp = {0};
+    struct dir_limit l[DIR_LIMIT_COUNT] = {0};
+    int64_t frees_ms = 0;
+    if (!spend_add(a->store, &sp, which, who, SLICE(""), limit, span_s) ||
+        !spend_look(a->store, &sp, 0, a->now_ms, l) ||
+        (sp.n > 0 && !spend_frees(a->store, &sp.key[0], a->now_ms, &frees_ms))) {
+        return false;
+    }
+    (void)json_object_set_new(line, name, json_integer((json_int_t)limit));
+    if (limit != 0) {
+        (void)snprintf(member, sizeof member, "%s-used", name);
+        (void)json_object_set_new(line, member, json_integer((json_int_t)l[which].used));
+        (void)snprintf(member, sizeof member, "%s-frees", name);
+        (void)json_object_set_new(line, member, admin_time(frees_ms));
+    }
+    return true;
+}
+
+bool admin_count(struct dir_admin *a, const char *member, const char *of_what,
+                 bool has_default, int64_t *out, bool *given)
+{
+    const char *text = admin_text(a, member);
+    uint64_t n = 0;
+    *given = text != NULL;
+    *out = 0;
+    if (text == NULL || strcmp(text, "none") == 0) {
+        return true;
+    }
+    if (has_default && strcmp(text, "default") == 0) {
+        *out = -1;
+        return true;
+    }
+    if (!slice_u64(slice_of(text), &n) || n == 0 || n > UINT32_MAX) {
+        admin_fail(
+            a, ADMIN_USAGE,
+            "'%.60s' is no number of %s; say for example: --%s 1000, --%s none%s%s%s",
+            text, of_what, member, member, has_default ? ", --" : "",
+            has_default ? member : "", has_default ? " default" : "");
+        return false;
+    }
+    *out = (int64_t)n;
+    return true;
 }
 
 bool admin_step(struct dir_admin *a, sqlite3_stmt *stmt)

@@ -74,6 +74,16 @@ void admin_login_show(struct dir_admin *a, int64_t user_id, json_t *line);
 /* "yes" or "no" of that member into *out (1, 0; -1: absent). */
 MUST_USE bool admin_yes_no(struct dir_admin *a, const char *member, int *out);
 
+/* Adds to a line "NAME": the limit, "NAME-used", "NAME-frees": when the first of that counts no
+ * more. False: fault. The store's arena is used. */
+MUST_USE bool admin_limit_show(struct dir_admin *a, json_t *line, const char *name,
+                               enum dir_limit_of which, struct slice who, uint64_t limit,
+                               uint32_t span_s);
+/* A number from 1 on of that member, "none" (0) or, where there is such a thing, "default" (-1) into
+ * *out; *given: it is there. */
+MUST_USE bool admin_count(struct dir_admin *a, const char *member, const char *of_what,
+                          bool has_default, int64_t *out, bool *given);
+
 void admin_domain_add(struct dir_admin *a);
 void admin_domain_set(struct dir_admin *a);
 void admin_domain_list(struct dir_admin *a);

@@ -1,8 +1,12 @@
 /* directory/admin_relay.c - postern relay ...: customers whose machines relay through us. */
+#include "config/units.h"
 #include "directory/admin_parts.h"
+#include "directory/spend.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { USERS_SHOWN = 20 };
 
 /* A name that stands in commands, replies and logs as it is. */
 static bool name_ok(const char *name)
@@ -156,26 +160,91 @@ static bool read_by_domain(struct dir_admin *a, int *out)
     return a->status == 0;
 }
 
+/* What add and set may bring beside networks and domains. */
+struct given {
+    int by_domain; /* -1: absent */
+    int64_t day, user_day, peak, peak_span_s;
+    bool has_day, has_user_day, has_peak;
+};
+
+/* "5000/10 min" */
+static bool read_peak(struct dir_admin *a, struct given *g)
+{
+    const char *text = admin_text(a, "peak-limit");
+    struct slice all = slice_of(text == NULL ? "" : text);
+    size_t slash = slice_find(all, '/');
+    uint64_t n = 0, ms = 0;
+    g->has_peak = text != NULL;
+    if (text == NULL || strcmp(text, "none") == 0) {
+        return true;
+    }
+    if (!slice_u64(slice_trim(slice_sub(all, 0, slash)), &n) || n == 0 ||
+        n > UINT32_MAX ||
+        units_time(slice_trim(slice_from(all, slash + 1)), &ms) != NULL || ms < 1000 ||
+        ms > SPEND_DAY_S * UINT64_C(1000)) {
+        admin_fail(
+            a, ADMIN_USAGE,
+            "'%.60s' is no number of recipients in a span from a second to a day; say "
+            "for example: --peak-limit \"5000/10 min\", --peak-limit none",
+            text);
+        return false;
+    }
+    g->peak = (int64_t)n;
+    g->peak_span_s = (int64_t)(ms / 1000);
+    return true;
+}
+
+static bool read_given(struct dir_admin *a, struct given *g)
+{
+    *g = (struct given){0};
+    return read_by_domain(a, &g->by_domain) &&
+           admin_count(a, "day-limit", "recipients", false, &g->day, &g->has_day) &&
+           admin_count(a, "user-day-limit", "recipients", false, &g->user_day,
+                       &g->has_user_day) &&
+           read_peak(a, g);
+}
+
 static bool replace_all(struct dir_admin *a, int64_t id)
 {
     return replace(a, id, "network", DB_network_del, put_network) &&
            replace(a, id, "domain", DB_relay_domain_del, put_domain);
 }
 
+static const struct given nothing = {.by_domain = -1};
+
+static bool update(struct dir_admin *a, int64_t id, const char *state,
+                   const struct given *g)
+{
+    sqlite3_stmt *stmt = db_get(a->store, DB_relay_set);
+    db_int(stmt, 1, id);
+    db_cstr(stmt, 2, state);
+    if (g->by_domain >= 0) {
+        db_int(stmt, 3, g->by_domain);
+    }
+    if (g->has_day) {
+        db_int(stmt, 4, g->day);
+    }
+    if (g->has_user_day) {
+        db_int(stmt, 5, g->user_day);
+    }
+    if (g->has_peak) {
+        db_int(stmt, 6, g->peak);
+        db_int(stmt, 7, g->peak_span_s);
+    }
+    return admin_step(a, stmt);
+}
+
 void admin_relay_add(struct dir_admin *a)
 {
     struct db_relay relay = {0};
-    int by_domain = -1;
+    struct given g;
     const char *name = subject(a);
-    if (name == NULL || !read_by_domain(a, &by_domain)) {
+    if (name == NULL || !read_given(a, &g)) {
         return;
     }
     sqlite3_stmt *stmt = db_get(a->store, DB_relay_put);
     db_cstr(stmt, 1, name);
-    if (by_domain >= 0) {
-        db_int(stmt, 2, by_domain);
-    }
-    db_int(stmt, 3, (int64_t)a->now_ms);
+    db_int(stmt, 2, (int64_t)a->now_ms);
     enum db_res res = db_step(a->store, stmt);
     db_end(stmt);
     if (res == DB_CONFLICT) {
@@ -184,28 +253,18 @@ void admin_relay_add(struct dir_admin *a)
                    name, name);
     } else if (res == DB_FAULT) {
         admin_fault(a);
-    } else if (known(a, &relay) && replace_all(a, relay.id)) {
+    } else if (known(a, &relay) && update(a, relay.id, NULL, &g) &&
+               replace_all(a, relay.id)) {
         admin_did(a, "relay", name, "added");
     }
-}
-
-static bool update(struct dir_admin *a, int64_t id, const char *state, int by_domain)
-{
-    sqlite3_stmt *stmt = db_get(a->store, DB_relay_set);
-    db_int(stmt, 1, id);
-    db_cstr(stmt, 2, state);
-    if (by_domain >= 0) {
-        db_int(stmt, 3, by_domain);
-    }
-    return admin_step(a, stmt);
 }
 
 void admin_relay_set(struct dir_admin *a)
 {
     struct db_relay relay = {0};
-    int by_domain = -1;
-    if (known(a, &relay) && read_by_domain(a, &by_domain) &&
-        update(a, relay.id, NULL, by_domain) && replace_all(a, relay.id)) {
+    struct given g;
+    if (known(a, &relay) && read_given(a, &g) && update(a, relay.id, NULL, &g) &&
+        replace_all(a, relay.id)) {
         admin_did(a, "relay", relay.name, "changed");
     }
 }
@@ -213,7 +272,7 @@ void admin_relay_set(struct dir_admin *a)
 void admin_relay_suspend(struct dir_admin *a)
 {
     struct db_relay relay = {0};
-    if (known(a, &relay) && update(a, relay.id, "suspended", -1)) {
+    if (known(a, &relay) && update(a, relay.id, "suspended", &nothing)) {
         admin_did(a, "relay", relay.name, "suspended");
     }
 }
@@ -221,7 +280,7 @@ void admin_relay_suspend(struct dir_admin *a)
 void admin_relay_resume(struct dir_admin *a)
 {
     struct db_relay relay = {0};
-    if (known(a, &relay) && update(a, relay.id, "active", -1)) {
+    if (known(a, &relay) && update(a, relay.id, "active", &nothing)) {
         admin_did(a, "relay", relay.name, "resumed");
     }
 }
@@ -275,13 +334,62 @@ static json_t *domains(struct dir_admin *a, int64_t id)
     return list;
 }
 
-static void add_entry(struct dir_admin *a, const struct db_relay *relay)
+/* Who of its domains sent most. */
+static json_t *users(struct dir_admin *a, const struct db_relay *relay)
 {
-    admin_line(a, json_pack("{s:s,s:s,s:o,s:o,s:b,s:o}", "relay", relay->name, "state",
-                            relay->suspended ? "suspended" : "active", "networks",
-                            networks(a, relay->id), "domains", domains(a, relay->id),
-                            "by_domain", relay->by_domain, "created",
-                            admin_time(relay->created_ms)));
+    char from[DIR_CUSTOMER_MAX + 16], to[DIR_CUSTOMER_MAX + 16];
+    json_t *all = json_object();
+    enum db_res res;
+    /* '!' is the sign behind the blank that ends the customer's name */
+    int len = snprintf(from, sizeof from, "sender %s ", relay->name);
+    (void)snprintf(to, sizeof to, "sender %s!", relay->name);
+    sqlite3_stmt *stmt = db_get(a->store, DB_spent_most);
+    db_cstr(stmt, 1, from);
+    db_cstr(stmt, 2, to);
+    db_int(stmt, 3, (int64_t)(a->now_ms / 1000));
+    db_int(stmt, 4, USERS_SHOWN);
+    while ((res = db_step(a->store, stmt)) == DB_ROW) {
+        struct slice who = slice_from(db_col(stmt, 0), (size_t)len);
+        json_t *name = admin_string(who);
+        (void)json_object_set_new(all, json_string_value(name),
+                                  json_integer(db_col_int(stmt, 1)));
+        json_decref(name);
+    }
+    if (res == DB_FAULT) {
+        admin_fault(a);
+    }
+    return all;
+}
+
+static void add_limits(struct dir_admin *a, const struct db_relay *relay, json_t *line)
+{
+    char time[UNITS_TEXT_MAX];
+    struct slice name = slice_of(relay->name);
+    arena_reset(&a->store->arena);
+    if (line == NULL ||
+        !admin_limit_show(a, line, "day-limit", DIR_LIMIT_RELAY_DAY, name, relay->day,
+                          SPEND_DAY_S) ||
+        !admin_limit_show(a, line, "peak-limit", DIR_LIMIT_RELAY_PEAK, name, relay->peak,
+                          relay->peak_span_s)) {
+        admin_fault(a);
+        return;
+    }
+    (void)units_time_text(relay->peak_span_s * UINT64_C(1000), time);
+    (void)json_object_set_new(line, "peak-time", json_string(time));
+    (void)json_object_set_new(line, "user-day-limit",
+                              json_integer((json_int_t)relay->user_day));
+    if (relay->user_day != 0) {
+        (void)json_object_set_new(line, "user-day-used", users(a, relay));
+    }
+}
+
+static json_t *entry(struct dir_admin *a, const struct db_relay *relay)
+{
+    return json_pack("{s:s,s:s,s:o,s:o,s:b,s:o}", "relay", relay->name, "state",
+                     relay->suspended ? "suspended" : "active", "networks",
+                     networks(a, relay->id), "domains", domains(a, relay->id),
+                     "by_domain", relay->by_domain, "created",
+                     admin_time(relay->created_ms));
 }
 
 static void row(struct dir_admin *a, sqlite3_stmt *stmt)
@@ -289,7 +397,7 @@ static void row(struct dir_admin *a, sqlite3_stmt *stmt)
     struct db_relay relay = {0};
     db_relay_row(stmt, &relay);
     (void)snprintf(a->cursor.local, sizeof a->cursor.local, "%s", relay.name);
-    add_entry(a, &relay);
+    admin_line(a, entry(a, &relay));
 }
 
 static bool page(struct dir_admin *a)
@@ -309,6 +417,8 @@ void admin_relay_show(struct dir_admin *a)
 {
     struct db_relay relay = {0};
     if (known(a, &relay)) {
-        add_entry(a, &relay);
+        json_t *line = entry(a, &relay);
+        add_limits(a, &relay, line);
+        admin_line(a, line);
     }
 }

@@ -59,7 +59,8 @@ static void test_domains_and_users(void **state)
         {"{'object':'user','action':'show','subject':'ALICE@example.test'}", 0,
          "{\"address\":\"alice@example.test\",\"state\":\"active\",\"quota\":2048,"
          "\"password\":false,\"name\":\"Älice A.\",\"created\":\"2027-01-15T08:00:00Z\","
-         "\"last_use\":\"2027-01-01T00:00:00Z\",\"used\":0,\"scram\":false,"
+         "\"last_use\":\"2027-01-01T00:00:00Z\",\"used\":0,\"daily-messages\":0,"
+         "\"daily-recipients\":0,\"recipients\":0,\"scram\":false,"
          "\"second_factor\":false,\"known_networks\":false,\"networks\":[],\"grants\":[],"
          "\"groups\":[],"
          "\"app_passwords\":[]}\n"},

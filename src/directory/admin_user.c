@@ -3,12 +3,13 @@
 #include "directory/account.h"
 #include "directory/admin_parts.h"
 #include "directory/password.h"
+#include "directory/spend.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { NAME_MAX_LEN = 255 };
+enum { NAME_MAX_LEN = 255, USER_LIMITS = 3 };
 
 /* What add and set may bring; absent: SQL's NULL. */
 struct given {
@@ -16,7 +17,45 @@ struct given {
     int second_factor, known_networks; /* -1: absent */
     int64_t quota, last_use_ms;
     bool has_quota, has_last_use;
+    int64_t limit[USER_LIMITS]; /* below 0: of the configuration */
+    bool has_limit[USER_LIMITS], has_limits;
 };
+
+/* In the order of the statement user_limit. */
+static const char *const user_limits[USER_LIMITS][2] = {
+    {"daily-messages", "messages"},
+    {"daily-recipients", "recipients"},
+    {"recipients", "recipients"},
+};
+
+static bool read_limits(struct dir_admin *a, struct given *g)
+{
+    for (int i = 0; i < USER_LIMITS; i++) {
+        if (!admin_count(a, user_limits[i][0], user_limits[i][1], true, &g->limit[i],
+                         &g->has_limit[i])) {
+            return false;
+        }
+        g->has_limits |= g->has_limit[i];
+    }
+    return true;
+}
+
+static bool store_limits(struct dir_admin *a, const struct dir_name *name,
+                         int64_t domain_id, const struct given *g)
+{
+    if (!g->has_limits) {
+        return true;
+    }
+    sqlite3_stmt *stmt = db_get(a->store, DB_user_limit);
+    db_int(stmt, 1, domain_id);
+    db_cstr(stmt, 2, name->local);
+    for (int i = 0; i < USER_LIMITS; i++) {
+        if (g->has_limit[i]) {
+            db_int(stmt, 3 + i, g->limit[i]);
+        }
+    }
+    return admin_step(a, stmt);
+}
 
 static bool read_quota(struct dir_admin *a, struct given *g)
 {
@@ -114,7 +153,7 @@ static bool read_given(struct dir_admin *a, struct given *g)
                    last_use);
         return false;
     }
-    return read_quota(a, g);
+    return read_quota(a, g) && read_limits(a, g);
 }
 
 static bool store(struct dir_admin *a, enum db_statement which,
@@ -140,7 +179,7 @@ static bool store(struct dir_admin *a, enum db_statement which,
     if (g->known_networks >= 0) {
         db_int(stmt, 11, g->known_networks);
     }
-    return admin_step(a, stmt);
+    return admin_step(a, stmt) && store_limits(a, name, domain_id, g);
 }
 
 /* A new user's name must be free, and must stay one for whoever reads a target. */
@@ -276,6 +315,24 @@ void admin_user_list(struct dir_admin *a)
     }
 }
 
+/* Limits that hold, and what is used of them. */
+static void add_limits(struct dir_admin *a, const struct dir_name *name, json_t *line)
+{
+    char text[DIR_NAME_TEXT_MAX];
+    struct dir_user_limits limits = {0};
+    struct slice who = slice_of(dir_name_text(name, text));
+    arena_reset(&a->store->arena);
+    if (db_user_limits(a->store, name, &limits) != DB_ROW ||
+        !admin_limit_show(a, line, "daily-messages", DIR_LIMIT_USER_MESSAGES, who,
+                          limits.daily_messages, SPEND_DAY_S) ||
+        !admin_limit_show(a, line, "daily-recipients", DIR_LIMIT_USER_RECIPIENTS, who,
+                          limits.daily_recipients, SPEND_DAY_S)) {
+        admin_fault(a);
+    }
+    (void)json_object_set_new(line, "recipients",
+                              json_integer((json_int_t)limits.recipients));
+}
+
 void admin_user_show(struct dir_admin *a)
 {
     struct dir_name name;
@@ -292,6 +349,7 @@ void admin_user_show(struct dir_admin *a)
             (void)json_object_set_new(line, "last_use",
                                       admin_time((int64_t)usage.cur_ms));
         }
+        add_limits(a, &name, line);
         admin_login_show(a, user.id, line);
     }
     admin_line(a, line);

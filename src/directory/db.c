@@ -109,6 +109,20 @@ static const char *const migrations[] = {
     "CREATE TABLE user_group ("
     " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
     " name TEXT NOT NULL, PRIMARY KEY (user_id, name)) STRICT, WITHOUT ROWID;",
+    /* directory/spend.h. A user's limit of 0 is none, NULL the one of the configuration. */
+    "ALTER TABLE user ADD COLUMN daily_messages INTEGER CHECK (daily_messages >= 0);"
+    "ALTER TABLE user ADD COLUMN daily_recipients INTEGER CHECK (daily_recipients >= 0);"
+    "ALTER TABLE user ADD COLUMN recipients INTEGER CHECK (recipients >= 0);"
+    "ALTER TABLE relay ADD COLUMN peak_span_s INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE spent ("
+    " who TEXT NOT NULL, until_s INTEGER NOT NULL, n INTEGER NOT NULL CHECK (n >= 0),"
+    " PRIMARY KEY (who, until_s)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX spent_by_end ON spent (until_s);"
+    "CREATE TABLE charge ("
+    " session INTEGER NOT NULL, n INTEGER NOT NULL, who TEXT NOT NULL,"
+    " until_s INTEGER NOT NULL, units INTEGER NOT NULL, made_s INTEGER NOT NULL,"
+    " PRIMARY KEY (session, n, who)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX charge_by_age ON charge (made_s);",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -259,6 +273,13 @@ bool db_col_cstr(sqlite3_stmt *stmt, int at, char *out, size_t cap)
 int64_t db_col_int(sqlite3_stmt *stmt, int at)
 {
     return sqlite3_column_int64(stmt, at);
+}
+
+uint64_t db_col_limit(sqlite3_stmt *stmt, int at, uint64_t null)
+{
+    return sqlite3_column_type(stmt, at) == SQLITE_NULL
+               ? null
+               : (uint64_t)sqlite3_column_int64(stmt, at);
 }
 
 enum db_res db_domain(struct dir_store *s, struct slice name, int64_t *id)

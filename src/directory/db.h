@@ -12,6 +12,8 @@
 
 /* Every statement there is. */
 /* clang-format off */
+#define DB_RELAY_COLUMNS "id, name, state = 'suspended', by_domain, created_ms, day_limit," \
+                         " user_day_limit, peak_limit, peak_span_s"
 #define DB_STATEMENTS(X) \
     X(begin, "BEGIN IMMEDIATE") \
     X(commit, "COMMIT") \
@@ -51,6 +53,14 @@
                 " state = coalesce(?4, state), quota = coalesce(?5, quota)," \
                 " name = coalesce(?6, name), last_use_ms = coalesce(?8, last_use_ms)" \
                 " WHERE domain_id = ?1 AND local = ?2") \
+    X(user_limits, "SELECT u.daily_messages, u.daily_recipients, u.recipients FROM user u" \
+                   " JOIN domain d ON d.id = u.domain_id WHERE d.name = ?1 AND u.local = ?2") \
+    /* below 0: as the configuration says */ \
+    X(user_limit, "UPDATE user SET daily_messages = CASE WHEN ?3 IS NULL THEN daily_messages" \
+                  " WHEN ?3 < 0 THEN NULL ELSE ?3 END, daily_recipients = CASE WHEN ?4 IS NULL" \
+                  " THEN daily_recipients WHEN ?4 < 0 THEN NULL ELSE ?4 END, recipients =" \
+                  " CASE WHEN ?5 IS NULL THEN recipients WHEN ?5 < 0 THEN NULL ELSE ?5 END" \
+                  " WHERE domain_id = ?1 AND local = ?2") \
     X(user_del, "DELETE FROM user WHERE id = ?1") \
     X(user_page, "SELECT local, state, quota, last_use_ms, name, created_ms," \
                  " password IS NOT NULL FROM user" \
@@ -106,16 +116,19 @@
     X(target_drop, "DELETE FROM alias_target WHERE domain = ?1 AND" \
                    " (local = ?2 OR substr(local, 1, length(?3)) = ?3)") \
     X(target_drop_domain, "DELETE FROM alias_target WHERE domain = ?1") \
-    X(relay_get, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
+    X(relay_get, "SELECT " DB_RELAY_COLUMNS \
                  " FROM relay WHERE name = ?1") \
-    X(relay_by_id, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
+    X(relay_by_id, "SELECT " DB_RELAY_COLUMNS \
                    " FROM relay WHERE id = ?1") \
-    X(relay_page, "SELECT id, name, state = 'suspended', by_domain, created_ms" \
+    X(relay_page, "SELECT " DB_RELAY_COLUMNS \
                   " FROM relay WHERE name > ?1 ORDER BY name LIMIT ?2") \
     X(relay_put, "INSERT INTO relay (name, state, by_domain, created_ms)" \
-                 " VALUES (?1, 'active', coalesce(?2, 0), ?3)") \
+                 " VALUES (?1, 'active', 0, ?2)") \
     X(relay_set, "UPDATE relay SET state = coalesce(?2, state)," \
-                 " by_domain = coalesce(?3, by_domain) WHERE id = ?1") \
+                 " by_domain = coalesce(?3, by_domain), day_limit = coalesce(?4, day_limit)," \
+                 " user_day_limit = coalesce(?5, user_day_limit)," \
+                 " peak_limit = coalesce(?6, peak_limit)," \
+                 " peak_span_s = coalesce(?7, peak_span_s) WHERE id = ?1") \
     X(relay_del, "DELETE FROM relay WHERE id = ?1") \
     X(network_put, "INSERT INTO relay_network (net, bits, relay_id) VALUES (?1, ?2, ?3)") \
     X(network_del, "DELETE FROM relay_network WHERE relay_id = ?1") \
@@ -149,7 +162,29 @@
     X(push_spend, "UPDATE push SET month_used = ?4 + CASE month WHEN ?2 THEN month_used ELSE 0 END," \
                   " month = ?2, day_used = ?4 + CASE day WHEN ?3 THEN day_used ELSE 0 END," \
                   " day = ?3, prepaid_used = prepaid_used + ?4 WHERE id = ?1") \
+    X(push_back, "UPDATE push SET month_used = max(0, month_used - CASE month WHEN ?2 THEN ?4" \
+                 " ELSE 0 END), day_used = max(0, day_used - CASE day WHEN ?3 THEN ?4 ELSE 0 END)," \
+                 " prepaid_used = max(0, prepaid_used - ?4) WHERE id = ?1") \
     X(push_del, "DELETE FROM push WHERE id = ?1") \
+    X(spent_sum, "SELECT coalesce(sum(n), 0) FROM spent WHERE who = ?1 AND until_s > ?2") \
+    X(spent_rows, "SELECT until_s, n FROM spent WHERE who = ?1 AND until_s > ?2 AND n > 0" \
+                  " ORDER BY until_s") \
+    /* of all from who ?1 to before ?2: those who sent most */ \
+    X(spent_most, "SELECT who, sum(n) FROM spent WHERE who >= ?1 AND who < ?2 AND until_s > ?3" \
+                  " GROUP BY who HAVING sum(n) > 0 ORDER BY 2 DESC, 1 LIMIT ?4") \
+    X(spent_add, "INSERT INTO spent (who, until_s, n) VALUES (?1, ?2, ?3)" \
+                 " ON CONFLICT (who, until_s) DO UPDATE SET n = n + excluded.n") \
+    X(spent_back, "UPDATE spent SET n = max(0, n - ?3) WHERE who = ?1 AND until_s = ?2") \
+    X(spent_trim, "DELETE FROM spent WHERE (who, until_s) IN" \
+                  " (SELECT who, until_s FROM spent WHERE until_s <= ?1 LIMIT ?2)") \
+    X(charge_get, "SELECT 1 FROM charge WHERE session = ?1 AND n = ?2") \
+    X(charge_put, "INSERT INTO charge (session, n, who, until_s, units, made_s)" \
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+    X(charge_all, "SELECT who, until_s, units, made_s FROM charge" \
+                  " WHERE session = ?1 AND n = ?2") \
+    X(charge_del, "DELETE FROM charge WHERE session = ?1 AND n = ?2") \
+    X(charge_trim, "DELETE FROM charge WHERE (session, n, who) IN" \
+                   " (SELECT session, n, who FROM charge WHERE made_s <= ?1 LIMIT ?2)") \
     X(rule_all, "SELECT name, conditions, act, position, created_ms FROM rule" \
                 " WHERE domain_id = ?1 AND direction = ?2 ORDER BY position") \
     X(rule_get, "SELECT position FROM rule" \
@@ -205,6 +240,8 @@ void db_end(sqlite3_stmt *stmt);
 struct slice db_col(sqlite3_stmt *stmt, int at);
 bool db_col_cstr(sqlite3_stmt *stmt, int at, char *out, size_t cap);
 int64_t db_col_int(sqlite3_stmt *stmt, int at);
+uint64_t db_col_limit(sqlite3_stmt *stmt, int at,
+                      uint64_t null); /* what NULL stands for */
 
 /* At a new call: forget the last one's fault. */
 void db_fresh(struct dir_store *s);
@@ -231,6 +268,8 @@ MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct sli
 /* A relay customer. */
 struct db_relay {
     int64_t id, created_ms;
+    uint64_t day, user_day, peak; /* limits, in recipients; 0: none */
+    uint32_t peak_span_s;
     bool suspended, by_domain;
     char name[DIR_CUSTOMER_MAX + 1];
 };
@@ -240,6 +279,11 @@ MUST_USE enum db_res db_relay_by_id(struct dir_store *s, int64_t id,
                                     struct db_relay *out);
 /* A row of relay_get, relay_by_id and relay_page. */
 void db_relay_row(sqlite3_stmt *stmt, struct db_relay *out);
+
+/* The limits of a user that hold: its own, or those of the configuration. DB_DONE: there is no
+ * such user. */
+MUST_USE enum db_res db_user_limits(struct dir_store *s, const struct dir_name *name,
+                                    struct dir_user_limits *out);
 
 struct db_push {
     int64_t id, recipients, data, created_ms;

@@ -15,7 +15,8 @@ static const struct dir_mail_ask ask = {.cookie = 5,
                                         .local = SLICE_INIT("ann"),
                                         .domain = SLICE_INIT("example.test"),
                                         .login = SLICE_INIT("bob@example.test"),
-                                        .spend = 70000};
+                                        .spend = 70000,
+                                        .message = {UINT64_C(1) << 59, 3}};
 
 static const struct dir_mail answer = {
     .cookie = 6,
@@ -23,6 +24,7 @@ static const struct dir_mail answer = {
                  [DIR_BY_LOGIN] = {SLICE_INIT("other"), true, false}},
     .sender = DIR_SENDER_FOREIGN,
     .quota = {[DIR_QUOTA_DAY] = {50, 7}},
+    .limit = {[DIR_LIMIT_RELAY_PEAK] = {60, 8, 600, 20}},
     .spent = true,
     .recipients = 300,
     .data = 1000,
@@ -48,6 +50,14 @@ static void test_ask(void **state)
     assert_true(slice_eq(a.domain, ask.domain));
     assert_true(slice_eq(a.login, ask.login));
     assert_int_equal(a.spend, 70000);
+    assert_int_equal(a.message.session, ask.message.session);
+    assert_int_equal(a.message.n, 3);
+    assert_false(a.give_back);
+    b.ptr[b.len - 1] = 2; /* neither given back nor not */
+    assert_false(dir_mail_ask_read(buf_slice(&b), &a));
+    b.ptr[b.len - 1] = 1;
+    assert_true(dir_mail_ask_read(buf_slice(&b), &a));
+    assert_true(a.give_back);
     b.ptr[8] = 4; /* no such service */
     assert_false(dir_mail_ask_read(buf_slice(&b), &a));
     b.ptr[8] = 3;
@@ -105,6 +115,8 @@ static void test_answer(void **state)
     assert_int_equal(m.sender, DIR_SENDER_FOREIGN);
     assert_int_equal(m.quota[DIR_QUOTA_DAY].limit, 50);
     assert_int_equal(m.quota[DIR_QUOTA_DAY].used, 7);
+    assert_memory_equal(&m.limit[DIR_LIMIT_RELAY_PEAK],
+                        &answer.limit[DIR_LIMIT_RELAY_PEAK], sizeof m.limit[0]);
     assert_true(m.spent);
     assert_int_equal(m.recipients, 300);
     assert_int_equal(m.data, 1000);

@@ -1,5 +1,4 @@
 /* directory/push_test.c - push accounts: the commands, and what a MAIL by a login may. */
-#include "base/clock.h"
 #include "config/config.h"
 #include "directory/db.h"
 #include "directory/testing.h"
@@ -27,7 +26,7 @@ static struct dir_mail asked(const char *local, const char *domain, const char *
                                .domain = slice_of(domain),
                                .login = slice_of(login)};
     struct dir_mail m;
-    dir_store_mail(t.store, &ask, &m);
+    dir_store_mail(t.store, &ask, NOW_MS, &m);
     assert_false(m.fault);
     return m;
 }
@@ -59,15 +58,18 @@ static void test_sender(void **state)
                      DIR_SENDER_GONE);
 }
 
+static uint32_t message_n;
+
 static struct dir_mail spent(uint32_t n)
 {
     struct dir_mail_ask ask = {.service = SERVICE_PUSH,
                                .local = SLICE("news"),
                                .domain = SLICE("shop.test"),
                                .login = SLICE("news@shop.test"),
-                               .spend = n};
+                               .spend = n,
+                               .message = {77, ++message_n}};
     struct dir_mail m;
-    dir_store_mail(t.store, &ask, &m);
+    dir_store_mail(t.store, &ask, NOW_MS, &m);
     assert_false(m.fault);
     return m;
 }
@@ -116,7 +118,7 @@ static void test_dates(void **state)
     t_make("push", "news@shop.test", "'quota-daily':'10','quota-monthly':'500'");
     assert_true(spent(9).spent);
     assert_true(db_push(t.store, &name, &push) == DB_ROW);
-    now_ms = clock_wall_ms();
+    now_ms = NOW_MS;
     assert_true(db_push_quota(t.store, push.id, now_ms + day_ms, q));
     assert_int_equal(q[DIR_QUOTA_DAY].used, 0);
     assert_true(db_push_quota(t.store, push.id, now_ms + 31 * day_ms, q));

@@ -37,7 +37,7 @@ static struct dir_mail asked(const char *ip, const char *helo, const char *domai
                                .login = slice_of(login)};
     struct dir_mail m;
     assert_true(ip_parse(slice_of(ip), &ask.ip));
-    dir_store_mail(t.store, &ask, &m);
+    dir_store_mail(t.store, &ask, NOW_MS, &m);
     assert_false(m.fault);
     return m;
 }

@@ -1,16 +1,20 @@
 /* directory/sender.c - dir_store_mail(): on whose behalf a MAIL is; relay customers and push
  * accounts in the database. */
-#include "base/clock.h"
 #include "config/config.h"
 #include "directory/account.h"
 #include "directory/db.h"
+#include "directory/spend.h"
 
 void db_relay_row(sqlite3_stmt *stmt, struct db_relay *out)
 {
     *out = (struct db_relay){.id = db_col_int(stmt, 0),
                              .suspended = db_col_int(stmt, 2) != 0,
                              .by_domain = db_col_int(stmt, 3) != 0,
-                             .created_ms = db_col_int(stmt, 4)};
+                             .created_ms = db_col_int(stmt, 4),
+                             .day = (uint64_t)db_col_int(stmt, 5),
+                             .user_day = (uint64_t)db_col_int(stmt, 6),
+                             .peak = (uint64_t)db_col_int(stmt, 7),
+                             .peak_span_s = (uint32_t)db_col_int(stmt, 8)};
     (void)db_col_cstr(stmt, 1, out->name, sizeof out->name);
 }
 
@@ -120,89 +124,73 @@ static bool by_domain(struct dir_store *s, struct slice domain, int64_t *id)
     return true;
 }
 
-static bool name_customer(struct dir_store *s, int64_t id, struct dir_customer *out)
+static bool name_customer(struct dir_store *s, int64_t id, struct db_relay *relay,
+                          struct dir_customer *out)
 {
-    struct db_relay relay;
-    enum db_res res = id == 0 ? DB_DONE : db_relay_by_id(s, id, &relay);
+    enum db_res res = id == 0 ? DB_DONE : db_relay_by_id(s, id, relay);
     if (res == DB_ROW) {
-        out->suspended = relay.suspended;
-        out->by_domain = relay.by_domain;
-        return arena_dup(&s->arena, slice_of(relay.name), &out->name);
+        out->suspended = relay->suspended;
+        out->by_domain = relay->by_domain;
+        return arena_dup(&s->arena, slice_of(relay->name), &out->name);
     }
     return res == DB_DONE;
 }
 
+/* local@domain in lower case; empty: no room. */
+static struct slice address_of(struct dir_store *s, struct slice local,
+                               struct slice domain)
+{
+    size_t len = local.len + 1 + domain.len;
+    unsigned char *octets = arena_alloc(&s->arena, len);
+    if (octets == NULL) {
+        return (struct slice){0};
+    }
+    for (size_t i = 0; i < len; i++) {
+        octets[i] = i < local.len    ? ascii_lower(local.ptr[i])
+                    : i == local.len ? '@'
+                                     : ascii_lower(domain.ptr[i - local.len - 1]);
+    }
+    return (struct slice){octets, len};
+}
+
+/* A sender is a user of the customer whose domain he is in. */
+static bool customer_limits(struct dir_store *s, const struct dir_mail_ask *ask,
+                            const struct db_relay *r, bool own, struct spend *sp)
+{
+    struct slice name = slice_of(r->name), sender = {0};
+    uint64_t user_day = own && ask->domain.len > 0 ? r->user_day : 0;
+    if (user_day != 0) {
+        sender = address_of(s, ask->local, ask->domain);
+    }
+    return (user_day == 0 || sender.len > 0) &&
+           spend_add(s, sp, DIR_LIMIT_RELAY_DAY, name, SLICE(""), r->day, SPEND_DAY_S) &&
+           spend_add(s, sp, DIR_LIMIT_RELAY_USER, name, sender, user_day, SPEND_DAY_S) &&
+           spend_add(s, sp, DIR_LIMIT_RELAY_PEAK, name, SLICE(""), r->peak,
+                     r->peak_span_s);
+}
+
 static bool customers(struct dir_store *s, const struct dir_mail_ask *ask,
-                      struct dir_mail *out)
+                      struct dir_mail *out, struct spend *sp)
 {
     int64_t id[DIR_BY_COUNT] = {0};
+    struct db_relay relay[DIR_BY_COUNT] = {0};
     size_t at = slice_rfind(ask->login, '@');
     bool ok = by_address(s, &ask->ip, &id[DIR_BY_ADDRESS]) &&
               by_domain(s, ask->helo, &id[DIR_BY_HELO]) &&
               by_domain(s, ask->domain, &id[DIR_BY_SENDER]) &&
               by_domain(s, slice_from(ask->login, at + 1), &id[DIR_BY_LOGIN]);
     for (unsigned i = 0; i < DIR_BY_COUNT && ok; i++) {
-        ok = name_customer(s, id[i], &out->customer[i]);
+        ok = name_customer(s, id[i], &relay[i], &out->customer[i]);
     }
-    return ok;
+    enum dir_by by = dir_mail_by(out);
+    return ok && (by == DIR_BY_COUNT ||
+                  customer_limits(s, ask, &relay[by], id[by] == id[DIR_BY_SENDER], sp));
 }
 
 /* ---- push ---- */
 
-enum { MONTH_LEN = 7, DAY_LEN = 10 }; /* of 2026-11-22T... */
-
-static sqlite3_stmt *with_dates(struct dir_store *s, enum db_statement which, int64_t id,
-                                uint64_t now_ms)
-{
-    char text[CLOCK_TEXT_MAX];
-    struct slice date = clock_text(now_ms, text);
-    sqlite3_stmt *stmt = db_get(s, which);
-    db_int(stmt, 1, id);
-    db_text(stmt, 2, slice_sub(date, 0, MONTH_LEN));
-    db_text(stmt, 3, slice_sub(date, 0, DAY_LEN));
-    return stmt;
-}
-
-bool db_push_quota(struct dir_store *s, int64_t id, uint64_t now_ms,
-                   struct dir_quota quota[DIR_QUOTA_COUNT])
-{
-    sqlite3_stmt *stmt = with_dates(s, DB_push_quota, id, now_ms);
-    enum db_res res = db_step(s, stmt);
-    for (int i = 0; res == DB_ROW && i < DIR_QUOTA_COUNT; i++) {
-        uint64_t limit = (uint64_t)db_col_int(stmt, 2 * i);
-        uint64_t used = (uint64_t)db_col_int(stmt, 2 * i + 1);
-        quota[i] = (struct dir_quota){limit, limit == 0 ? 0 : used};
-    }
-    db_end(stmt);
-    return res == DB_ROW;
-}
-
-/* Counts n recipients if no quota is passed by that. This role is the only one that counts, so
- * nothing comes between the look and the change. False: fault. */
-static bool spend(struct dir_store *s, int64_t id, uint32_t n, uint64_t now_ms,
-                  struct dir_mail *out)
-{
-    bool any = false;
-    for (unsigned i = 0; i < DIR_QUOTA_COUNT; i++) {
-        const struct dir_quota *q = &out->quota[i];
-        any = any || q->limit != 0;
-        if (q->limit != 0 && (q->used >= q->limit || n > q->limit - q->used)) {
-            return true;
-        }
-    }
-    out->spent = true;
-    if (!any) {
-        return true; /* nothing to count against: no need to write */
-    }
-    sqlite3_stmt *stmt = with_dates(s, DB_push_spend, id, now_ms);
-    db_int(stmt, 4, n);
-    enum db_res res = db_step(s, stmt);
-    db_end(stmt);
-    return res == DB_DONE;
-}
-
-static bool account(struct dir_store *s, const struct dir_mail_ask *ask,
-                    struct dir_mail *out)
+static bool account(struct dir_store *s, const struct dir_mail_ask *ask, uint64_t now_ms,
+                    struct dir_mail *out, struct spend *sp)
 {
     char text[DIR_ADDRESS_MAX + 1];
     struct dir_name name;
@@ -226,32 +214,71 @@ static bool account(struct dir_store *s, const struct dir_mail_ask *ask,
                                   : DIR_SENDER_FOREIGN;
     out->recipients = (uint64_t)push.recipients;
     out->data = (uint64_t)push.data;
-    uint64_t now_ms = clock_wall_ms();
-    return db_push_quota(s, push.id, now_ms, out->quota) &&
-           (ask->spend == 0 || spend(s, push.id, ask->spend, now_ms, out));
+    if (!db_push_quota(s, push.id, now_ms, out->quota)) {
+        return false;
+    }
+    for (unsigned i = 0; i < DIR_QUOTA_COUNT; i++) {
+        sp->push = out->quota[i].limit != 0 ? push.id : sp->push;
+    }
+    return true;
+}
+
+/* ---- users ---- */
+
+enum db_res db_user_limits(struct dir_store *s, const struct dir_name *name,
+                           struct dir_user_limits *out)
+{
+    const struct dir_user_limits *def = &s->config.limits;
+    sqlite3_stmt *stmt = db_get(s, DB_user_limits);
+    db_cstr(stmt, 1, name->domain);
+    db_cstr(stmt, 2, name->local);
+    enum db_res res = db_step(s, stmt);
+    if (res == DB_ROW) {
+        *out = (struct dir_user_limits){db_col_limit(stmt, 0, def->daily_messages),
+                                        db_col_limit(stmt, 1, def->daily_recipients),
+                                        db_col_limit(stmt, 2, def->recipients)};
+    }
+    db_end(stmt);
+    return res;
+}
+
+static bool user_limits(struct dir_store *s, struct slice login, struct dir_mail *out,
+                        struct spend *sp)
+{
+    struct dir_name name = {0};
+    struct dir_user_limits limits = {0};
+    size_t at = slice_rfind(login, '@');
+    if (!slice_cstr(slice_sub(login, 0, at), name.local, sizeof name.local) ||
+        !slice_cstr(slice_from(login, at + 1), name.domain, sizeof name.domain)) {
+        return true; /* dir_store_may_send() knows no such user */
+    }
+    enum db_res res = db_user_limits(s, &name, &limits);
+    out->recipients = limits.recipients;
+    return res != DB_FAULT &&
+           spend_add(s, sp, DIR_LIMIT_USER_MESSAGES, login, SLICE(""),
+                     limits.daily_messages, SPEND_DAY_S) &&
+           spend_add(s, sp, DIR_LIMIT_USER_RECIPIENTS, login, SLICE(""),
+                     limits.daily_recipients, SPEND_DAY_S);
 }
 
 /* A user who logged in (account.h). */
 static bool user(struct dir_store *s, const struct dir_mail_ask *ask,
-                 struct dir_mail *out)
+                 struct dir_mail *out, struct spend *sp)
 {
+    static const enum dir_sender senders[] = {
+        [DIR_SEND_YES] = DIR_SENDER_OWN,
+        [DIR_SEND_NOT_YOURS] = DIR_SENDER_FOREIGN,
+        [DIR_SEND_DISABLED] = DIR_SENDER_UNAVAILABLE,
+    };
     if (ask->login.len == 0) {
         return true;
     }
-    switch (dir_store_may_send(s, ask->login, ask->local, ask->domain)) {
-    case DIR_SEND_YES:
-        out->sender = DIR_SENDER_OWN;
-        return true;
-    case DIR_SEND_NOT_YOURS:
-        out->sender = DIR_SENDER_FOREIGN;
-        return true;
-    case DIR_SEND_DISABLED:
-        out->sender = DIR_SENDER_UNAVAILABLE;
-        return true;
-    case DIR_SEND_FAULT:
-        break;
+    enum dir_send may = dir_store_may_send(s, ask->login, ask->local, ask->domain);
+    if (may == DIR_SEND_FAULT) {
+        return false;
     }
-    return false;
+    out->sender = senders[may];
+    return user_limits(s, ask->login, out, sp);
 }
 
 /* Last: the look-ups before it empty the arena. */
@@ -265,20 +292,30 @@ static bool groups_of(struct dir_store *s, struct slice login, struct slice *out
     return ok;
 }
 
-void dir_store_mail(struct dir_store *s, const struct dir_mail_ask *ask,
+/* ---- */
+
+static bool answer(struct dir_store *s, const struct dir_mail_ask *ask, uint64_t now_ms,
+                   struct dir_mail *out)
+{
+    struct spend sp = {0};
+    bool ok = ask->service == SERVICE_RELAY        ? customers(s, ask, out, &sp)
+              : ask->service == SERVICE_PUSH       ? account(s, ask, now_ms, out, &sp)
+              : ask->service == SERVICE_SUBMISSION ? user(s, ask, out, &sp)
+                                                   : true;
+    uint64_t recipients = ask->spend == 0 ? 1 : ask->spend;
+    return ok && spend_look(s, &sp, recipients, now_ms, out->limit) &&
+           (ask->spend == 0 || spend_count(s, &sp, ask, now_ms, out)) &&
+           (ask->service != SERVICE_SUBMISSION || groups_of(s, ask->login, &out->groups));
+}
+
+void dir_store_mail(struct dir_store *s, const struct dir_mail_ask *ask, uint64_t now_ms,
                     struct dir_mail *out)
 {
-    bool ok = true;
     *out = (struct dir_mail){.sender = DIR_SENDER_NONE};
     db_fresh(s);
     arena_reset(&s->arena);
-    if (ask->service == SERVICE_RELAY) {
-        ok = customers(s, ask, out);
-    } else if (ask->service == SERVICE_PUSH) {
-        ok = account(s, ask, out);
-    } else if (ask->service == SERVICE_SUBMISSION) {
-        ok = user(s, ask, out) && groups_of(s, ask->login, &out->groups);
-    }
+    bool ok =
+        ask->give_back ? spend_give_back(s, ask->message) : answer(s, ask, now_ms, out);
     if (!ok) {
         *out = (struct dir_mail){.fault = true};
     }

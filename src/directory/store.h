@@ -25,12 +25,19 @@ enum { DIR_DEPTH_MAX = 10, DIR_ERROR_MAX = 640 };
 
 struct dir_store;
 
+/* What a user may send, where nothing else is said of him; 0: no limit. */
+struct dir_user_limits {
+    uint64_t daily_messages, daily_recipients;
+    uint64_t recipients; /* of one message */
+};
+
 struct dir_store_config {
     const char *path;    /* borrowed, as are the others: they outlive the store */
     const char *shown;   /* the path as errors name it (ours may be below a chroot) */
     const char *maildir; /* delivery.maildir; NULL: no Maildirs here (LMTP) */
     const char *sub_address;
     uint64_t inactive_after_ms;
+    struct dir_user_limits limits;
     int busy_ms; /* how long to wait for another writer */
     bool create; /* make the file when it is missing, owned as its directory is */
 };
@@ -46,14 +53,15 @@ void dir_store_lookup(struct dir_store *store, struct slice local, struct slice 
 
 /* out: all but cookie. On the relay service the customers that address, HELO, sender and
  * login lead to: the narrowest network, the longest domain (one stands for the names below
- * it). On push the account of the login. Elsewhere nothing. */
+ * it), and the limits of the one that counts. On push the account of the login, on submission the
+ * user. Elsewhere nothing. What it is asked to count is on disk when it returns. */
 void dir_store_mail(struct dir_store *store, const struct dir_mail_ask *ask,
-                    struct dir_mail *out);
+                    uint64_t now_ms, struct dir_mail *out);
 
 /* Appends the rules of a domain, encoded (rule/rule.h), in their order; none for a domain that is
  * not here. False: the database cannot tell. */
-MUST_USE bool dir_store_rules(struct dir_store *store, struct slice domain, bool out_going,
-                              struct buf *out);
+MUST_USE bool dir_store_rules(struct dir_store *store, struct slice domain,
+                              bool out_going, struct buf *out);
 
 enum dir_store_state {
     DIR_STORE_OK = 0,

@@ -222,7 +222,7 @@ static void test_edited(void **state)
                      "INSERT INTO alias_target VALUES (901, 0, 'two', 'example.test'),"
                      " (902, 0, 'one', 'example.test'), (902, 1, 'bob', 'example.test');"
                      "INSERT INTO user SELECT 903, 1, 'x+y', NULL, 'active', 0, '', 0, "
-                     "0, '', 0, 0",
+                     "0, '', 0, 0, NULL, NULL, NULL",
                      NULL, NULL, NULL),
         SQLITE_OK);
     assert_true(dir_store_changed(t.store));

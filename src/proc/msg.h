@@ -85,8 +85,8 @@ enum {
     X(JOB,           R_QUE,                         R_DEL,  16, 65536, false) \
     X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
     X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false) \
-    X(DIR_MAIL,      R_SMT,                         R_DIR,  37,  1300, false) \
-    X(DIR_MAIL_IS,   R_DIR,                         R_SMT,  87,   500, false) \
+    X(DIR_MAIL,      R_SMT,                         R_DIR,  50,  1320, false) \
+    X(DIR_MAIL_IS,   R_DIR,                         R_SMT, 209,  1700, false) \
     X(DIR_AUTH,      R_SMT,                         R_DIR,   9, 10000, false) \
     X(DIR_AUTH_IS,   R_DIR,                         R_SMT,  22,  4096, false) \
     X(SUPPRESS_ASK,  R_SMT,                         R_QUE,  12,  1200, false) \

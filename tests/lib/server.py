@@ -155,12 +155,13 @@ class Server:
 
     def start(self):
         self.write_config()
+        before = self.log().count("event=ready")
         self.log_file = open(self.dir / "log", "ab")
         self.process = subprocess.Popen([self.postern, "run", "-c", str(self.config)],
                                         stdin=subprocess.DEVNULL, stderr=self.log_file,
                                         stdout=self.log_file, env=environment())
         wait_until(lambda: "the server did not start:\n" + self.log(),
-                   lambda: "event=ready" in self.log() or self.process.poll() is not None)
+                   lambda: self.log().count("event=ready") > before or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise Failed("the server ended at once:\n" + self.log())
         return self

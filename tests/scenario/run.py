@@ -16,6 +16,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -459,6 +460,27 @@ class Play:
 
         wait_until(lambda: f"no delivery ended in {row.code} of {name}, but in {replies}", heard)
         self.seen_row |= name == self.path.stem
+
+    def do_restart(self, rest):
+        """restart: the server ends, and another one begins"""
+        for connection in self.connections.values():
+            connection.close()
+        self.connections = {}
+        self.server.end_process()
+        self.server.start()
+
+    def do_kill(self, rest):
+        """kill ROLE: that process is killed, and comes back"""
+        role = rest.strip()
+        pid = self.server.pid_of(role)
+        self.server.excused.append(rf"event=role-ended process={role}|event=role-ended.*pid={pid}")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(f"{role} does not come back", lambda: self.server.pid_of(role) != pid)
+
+    def do_shows(self, rest):
+        """shows 'COMMAND': words that the postern command must print"""
+        command, *words = shlex.split(rest)
+        self.check_words(words, re.sub(" +", " ", self.server.run(*command.split())))
 
     def do_log(self, rest):
         """log: words that one line of the server's log must hold"""
