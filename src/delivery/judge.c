@@ -31,6 +31,9 @@ enum judge_site judge(struct bounce_classifier *c, enum bounce_stage stage,
     o->klass = (uint8_t)v.klass;
     o->wait_s = v.retry_after_s;
     o->advice = actions[v.action].advice;
+    if (v.klass == BOUNCE_GREYLISTED && o->wait_s == 0) {
+        o->wait_s = JUDGE_GREY_S;
+    }
     if (o->result == JOB_FAILED && v.kind == BOUNCE_HARD) {
         o->advice = JOB_suppress;
     } else if (o->result == JOB_FAILED && v.kind == BOUNCE_SOFT) {

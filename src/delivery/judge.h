@@ -3,11 +3,14 @@
  * Source  catalogue/bounces (bounce/classify.h): class, kind and action.
  * Rule    2yz: nothing. 5yz: a hard class suppresses the address; a block ends this message; a soft one
  *         passes, whatever the digit says: it is tried again, as its action says. 4yz: always tried
- *         again, never suppressed. Where an action is about the site, the site is told too. */
+ *         again, never suppressed. Where an action is about the site, the site is told too.
+ *         Who is greylisted and not told for how long waits JUDGE_GREY_S. */
 #ifndef DELIVERY_JUDGE_H
 #define DELIVERY_JUDGE_H
 #include "bounce/classify.h"
 #include "delivery/outcome.h"
+
+enum { JUDGE_GREY_S = 5 * 60 };
 
 enum judge_site { JUDGE_SITE_FINE = 0, JUDGE_SITE_SLOWER, JUDGE_SITE_STOP };
 

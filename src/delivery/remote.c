@@ -36,6 +36,24 @@ void order_settle(struct remote_order *o, enum job_result result, struct slice t
     }
 }
 
+/* A host's own words, before any mail: judged as every reply, though no recipient was named. */
+static void order_refused(struct remote_order *o, const struct fault *fault,
+                          struct slice host)
+{
+    bool for_good = fault->for_good && !o->may_pass && o->hop >= o->route.hop_n;
+    for (unsigned i = 0; i < o->n; i++) {
+        struct outcome *out = &o->outcome[i];
+        if (out->set) {
+            continue;
+        }
+        outcome_set(out, for_good ? JOB_FAILED : JOB_DEFERRED, slice_of(fault->text));
+        outcome_where(out, slice_of(fault->where));
+        enum judge_site how = judge(o->remote->classifier, fault->stage, host, out);
+        out->advice = out->advice == JOB_suppress ? JOB_usual : out->advice;
+        site_slower(o->site, how, out);
+    }
+}
+
 void order_over(struct remote_order *o)
 {
     struct remote *r = o->remote;
@@ -133,6 +151,7 @@ static struct remote_site *site_of(struct remote *r, const struct route *route)
     s->limit = REMOTE_LINKS_FIRST;
     list_init(&s->waiting);
     list_init(&s->links);
+    list_init(&s->room);
     s->name_len = name.len;
     memcpy(s->name, route->site, name.len);
     if (!map_put(&r->sites, name, s)) {
@@ -188,29 +207,36 @@ static void site_failed(struct remote_site *s, const char *why)
     site_rest(s, rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S, slice_of(why));
 }
 
-void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
-                 struct slice why)
+static uint32_t rest_left_s(const struct remote_site *s)
+{
+    uint64_t now_ms = clock_mono_ms();
+    uint64_t until_ms = s->rest_until_ms; /* may be over just now */
+    return (uint32_t)((until_ms > now_ms ? until_ms - now_ms : 0) / 1000) + 1;
+}
+
+void site_slower(struct remote_site *s, enum judge_site how, struct outcome *out)
 {
     uint32_t usual = how == JUDGE_SITE_STOP ? REMOTE_STOP_S : REMOTE_SLOW_S;
-    if (how != JUDGE_SITE_FINE) {
-        s->wants_less = true;
-        uint32_t rest_s = wait_s > usual ? wait_s : usual;
-        /* Longer than that only the target waits: one reply must not stop a site for days. */
-        site_rest(s, rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S, why);
+    if (how == JUDGE_SITE_FINE) {
+        return;
     }
+    s->wants_less = true;
+    uint32_t rest_s = out->wait_s > usual ? out->wait_s : usual;
+    /* Longer than that only the target waits: one reply must not stop a site for days. */
+    site_rest(s, rest_s < REMOTE_REST_MAX_S ? rest_s : REMOTE_REST_MAX_S,
+              (struct slice){out->reply, out->reply_len});
+    rest_s = rest_left_s(s);
+    out->wait_s = out->wait_s > rest_s ? out->wait_s : rest_s;
 }
 
 /* Not tried now: what the site rests for is what is said, and until when. */
 static void order_rests(struct remote_order *o)
 {
-    uint64_t now_ms = clock_mono_ms();
-    uint64_t until_ms = o->site->rest_until_ms; /* may be over just now */
-    uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     for (unsigned i = 0; i < o->n; i++) {
         if (!o->outcome[i].set) {
             outcome_set(&o->outcome[i], JOB_DEFERRED, slice_of(o->site->why));
             o->outcome[i].advice = JOB_slow;
-            o->outcome[i].wait_s = (uint32_t)(left_ms / 1000) + 1;
+            o->outcome[i].wait_s = rest_left_s(o->site);
         }
     }
     order_over(o);
@@ -246,6 +272,19 @@ static void not_begun(struct fault *fault, int error)
                    strerrordesc_np(error));
 }
 
+/* It goes on when a connection ends, whosever it is; one that does nothing makes way. */
+static void site_wants_room(struct remote_site *s)
+{
+    struct remote *r = s->remote;
+    if (!list_empty(&s->room)) {
+        return;
+    }
+    list_append(&r->short_of_links, &s->room);
+    if (!list_empty(&r->idle)) {
+        link_quit(LIST_ITEM(r->idle.next, struct remote_link, idle));
+    }
+}
+
 void site_pump(struct remote_site *s)
 {
     struct remote *r = s->remote;
@@ -265,7 +304,7 @@ void site_pump(struct remote_site *s)
             return;
         }
         if (r->link_n >= r->options.config->delivery_connections) {
-            r->short_of_links = true;
+            site_wants_room(s);
             return;
         }
         struct remote_order *o = site_take(s);
@@ -285,6 +324,7 @@ void order_no_host(struct remote_order *o, const struct fault *fault, bool clear
         [SMTP_CLIENT_OURS] = REPLY_NONE,
     };
     struct remote_site *s = o->site;
+    o->may_pass = o->may_pass || !fault->for_good;
     if (clear && link_open(s, o, true)) {
         return;
     }
@@ -299,8 +339,11 @@ void order_no_host(struct remote_order *o, const struct fault *fault, bool clear
     }
     site_failed(s, fault->text);
     struct slice last = o->route.hop[o->route.hop_n - 1].host;
-    if (rows[fault->loss] == REPLY_NONE ||
-        !end_by_row(o, rows[fault->loss], last, slice_of(fault->text))) {
+    if (fault->stage != BOUNCE_STAGE_UNKNOWN) {
+        order_refused(o, fault, last);
+        order_over(o);
+    } else if (rows[fault->loss] == REPLY_NONE ||
+               !end_by_row(o, rows[fault->loss], last, slice_of(fault->text))) {
         order_settle(o, JOB_DEFERRED, slice_of(fault->text));
         order_over(o);
     }
@@ -332,11 +375,17 @@ static void look_for_useless(void *arg, struct slice key, void *value)
     }
 }
 
-/* There may be room for its first connection, which no end of another of its own tells. */
-static void pump_one(void *arg, struct slice key, void *value)
+static void on_room(evutil_socket_t fd, short what, void *arg)
 {
-    (void)arg, (void)key;
-    site_pump(value);
+    struct remote *r = arg;
+    (void)fd, (void)what;
+    while (r->link_n < r->options.config->delivery_connections &&
+           !list_empty(&r->short_of_links)) {
+        struct remote_site *s =
+            LIST_ITEM(r->short_of_links.next, struct remote_site, room);
+        list_remove(&s->room);
+        site_pump(s);
+    }
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -344,15 +393,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct remote *r = arg;
     struct sweep sweep = {.now_ms = clock_mono_ms()};
     (void)fd, (void)what;
-    if (r->short_of_links) {
-        r->short_of_links = false;
-        map_each(&r->sites, pump_one, NULL);
-    }
     map_each(&r->sites, look_for_useless, &sweep);
     for (unsigned i = 0; i < sweep.n; i++) {
         struct remote_site *s = sweep.useless[i];
         struct slice name = {(const unsigned char *)s->name, s->name_len};
         (void)map_take(&r->sites, name);
+        list_remove(&s->room);
         free(s);
     }
 }
@@ -542,14 +588,17 @@ struct remote *remote_new(const struct remote_options *options)
     r->seed = id_new_session();
     list_init(&r->looking);
     list_init(&r->done);
+    list_init(&r->short_of_links);
+    list_init(&r->idle);
     map_init(&r->sites, REMOTE_SITES_MAX);
     r->classifier = bounce_classifier_new();
     r->pauses = pauses_new();
     r->done_event = event_new(options->base, -1, 0, on_done, r);
+    r->room_event = event_new(options->base, -1, 0, on_room, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
     struct timeval tick = {TICK_MS / 1000, 0};
-    if (r->classifier == NULL || r->pauses == NULL || r->done_event == NULL || r->tick == NULL ||
-        event_add(r->tick, &tick) != 0) {
+    if (r->classifier == NULL || r->pauses == NULL || r->done_event == NULL ||
+        r->room_event == NULL || r->tick == NULL || event_add(r->tick, &tick) != 0) {
         remote_free(&r);
     }
     return r;
@@ -578,6 +627,7 @@ static void free_site(void *arg, struct slice key, void *value)
         link_close(l);
     }
     free_orders(&s->waiting);
+    list_remove(&s->room);
     free(s);
 }
 
@@ -593,6 +643,9 @@ void remote_free(struct remote **remote)
     map_clear(&r->sites);
     if (r->done_event != NULL) {
         event_free(r->done_event);
+    }
+    if (r->room_event != NULL) {
+        event_free(r->room_event);
     }
     if (r->tick != NULL) {
         event_free(r->tick);

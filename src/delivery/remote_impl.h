@@ -21,9 +21,11 @@ struct remote {
     struct list looking, done; /* orders: asking the DNS; over */
     struct map sites;          /* by name */
     struct pauses *pauses;
-    struct event *done_event, *tick;
+    struct event *done_event, *room_event, *tick;
     unsigned order_n, link_n;
-    bool short_of_links; /* a site waits, though it has room: all together have none */
+    /* All connections that there may be are there: sites that wait for one of them to end, and
+     * those that do nothing, the longest first. */
+    struct list short_of_links, idle;
     uint64_t seed;
     struct bounce_classifier *classifier;
 };
@@ -31,6 +33,7 @@ struct remote {
 struct remote_site {
     struct remote *remote;
     struct list waiting, links; /* orders without a connection; connections */
+    struct list room;           /* in short_of_links, or out */
     unsigned link_n, idle_n, limit;
     unsigned fails;  /* in a row, since one went well */
     bool wants_less; /* it said so; what goes well meanwhile does not end its rest */
@@ -49,22 +52,28 @@ struct remote_order {
     struct remote_site *site;
     unsigned hop;       /* of route: the one to try next */
     unsigned hop_tried; /* addresses */
+    bool may_pass;      /* not all of them refused for good */
     uint64_t start_ms;
     unsigned n;
     struct job_target target[JOB_TARGETS_MAX];
     struct outcome *outcome; /* n */
 };
 
+enum { WHERE_MAX = DNS_NAME_MAX + IP_TEXT_MAX + 3 }; /* host[ip], as text */
+
 /* Why a host is no good. */
 struct fault {
     enum smtp_client_loss loss;
+    enum bounce_stage stage;          /* where it said so itself; UNKNOWN: it did not */
+    bool for_good;                    /* it said so, with 5yz */
     char text[OUTCOME_REPLY_MAX + 1]; /* with its codes in front */
+    char where[WHERE_MAX];
 };
 
 enum link_phase { LINK_CONNECTING = 0, LINK_HANDSHAKE, LINK_TALKING };
 
 struct remote_link {
-    struct list node;
+    struct list node, idle; /* of its site; in remote.idle, or out */
     struct remote_site *site;
     struct remote_order *order; /* NULL: idle, or saying QUIT */
     struct conn conn;
@@ -72,7 +81,7 @@ struct remote_link {
     enum link_phase phase;
     struct smtp_client client;
     struct ip ip;
-    char host[DNS_NAME_MAX + 1], where[DNS_NAME_MAX + IP_TEXT_MAX + 3];
+    char host[DNS_NAME_MAX + 1], where[WHERE_MAX];
     struct slice tlsa[TLSA_MAX]; /* usable ones; until the handshake */
     unsigned tlsa_n;
     bool tls_must; /* it has TLSA records, usable or not */
@@ -107,9 +116,9 @@ void site_pump(struct remote_site *s);
 /* It asked for less and is left alone for now: no mail of its goes out. */
 MUST_USE bool site_left_alone(const struct remote_site *s);
 void site_went_well(struct remote_site *s);
-/* The site said so: it rests for wait_s, or as long as is usual (0). */
-void site_slower(struct remote_site *s, enum judge_site how, uint32_t wait_s,
-                 struct slice why);
+/* What an outcome means for the site, which said so: where it wants less it rests, for as long as
+ * the outcome says or as is usual, and the target waits as long. */
+void site_slower(struct remote_site *s, enum judge_site how, struct outcome *out);
 
 /* --- remote_pause.c --- */
 
@@ -123,5 +132,7 @@ MUST_USE bool order_paused(struct remote_order *o);
 MUST_USE bool link_open(struct remote_site *s, struct remote_order *o, bool clear);
 /* An idle one takes the order. */
 void link_give(struct remote_link *l, struct remote_order *o);
+/* An idle one says farewell, from the loop. */
+void link_quit(struct remote_link *l);
 void link_close(struct remote_link *l);
 #endif

@@ -21,6 +21,33 @@ enum {
 
 /* --- the end of a connection --- */
 
+static void set_idle(struct remote_link *l, bool idle)
+{
+    if (idle != list_empty(&l->idle)) {
+        return; /* it is so already */
+    }
+    if (idle) {
+        list_append(&l->site->remote->idle, &l->idle);
+        l->site->idle_n++;
+    } else {
+        list_remove(&l->idle);
+        l->site->idle_n--;
+    }
+}
+
+static void begin_quit(struct remote_link *l)
+{
+    set_idle(l, false);
+    l->quitting = true;
+    smtp_client_quit(&l->client);
+}
+
+void link_quit(struct remote_link *l)
+{
+    begin_quit(l);
+    event_active(l->writable, EV_WRITE, 0);
+}
+
 void link_close(struct remote_link *l)
 {
     struct event *events[] = {l->readable, l->writable, l->timer};
@@ -32,10 +59,14 @@ void link_close(struct remote_link *l)
     if (l->src_open) {
         source_close(&l->src);
     }
+    struct remote *r = l->site->remote;
     list_remove(&l->node);
+    set_idle(l, false);
     l->site->link_n--;
-    l->site->remote->link_n--;
-    l->site->idle_n -= l->order == NULL && !l->quitting && l->phase == LINK_TALKING;
+    r->link_n--;
+    if (!list_empty(&r->short_of_links)) {
+        event_active(r->room_event, EV_TIMEOUT, 0);
+    }
     conn_close(&l->conn);
     smtp_client_clear(&l->client);
     buf_clear(&l->signatures);
@@ -74,6 +105,18 @@ static void link_end(struct remote_link *l)
 
 /* --- what the engine says --- */
 
+static const enum bounce_stage stages[] = {
+    [SMTP_CLIENT_AT_CONNECT] = BOUNCE_STAGE_CONNECT,
+    [SMTP_CLIENT_AT_HELO] = BOUNCE_STAGE_HELO,
+    [SMTP_CLIENT_AT_STARTTLS] = BOUNCE_STAGE_STARTTLS,
+    [SMTP_CLIENT_AT_AUTH] = BOUNCE_STAGE_AUTH,
+    [SMTP_CLIENT_AT_MAIL] = BOUNCE_STAGE_MAIL,
+    [SMTP_CLIENT_AT_RCPT] = BOUNCE_STAGE_RCPT,
+    [SMTP_CLIENT_AT_DATA] = BOUNCE_STAGE_DATA,
+    [SMTP_CLIENT_AT_EOM] = BOUNCE_STAGE_EOM,
+    [SMTP_CLIENT_AT_QUIT] = BOUNCE_STAGE_UNKNOWN,
+};
+
 static void on_result(void *arg, unsigned target, const struct smtp_client_result *r)
 {
     static const enum job_result results[] = {
@@ -86,17 +129,6 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     if (r->kind == SMTP_CLIENT_NEXT) {
         return; /* it has no outcome yet: it goes with the next mail */
     }
-    static const enum bounce_stage stages[] = {
-        [SMTP_CLIENT_AT_CONNECT] = BOUNCE_STAGE_CONNECT,
-        [SMTP_CLIENT_AT_HELO] = BOUNCE_STAGE_HELO,
-        [SMTP_CLIENT_AT_STARTTLS] = BOUNCE_STAGE_STARTTLS,
-        [SMTP_CLIENT_AT_AUTH] = BOUNCE_STAGE_AUTH,
-        [SMTP_CLIENT_AT_MAIL] = BOUNCE_STAGE_MAIL,
-        [SMTP_CLIENT_AT_RCPT] = BOUNCE_STAGE_RCPT,
-        [SMTP_CLIENT_AT_DATA] = BOUNCE_STAGE_DATA,
-        [SMTP_CLIENT_AT_EOM] = BOUNCE_STAGE_EOM,
-        [SMTP_CLIENT_AT_QUIT] = BOUNCE_STAGE_UNKNOWN,
-    };
     if (out->set) {
         return;
     }
@@ -117,7 +149,7 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     enum judge_site site =
         judge(l->site->remote->classifier, stages[r->stage], slice_of(l->host), out);
     if (!r->local) {
-        site_slower(l->site, site, out->wait_s, r->reply);
+        site_slower(l->site, site, out);
     }
 }
 
@@ -126,8 +158,15 @@ static void on_fault(void *arg, const struct smtp_client_result *r)
     struct remote_link *l = arg;
     l->no_good = true;
     l->fault.loss = r->loss;
-    (void)snprintf(l->fault.text, sizeof l->fault.text, "%.*s (%s)", (int)r->reply.len,
-                   (const char *)r->reply.ptr, l->where);
+    /* A policy of ours that the host does not meet (TLS, AUTH) is no refusal of the mail. */
+    bool refused = !r->local && (r->stage == SMTP_CLIENT_AT_CONNECT ||
+                                 r->stage == SMTP_CLIENT_AT_HELO);
+    l->fault.stage = refused ? stages[r->stage] : BOUNCE_STAGE_UNKNOWN;
+    l->fault.for_good = refused && r->code / 100 == 5;
+    (void)snprintf(l->fault.text, sizeof l->fault.text, "%.*s%s%s%s", (int)r->reply.len,
+                   (const char *)r->reply.ptr, refused ? "" : " (",
+                   refused ? "" : l->where, refused ? "" : ")");
+    memcpy(l->fault.where, l->where, sizeof l->fault.where);
 }
 
 static const struct smtp_client_ops client_ops = {on_result, on_fault};
@@ -367,7 +406,7 @@ static enum step next_mail(struct remote_link *l)
         }
     } else if (o != NULL) {
         l->order = NULL;
-        s->idle_n++;
+        set_idle(l, true);
         order_over(o);
         site_went_well(s);
         o = NULL;
@@ -376,15 +415,14 @@ static enum step next_mail(struct remote_link *l)
         bool reusable = smtp_client_reusable(&l->client) && l->mails < REMOTE_MAILS_MAX &&
                         !site_left_alone(s);
         o = reusable ? site_take(s) : NULL;
-        if (o == NULL && reusable) {
+        if (o == NULL && reusable && list_empty(&s->remote->short_of_links)) {
             return STEP_WAIT;
         }
-        s->idle_n--;
         if (o == NULL) {
-            l->quitting = true;
-            smtp_client_quit(&l->client);
+            begin_quit(l);
             return STEP_ON;
         }
+        set_idle(l, false);
         l->order = o;
         site_pump(s); /* the limit has grown */
     }
@@ -523,9 +561,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct remote_link *l = arg;
     (void)fd, (void)what;
     if (l->order == NULL && !l->quitting) {
-        l->quitting = true;
-        l->site->idle_n--;
-        smtp_client_quit(&l->client);
+        begin_quit(l);
         drive(l);
         return;
     }
@@ -598,6 +634,7 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     l->site = s;
     l->clear = clear;
     list_init(&l->node);
+    list_init(&l->idle);
     name_link(l, hop);
     struct smtp_client_options client = {.hostname = slice_of(options->hostname),
                                          .tls = options->tls == NULL || clear
@@ -634,7 +671,7 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
 
 void link_give(struct remote_link *l, struct remote_order *o)
 {
-    l->site->idle_n--;
+    set_idle(l, false);
     l->order = o;
     drive(l);
 }
