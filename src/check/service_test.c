@@ -142,6 +142,109 @@ static void test_push(void **state)
     assert_says("limit", "1000");
 }
 
+static const struct dir_mail *spent;
+static const struct dir_mail *spend(void *arg)
+{
+    ++*(unsigned *)arg;
+    return spent;
+}
+
+static void test_sending_limits(void **state)
+{
+    static const struct {
+        enum config_service service;
+        enum dir_limit_of which;
+        uint64_t used;
+        unsigned before; /* recipients */
+        enum reply_id reply;
+        const char *measured, *who, *is;
+    } cases[] = {
+        {SERVICE_SUBMISSION, DIR_LIMIT_USER_MESSAGES, 9, 40, REPLY_NONE, NULL, "account",
+         "ann@b.test"},
+        {SERVICE_SUBMISSION, DIR_LIMIT_USER_MESSAGES, 10, 0, REPLY_sender_daily_limit,
+         "11", "account", "ann@b.test"},
+        {SERVICE_SUBMISSION, DIR_LIMIT_USER_RECIPIENTS, 7, 2, REPLY_NONE, NULL, NULL,
+         NULL},
+        {SERVICE_SUBMISSION, DIR_LIMIT_USER_RECIPIENTS, 7, 3, REPLY_sender_daily_limit,
+         "11", "what", "recipients"},
+        {SERVICE_RELAY, DIR_LIMIT_RELAY_DAY, 10, 0, REPLY_relay_daily_limit_customer,
+         "11", "customer", "acme"},
+        {SERVICE_RELAY, DIR_LIMIT_RELAY_USER, 8, 5, REPLY_relay_daily_limit_user, "14",
+         "account", "ann@acme.test"},
+        {SERVICE_RELAY, DIR_LIMIT_RELAY_PEAK, 10, 0, REPLY_relay_peak_limit_customer,
+         "11", "retry", "60"},
+        {SERVICE_RELAY, DIR_LIMIT_RELAY_PEAK, 0, 9, REPLY_NONE, NULL, "customer", "acme"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned asked = 0;
+        bool relay = cases[i].service == SERVICE_RELAY;
+        struct smtp_envelope e = {.recipient_n = cases[i].before,
+                                  .sender = {.mailbox = SLICE("ann@acme.test")}};
+        struct dir_mail mail = {
+            .customer = {[DIR_BY_ADDRESS] = {SLICE("acme"), false, false}}};
+        struct check_facts f = {.service = cases[i].service,
+                                .login = relay ? SLICE("") : SLICE("ann@b.test"),
+                                .envelope = &e,
+                                .mail = &mail,
+                                .spend = spend,
+                                .spend_arg = &asked};
+        start();
+        check_sending_counted(&f, &v); /* no limits: nothing is counted */
+        assert_int_equal(asked, 0);
+        mail.limit[cases[i].which] = (struct dir_limit){10, cases[i].used, 3600, 60};
+        start();
+        check_sending_limit(&f, &v);
+        assert_int_equal(v.reply, cases[i].reply);
+        assert_says(cases[i].measured == NULL ? NULL : "measured", cases[i].measured);
+        assert_says(cases[i].who, cases[i].is);
+        /* at the end the recipient that was asked about is among them */
+        e.recipient_n++;
+        struct dir_mail answer = mail;
+        spent = NULL;
+        v.waits = false;
+        start();
+        check_sending_counted(&f, &v);
+        assert_true(v.waits && v.reply == REPLY_NONE);
+        spent = &answer;
+        start();
+        check_sending_counted(&f, &v);
+        assert_int_equal(v.reply, cases[i].reply);
+        answer.spent = true;
+        start();
+        check_sending_counted(&f, &v);
+        assert_int_equal(v.reply, REPLY_NONE);
+        answer = (struct dir_mail){.fault = true};
+        start();
+        check_sending_counted(&f, &v);
+        assert_int_equal(v.reply, REPLY_system_temporary_problem);
+        assert_int_equal(asked, 4);
+    }
+}
+
+static void test_sending_recipients(void **state)
+{
+    (void)state;
+    struct smtp_envelope e = {.sender = {.mailbox = SLICE("ann@b.test")}};
+    struct dir_mail mail = {.recipients = 0};
+    struct check_facts f = {.service = SERVICE_SUBMISSION,
+                            .login = SLICE("ann@b.test"),
+                            .envelope = &e,
+                            .mail = &mail};
+    for (e.recipient_n = 0; e.recipient_n < 6; e.recipient_n++) {
+        mail.recipients = 0;
+        start();
+        check_sending_recipients(&f, &v);
+        assert_int_equal(v.reply, REPLY_NONE);
+        mail.recipients = 3;
+        start();
+        check_sending_recipients(&f, &v);
+        assert_int_equal(v.reply,
+                         e.recipient_n < 3 ? REPLY_NONE : REPLY_sender_rcpt_limit);
+        assert_says("limit", "3");
+    }
+}
+
 /* The settings of a domain, as the directory would send them. */
 static struct dir_settings settings_of(enum dir_setting which, const char *value)
 {
@@ -296,10 +399,15 @@ static void test_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relay),      cmocka_unit_test(test_push),
-        cmocka_unit_test(test_network),    cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_one_domain), cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_relay),
+        cmocka_unit_test(test_push),
+        cmocka_unit_test(test_network),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_one_domain),
+        cmocka_unit_test(test_policies),
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_sending_limits),
+        cmocka_unit_test(test_sending_recipients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

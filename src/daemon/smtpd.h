@@ -173,6 +173,7 @@ struct client {
         *routing;  /* it is an address that a rule names; NULL: it is not */
     bool spending; /* the directory counts the message's recipients */
     bool charged;  /* they are counted, and the message is not accepted yet */
+    uint32_t charge_n; /* its number: n may be gone when they are given back */
     const struct dir_mail *spent; /* what it said; NULL: nothing yet */
     uint64_t auth_cookie;         /* of the AUTH exchange; 0: none */
     unsigned auth_faults;         /* 1: a login could not be checked in this session */

@@ -72,7 +72,7 @@ static bool send_mail(struct client *c)
         .local = l.local,
         .domain = l.domain,
         .login = smtp_session_login(c->session),
-        .message = {c->id, c->n},
+        .message = {c->id, c->charge_n},
         .spend = c->spending ? smtp_session_envelope(c->session)->recipient_n : 0};
     buf_reset(&d->scratch);
     dir_mail_ask_write(&d->scratch, &ask);
@@ -107,7 +107,7 @@ static void give_back(struct client *c)
     if ((c->spending || c->charged) && !c->committing) {
         struct dir_mail_ask ask = {.cookie = ++d->next_cookie, /* nobody waits for it */
                                    .service = (uint8_t)c->listener->service,
-                                   .message = {c->id, c->n},
+                                   .message = {c->id, c->charge_n},
                                    .give_back = true};
         buf_reset(&d->scratch);
         dir_mail_ask_write(&d->scratch, &ask);
@@ -233,6 +233,7 @@ const struct dir_mail *mail_spend(void *arg)
         return c->spent;
     }
     c->spending = true;
+    c->charge_n = c->n;
     if (!expect(c) || !send_mail(c)) {
         mail_forget(c);
         return &cannot_count;
