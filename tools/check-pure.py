@@ -11,7 +11,7 @@ import sys
 
 LIBC = re.compile(r"""^(
     mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|chr|str|cmp|c?spn)|v?snprintf|__v?snprintf_chk|
-    __(memcpy|memmove|memset|strlen|explicit_bzero)_chk|malloc|calloc|realloc|free|abort|qsort|explicit_bzero|
+    __(memcpy|memmove|memset|strlen|explicit_bzero)_chk|malloc|calloc|realloc|reallocarray|free|abort|qsort|explicit_bzero|
     __stack_chk_fail|hs_(scan|deserialize_database|free_database|(alloc|free)_scratch)|__cpu_(model|indicator_init)|_GLOBAL_OFFSET_TABLE_|
     idn2_(to_ascii_8z|free)|  # libidn2: tables, no I/O
     __(asan|ubsan|sanitizer|sancov|tsan)_\w+)$""", re.X)

@@ -191,37 +191,47 @@ static void refuse(struct check_verdict *out, const struct check_rules *of,
         r->action.act == RULE_REJECT ? REPLY_policy_custom_rule : REPLY_policy_prohibited;
 }
 
+/* False: no further rule of the list is asked. */
+static bool act(const struct check_facts *f, const struct check_rules *of,
+                const struct rule_item *r, struct check_verdict *out)
+{
+    switch (r->action.act) {
+    case RULE_REJECT:
+    case RULE_PROHIBIT:
+        refuse(out, of, r);
+        return false;
+    case RULE_ACCEPT:
+        return false;
+    case RULE_QUARANTINE:
+    case RULE_REDIRECT:
+        add_effect(f->effects, r, of);
+        return false;
+    case RULE_COPY:
+    case RULE_REQUIRE_TLS:
+    case RULE_TAG:
+    case RULE_ADD_HEADER:
+        add_effect(f->effects, r, of);
+        break;
+    case RULE_ACT_N:
+        break;
+    }
+    return true;
+}
+
 static void ask(const struct check_facts *f, const struct check_rules *of,
                 struct rule_facts *facts, struct check_verdict *out)
 {
     const struct rule_item *r = NULL;
+    struct rule_hits hits = {NULL};
     unsigned at = 0;
     facts->list[RULE_RECIPIENT] = (struct rule_list){of->recipient, of->recipient_n};
     facts->list[RULE_RECIPIENT_GROUP] = (struct rule_list){of->group, of->group_n};
-    while ((r = rule_set_next(of->set, facts, &at)) != NULL) {
-        switch (r->action.act) {
-        case RULE_REJECT:
-        case RULE_PROHIBIT:
-            refuse(out, of, r);
-            return;
-        case RULE_ACCEPT:
-            return;
-        case RULE_QUARANTINE:
-        case RULE_REDIRECT:
-            add_effect(f->effects, r, of);
-            return;
-        case RULE_COPY:
-        case RULE_REQUIRE_TLS:
-        case RULE_TAG:
-        case RULE_ADD_HEADER:
-            add_effect(f->effects, r, of);
-            break;
-        case RULE_ACT_N:
-            break;
-        }
+    rule_set_look(of->set, facts, &hits);
+    while ((r = rule_set_next(of->set, facts, &hits, &at)) != NULL &&
+           act(f, of, r, out)) {
     }
+    rule_hits_clear(&hits);
 }
-
 void check_rule(const struct check_facts *f, struct check_verdict *out)
 {
     struct values values = {.n = 0};

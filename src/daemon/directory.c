@@ -27,6 +27,7 @@ enum {
     BUSY_MS = 50, /* readers never wait in WAL mode; a change may meet another writer */
     STATUS_SYSTEM = 4,
     ANSWER_MAX = MSG_PAYLOAD_MAX,
+    RULES_PART = 60000, /* octets of rules in a message, beside the domain's name */
 };
 
 struct directory {
@@ -201,12 +202,22 @@ static bool on_rules(struct directory *d, struct channel *ch, struct slice paylo
     buf_init(&rules, RULE_SET_MAX);
     bool ok =
         d->store != NULL && dir_store_rules(d->store, domain, out_going == 1, &rules);
-    buf_reset(&d->answer);
-    wire_put_u8(&d->answer, out_going);
-    wire_put_text(&d->answer, domain);
-    wire_put_u8(&d->answer, ok ? 0 : 1);
-    (void)buf_add(&d->answer, ok ? buf_slice(&rules) : SLICE(""));
-    send_answer(d, ch, MSG_DIR_RULES_IS);
+    struct slice all = ok ? buf_slice(&rules) : SLICE(""), rest = all;
+    enum msg_rules how = MSG_RULES_MORE;
+    while (how == MSG_RULES_MORE) {
+        struct slice part = slice_sub(rest, 0, RULES_PART);
+        how = !ok                   ? MSG_RULES_FAULT
+              : part.len < rest.len ? MSG_RULES_MORE
+                                    : MSG_RULES_LAST;
+        buf_reset(&d->answer);
+        wire_put_u8(&d->answer, out_going);
+        wire_put_text(&d->answer, domain);
+        wire_put_u8(&d->answer, (uint8_t)how);
+        wire_put_u32(&d->answer, (uint32_t)(all.len - rest.len));
+        (void)buf_add(&d->answer, part);
+        rest = slice_from(rest, part.len);
+        send_answer(d, ch, MSG_DIR_RULES_IS);
+    }
     buf_clear(&rules);
     return true;
 }

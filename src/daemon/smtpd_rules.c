@@ -13,7 +13,8 @@ enum { KEY_MAX = 1 + DIR_DOMAIN_MAX };
 /* The rules of a domain and direction; set NULL: asked for. */
 struct entry {
     struct rule_set *set;
-    bool fault; /* they cannot be told, or not be read */
+    struct buf told; /* what came of them so far */
+    bool fault;      /* they cannot be told, or not be read */
 };
 
 static struct slice key_of(bool out_going, struct slice domain,
@@ -31,6 +32,7 @@ static void free_entry(void *arg, struct slice key, void *value)
     (void)arg;
     (void)key;
     rule_set_free(&e->set);
+    buf_clear(&e->told);
     free(e);
 }
 
@@ -68,6 +70,7 @@ static struct entry *ask(struct smtpd *d, bool out_going, struct slice domain)
         free(e);
         return NULL;
     }
+    buf_init(&e->told, RULE_SET_MAX);
     return e;
 }
 
@@ -224,11 +227,8 @@ unsigned mail_rules_keep(struct client *c)
         if (set == NULL) {
             return INSPECT_KEEP_TEXT | INSPECT_KEEP_SIZES;
         }
-        for (unsigned k = 0; k < set->n; k++) {
-            const struct rule_condition *asked = set->rule[k].conditions;
-            keep |= rule_asks(asked, RULE_BODY) ? INSPECT_KEEP_TEXT : 0U;
-            keep |= rule_asks(asked, RULE_ATTACHMENT_SIZE) ? INSPECT_KEEP_SIZES : 0U;
-        }
+        keep |= (set->asks & 1U << RULE_BODY) != 0 ? INSPECT_KEEP_TEXT : 0U;
+        keep |= (set->asks & 1U << RULE_ATTACHMENT_SIZE) != 0 ? INSPECT_KEEP_SIZES : 0U;
     }
     return keep;
 }
@@ -337,18 +337,25 @@ bool mail_rules_answer(struct smtpd *d, struct slice payload)
     struct wire_reader r = wire_reader_of(payload);
     uint8_t out_going = wire_u8(&r);
     struct slice domain = wire_text(&r);
-    uint8_t fault = wire_u8(&r);
-    if (r.failed || out_going > 1 || fault > 1) {
+    uint8_t how = wire_u8(&r);
+    uint32_t before = wire_u32(&r);
+    if (r.failed || out_going > 1 || how > MSG_RULES_MORE) {
         return false;
     }
     struct slice k = key_of(out_going == 1, domain, key);
     struct entry *e = map_get(&d->rules, k);
-    if (e == NULL || e->set != NULL) {
-        return true; /* forgotten meanwhile, or known */
+    if (e == NULL || e->set != NULL || e->told.len != before) {
+        return true; /* forgotten meanwhile, or known, or the rest of an earlier answer */
     }
-    e->set = fault == 1 ? NULL : rule_set_new(r.rest);
+    (void)buf_add(&e->told, r.rest);
+    if (how == MSG_RULES_MORE) {
+        return true;
+    }
+    e->set = how == MSG_RULES_FAULT || e->told.failed ? NULL
+                                                      : rule_set_new(buf_slice(&e->told));
+    buf_clear(&e->told);
     e->fault = e->set == NULL;
-    if (e->fault && fault == 0) {
+    if (e->fault && how == MSG_RULES_LAST) {
         struct fields f;
         fields_reset(&f);
         fields_add(&f, "domain", domain);

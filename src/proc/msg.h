@@ -19,6 +19,8 @@ enum role { ROLES(X) ROLE_COUNT };
 #undef X
 const char *role_name(enum role role);
 
+enum msg_rules { MSG_RULES_LAST = 0, MSG_RULES_FAULT, MSG_RULES_MORE };
+
 enum {
     MSG_HEAD_LEN = 8,
     MSG_PAYLOAD_MAX = 65536, /* octets */
@@ -47,7 +49,8 @@ enum {
  * DIR_AUTH       see directory/login.h
  * DIR_AUTH_IS    see directory/login.h
  * DIR_RULES      u8 1: of its senders, 0: of mail to it; text domain (as in DIR_RCPT)
- * DIR_RULES_IS   the same; u8 1 for a database fault, else 0; then the rules (rule/rule.h)
+ * DIR_RULES_IS   the same; u8 enum msg_rules; u32 octets of the rules that were said before; then the
+ *                rules (rule/rule.h), or a part of them: the next message has what follows
  * DIR_CHANGED    u64 generation    forget what you cached
  * SEGMENT_ASK    u64 cookie u64 octets needed (0: an ordinary shared segment)
  * SEGMENT_GIVE   u64 cookie u64 segment u64 capacity + descriptor, open for writing, empty
@@ -94,7 +97,7 @@ enum {
     X(RETURN_ASK,    R_SMT,                         R_QUE,  10,   600, false) \
     X(RETURN_IS,     R_QUE,                         R_SMT,   9,     9, false) \
     X(DIR_RULES,     R_SMT,                         R_DIR,   3,   300, false) \
-    X(DIR_RULES_IS,  R_DIR,                         R_SMT,   4, 65536, false) \
+    X(DIR_RULES_IS,  R_DIR,                         R_SMT,   8, 65536, false) \
     X(PAUSE,         R_QUE,                         R_DEL,   1,   800, false)
 /* clang-format on */
 

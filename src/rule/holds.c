@@ -49,6 +49,12 @@ static bool is_under(struct slice text, struct slice domain)
                                        text.ptr[text.len - domain.len - 1] == '.');
 }
 
+static bool may_fit(const struct rule_condition *c, const struct rule_value *v,
+                    const struct rule_hits *hits)
+{
+    return hits->bits == NULL || v->always || rule_hit(hits, c->source->at * 64 + v->id);
+}
+
 static bool fits(enum rule_how how, struct slice text, const struct rule_value *v)
 {
     switch (how) {
@@ -72,39 +78,73 @@ static bool fits(enum rule_how how, struct slice text, const struct rule_value *
     return false;
 }
 
-static bool one_fits(const struct rule_condition *c, struct slice text)
+/* With hits only expressions are left to ask, and of those the ones that may match. */
+static bool one_fits(const struct rule_condition *c, struct slice text,
+                     const struct rule_hits *hits)
 {
     const struct rule_value *v = c->values;
-    while (v != NULL && !fits(c->how, text, v)) {
+    while (v != NULL && (!may_fit(c, v, hits) || !fits(c->how, text, v))) {
         v = v->next;
     }
     return v != NULL;
 }
 
+bool rule_field_text(struct slice value, struct buf *line, struct buf *text)
+{
+    buf_reset(line);
+    buf_reset(text);
+    (void)mime_unfold(slice_sub(value, 0, RULE_VALUE_MAX), line);
+    (void)mime_words(buf_slice(line), NULL, text);
+    return !line->failed && !text->failed;
+}
+
 static enum rule_truth field_holds(const struct rule_condition *c, struct slice name,
-                                   const struct message_head *head)
+                                   const struct message_head *head,
+                                   const struct rule_hits *hits)
 {
     bool found = false, failed = false;
     struct buf line, value;
-    if (head == NULL || head->over) {
-        return RULE_UNKNOWN;
-    }
     buf_init(&line, RULE_VALUE_MAX);
     buf_init(&value, (size_t)4 * RULE_VALUE_MAX);
     for (unsigned i = 0; i < head->n && !found; i++) {
-        if (!slice_ieq(head->field[i].name, name)) {
-            continue;
+        if (slice_ieq(head->field[i].name, name)) {
+            failed |= !rule_field_text(head->field[i].value, &line, &value);
+            found = one_fits(c, slice_trim(buf_slice(&value)), hits);
         }
-        buf_reset(&line);
-        buf_reset(&value);
-        (void)mime_unfold(slice_sub(head->field[i].value, 0, RULE_VALUE_MAX), &line);
-        (void)mime_words(buf_slice(&line), NULL, &value);
-        failed |= line.failed || value.failed;
-        found = one_fits(c, slice_trim(buf_slice(&value)));
     }
     buf_clear(&line);
     buf_clear(&value);
     return found ? RULE_TRUE : failed ? RULE_UNKNOWN : RULE_FALSE;
+}
+
+static enum rule_truth texts_hold(const struct rule_condition *c,
+                                  const struct rule_facts *f,
+                                  const struct rule_hits *hits)
+{
+    if (c->what == RULE_SUBJECT || c->what == RULE_HEADER) {
+        return field_holds(c, c->what == RULE_SUBJECT ? SLICE("Subject") : c->name,
+                           f->head, hits);
+    }
+    for (unsigned i = 0; i < f->list[c->what].n; i++) {
+        if (one_fits(c, f->list[c->what].item[i], hits)) {
+            return RULE_TRUE;
+        }
+    }
+    return RULE_FALSE;
+}
+
+/* What the pass over the texts has found says it, but of expressions. */
+static enum rule_truth hits_hold(const struct rule_condition *c,
+                                 const struct rule_facts *f, const struct rule_hits *hits)
+{
+    const struct rule_value *v = c->values;
+    while (v != NULL && !may_fit(c, v, hits)) {
+        v = v->next;
+    }
+    if (v == NULL) {
+        return rule_hit(hits, rule_failed_bit(c->source)) ? RULE_UNKNOWN : RULE_FALSE;
+    }
+    return c->how == RULE_MATCHES ? texts_hold(c, f, hits) : RULE_TRUE;
 }
 
 static bool compares(enum rule_compare how, uint64_t is, uint64_t to)
@@ -143,41 +183,51 @@ static bool test_holds(const struct rule_condition *c, const struct rule_facts *
         }
         return v != NULL;
     }
-    for (unsigned i = 0; i < f->list[c->what].n; i++) {
-        if (one_fits(c, f->list[c->what].item[i])) {
-            return true;
-        }
-    }
     return false;
 }
 
-/* Recursion: as deep as what was parsed. */
-enum rule_truth rule_holds(const struct rule_condition *c, const struct rule_facts *f)
+static enum rule_truth test_truth(const struct rule_condition *c,
+                                  const struct rule_facts *f,
+                                  const struct rule_hits *hits)
 {
-    if (c->kind == RULE_TEST) {
-        if ((f->unknown & 1U << c->what) != 0) {
-            return RULE_UNKNOWN;
-        }
-        if (c->what == RULE_SUBJECT || c->what == RULE_HEADER) {
-            return field_holds(c, c->what == RULE_SUBJECT ? SLICE("Subject") : c->name,
-                               f->head);
-        }
+    bool field = c->what == RULE_SUBJECT || c->what == RULE_HEADER;
+    bool text = field || rule_whats[c->what].sort == WHAT_TEXT;
+    if ((f->unknown & 1U << c->what) != 0 ||
+        (field && (f->head == NULL || f->head->over))) {
+        return RULE_UNKNOWN;
+    }
+    if (!text) {
         return test_holds(c, f) ? RULE_TRUE : RULE_FALSE;
     }
+    return hits->bits == NULL ? texts_hold(c, f, hits) : hits_hold(c, f, hits);
+}
+
+/* Recursion: as deep as what was parsed. */
+enum rule_truth rule_holds_hit(const struct rule_condition *c, const struct rule_facts *f,
+                               const struct rule_hits *hits)
+{
+    if (c->kind == RULE_TEST) {
+        return test_truth(c, f, hits);
+    }
     if (c->kind == RULE_NOT) {
-        enum rule_truth t = rule_holds(c->first, f);
+        enum rule_truth t = rule_holds_hit(c->first, f, hits);
         return t == RULE_UNKNOWN ? t : t == RULE_TRUE ? RULE_FALSE : RULE_TRUE;
     }
     enum rule_truth deciding = c->kind == RULE_ANY ? RULE_TRUE : RULE_FALSE;
     enum rule_truth so_far = c->kind == RULE_ANY ? RULE_FALSE : RULE_TRUE;
     for (const struct rule_condition *i = c->first; i != NULL; i = i->next) {
-        enum rule_truth t = rule_holds(i, f);
+        enum rule_truth t = rule_holds_hit(i, f, hits);
         if (t == deciding) {
             return t;
         }
         so_far = t == RULE_UNKNOWN ? t : so_far;
     }
     return so_far;
+}
+
+enum rule_truth rule_holds(const struct rule_condition *c, const struct rule_facts *f)
+{
+    return rule_holds_hit(c, f, &(struct rule_hits){NULL});
 }
 
 bool rule_asks(const struct rule_condition *c, enum rule_what what)

@@ -451,6 +451,92 @@ bool rule_regex_search(const struct rule_regex *r, struct slice text)
     return false;
 }
 
+/* --- what each match holds --- */
+
+/* The one octet of the set, or the one letter in either case, as lower case. -1: there are others. */
+static int one_octet(const uint64_t set[4])
+{
+    int first = -1;
+    unsigned n = 0;
+    for (unsigned k = 0; k < 4; k++) {
+        for (uint64_t rest = set[k]; rest != 0 && n <= 2; rest &= rest - 1, n++) {
+            first = first < 0 ? (int)(k * 64) + __builtin_ctzll(rest) : first;
+        }
+    }
+    unsigned char lower =
+        (unsigned char)(first < 0 ? 0 : ascii_lower((unsigned char)first));
+    bool letter = n == 2 && ascii_is_alpha(lower) && has_octet(set, lower);
+    return n == 1 || letter ? lower : -1;
+}
+
+/* Is there a way to the match that leaves step `out` out? */
+static bool is_spared(const struct rule_regex *r, unsigned out)
+{
+    uint64_t seen[(RULE_REGEX_STEPS_MAX + 63) / 64] = {0};
+    uint16_t stack[2 * RULE_REGEX_STEPS_MAX];
+    unsigned n = 0;
+    stack[n++] = 0;
+    while (n > 0) {
+        unsigned i = stack[--n];
+        if (i == out || (seen[i / 64] >> i % 64 & 1) != 0) {
+            continue;
+        }
+        seen[i / 64] |= UINT64_C(1) << i % 64;
+        const struct regex_step *s = &r->step[i];
+        if (s->op == STEP_MATCH) {
+            return true;
+        }
+        if (s->op == STEP_SPLIT) {
+            stack[n++] = (uint16_t)s->y;
+        }
+        stack[n++] = (uint16_t)(s->op == STEP_SPLIT || s->op == STEP_JUMP ? s->x : i + 1);
+    }
+    return false;
+}
+
+/* What surely follows from step i on, as far as it is one octet after the other. */
+static size_t run_from(const struct rule_regex *r, unsigned i,
+                       unsigned char out[RULE_REGEX_LITERAL_MAX])
+{
+    size_t len = 0;
+    /* A jump back could go round for ever without an octet. */
+    for (unsigned n = 0; n < r->n && len < RULE_REGEX_LITERAL_MAX; n++) {
+        const struct regex_step *s = &r->step[i];
+        if (s->op == STEP_SET) {
+            int octet = one_octet(s->set);
+            if (octet < 0) {
+                break;
+            }
+            out[len++] = (unsigned char)octet;
+        } else if (s->op == STEP_SPLIT || s->op == STEP_MATCH) {
+            break;
+        }
+        i = s->op == STEP_JUMP ? s->x : i + 1;
+    }
+    return len;
+}
+
+enum { RUNS_MAX = 32 }; /* are looked at: each costs a walk through the program */
+
+struct slice rule_regex_literal(const struct rule_regex *r,
+                                unsigned char out[RULE_REGEX_LITERAL_MAX])
+{
+    unsigned char run[RULE_REGEX_LITERAL_MAX];
+    size_t best = 0;
+    unsigned runs = 0;
+    for (unsigned i = 0; i < r->n && runs < RUNS_MAX; i++) {
+        size_t len = r->step[i].op == STEP_SET ? run_from(r, i, run) : 0;
+        if (len > best) {
+            runs++;
+            if (!is_spared(r, i)) {
+                memcpy(out, run, len);
+                best = len;
+            }
+        }
+    }
+    return (struct slice){out, best};
+}
+
 /* --- the two together --- */
 
 /* What a match begins with. Steps that ask for a place are taken as if it were the right one. */

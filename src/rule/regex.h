@@ -31,6 +31,11 @@ struct rule_regex {
 /* NULL: done; else what is wrong. */
 MUST_USE const char *rule_regex_compile(struct slice pattern, struct arena *arena,
                                         struct rule_regex *out, size_t *at);
+/* The longest text that stands in each match, in lower case where case does not matter; empty: none
+ * is sure to. */
+enum { RULE_REGEX_LITERAL_MAX = 64 };
+struct slice rule_regex_literal(const struct rule_regex *r,
+                                unsigned char out[RULE_REGEX_LITERAL_MAX]);
 /* Does it match somewhere in text? */
 MUST_USE bool rule_regex_search(const struct rule_regex *r, struct slice text);
 #endif

@@ -669,6 +669,7 @@ struct rule_set *rule_set_new(struct slice encoded)
         return NULL;
     }
     arena_init(&set->arena, RULE_SET_MEMORY_MAX);
+    map_init(&set->fields, RULE_SET_MAX);
     struct wire_reader r = wire_reader_of(encoded);
     unsigned n = 0;
     while (r.rest.len > 0 && !r.failed) {
@@ -683,7 +684,7 @@ struct rule_set *rule_set_new(struct slice encoded)
     for (; ok && set->n < n; set->n++) {
         ok = read_rule(&r, &set->arena, &set->rule[set->n]);
     }
-    if (!ok) {
+    if (!ok || !rule_look_prepare(set)) {
         rule_set_free(&set);
     }
     return set;
@@ -692,6 +693,7 @@ struct rule_set *rule_set_new(struct slice encoded)
 void rule_set_free(struct rule_set **set)
 {
     if (*set != NULL) {
+        rule_look_clear(*set);
         arena_clear(&(*set)->arena);
         free(*set);
     }
@@ -699,11 +701,12 @@ void rule_set_free(struct rule_set **set)
 }
 
 const struct rule_item *rule_set_next(const struct rule_set *set,
-                                      const struct rule_facts *f, unsigned *at)
+                                      const struct rule_facts *f,
+                                      const struct rule_hits *hits, unsigned *at)
 {
     while (*at < set->n) {
         const struct rule_item *r = &set->rule[(*at)++];
-        if (rule_holds(r->conditions, f) == RULE_TRUE) {
+        if (rule_holds_hit(r->conditions, f, hits) == RULE_TRUE) {
             return r;
         }
     }

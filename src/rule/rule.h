@@ -29,6 +29,7 @@
  *         expressions as in regex.h. */
 #ifndef RULE_RULE_H
 #define RULE_RULE_H
+#include "base/map.h"
 #include "base/netset.h"
 #include "message/head.h"
 #include "rule/regex.h"
@@ -88,9 +89,13 @@ enum rule_compare { RULE_LESS = 0, RULE_AT_MOST, RULE_EQUAL, RULE_AT_LEAST, RULE
 
 enum rule_kind { RULE_TEST = 0, RULE_NOT, RULE_ALL, RULE_ANY };
 
+struct rule_source; /* what the texts come from that a set looks at (look.c) */
+
 struct rule_value {
     struct rule_value *next;
     struct slice text;
+    bool always; /* of RULE_MATCHES: nothing is sure to stand in a match */
+    uint32_t id; /* in its set: what has to be found first, among those of its source */
     struct net net;          /* of RULE_NETWORK */
     struct rule_regex regex; /* of RULE_MATCHES */
 };
@@ -106,6 +111,7 @@ struct rule_condition {
     enum rule_compare compare;
     uint64_t number;
     struct rule_value *values;
+    const struct rule_source *source; /* in a set; NULL: it is no test of texts */
 };
 
 enum rule_act {
@@ -180,14 +186,19 @@ struct rule_item {
 };
 
 enum {
-    RULE_SET_MAX = 60000, /* octets of all texts of a set, encoded */
-    RULE_SET_MEMORY_MAX = 16 * 1024 * 1024,
+    RULE_SET_MAX = 1024 * 1024, /* octets of all texts of a set, encoded */
+    RULE_SET_MEMORY_MAX = 64 * 1024 * 1024,
 };
 
 struct rule_set {
     struct arena arena;
     struct rule_item *rule;
     unsigned n;
+    uint32_t asks; /* bits of 1 << enum rule_what */
+    struct rule_source *sources;
+    struct map fields; /* lower case name of a header field -> struct rule_source */
+    unsigned source_n;
+    size_t words; /* of struct rule_hits */
 };
 
 /* Encoded: a rule is text name, text conditions, text action. */
@@ -196,7 +207,19 @@ void rule_encode(struct buf *out, struct slice name, struct slice conditions,
 /* NULL: memory is short, or it is not of that form, or a rule is broken. */
 MUST_USE struct rule_set *rule_set_new(struct slice encoded);
 void rule_set_free(struct rule_set **set);
-/* The next rule that holds, from number *at on, which moves behind it; NULL: no further one. */
+
+/* Which of the words, phrases and sure parts of expressions that all rules of a set look for stand in the
+ * texts of the facts: one pass over each text, however many rules there are. */
+struct rule_hits {
+    uint64_t *bits; /* NULL: not known; each rule looks for itself then */
+};
+void rule_set_look(const struct rule_set *set, const struct rule_facts *f,
+                   struct rule_hits *out);
+void rule_hits_clear(struct rule_hits *hits);
+/* The next rule that holds, from number *at on, which moves behind it; NULL: no further one. hits: of
+ * these facts. */
 MUST_USE const struct rule_item *rule_set_next(const struct rule_set *set,
-                                               const struct rule_facts *f, unsigned *at);
+                                               const struct rule_facts *f,
+                                               const struct rule_hits *hits,
+                                               unsigned *at);
 #endif

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -231,6 +232,96 @@ static void test_holds(void **state)
     message_head_clear(&head);
 }
 
+static unsigned roll(size_t n)
+{
+    static uint32_t seed = 7;
+    seed = seed * 1664525U + 1013904223U;
+    return (seed >> 8) % (unsigned)n;
+}
+
+/* Each rule alone, and all of them by one pass over the texts, say the same. */
+static void test_one_pass(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"a",  "ab", "b.c", "free", "e", "x.test", "test",
+                                         "@b", "",   "ee",  "fr",   "-", "free a", "A"};
+    static const char *const patterns[] = {"fre+",    "(ab|b)\\.?c", "a b",   "^free$",
+                                           "x*",      "(fe)+ ?a",    "e.t",   "\\ba\\b",
+                                           "[b-c]+@", "(a|b)(c|d)e", "t{2}es"};
+    static const char *const hows[] = {"is",   "has",   "word",   "starts",
+                                       "ends", "under", "matches"};
+    static const char *const whats[] = {"sender", "body", "subject", "header X-List"};
+    enum { RULES = 60, ROUNDS = 300 };
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct buf b, text[3];
+        struct message_head head;
+        struct rule_facts f = {.head = &head};
+        struct slice list[3], held;
+        char fields[200];
+        buf_init(&b, RULE_SET_MAX);
+        for (unsigned i = 0; i < 3; i++) {
+            buf_init(&text[i], 1000);
+            for (unsigned n = roll(8); n > 0; n--) {
+                (void)buf_add_str(&text[i],
+                                  pieces[roll(sizeof pieces / sizeof pieces[0])]);
+                (void)buf_add_str(&text[i], roll(2) == 0 ? " " : "");
+            }
+            list[i] = buf_slice(&text[i]);
+        }
+        (void)snprintf(fields, sizeof fields, "Subject: %.60s\r\nX-List: %.60s\r\n\r\n",
+                       pieces[roll(sizeof pieces / sizeof pieces[0])],
+                       patterns[roll(sizeof patterns / sizeof patterns[0])]);
+        struct slice in = slice_of(fields);
+        message_head_init(&head, (struct head_limits){4096, 100});
+        message_head_feed(&head, &in, &held);
+        assert_true(message_head_end(&head));
+        f.list[RULE_SENDER] = (struct rule_list){list, 1};
+        f.list[RULE_BODY] = (struct rule_list){list + 1, 2};
+        for (unsigned i = 0; i < RULES; i++) {
+            char rule[300];
+            unsigned how = roll(7);
+            const char *one = how == 6
+                                  ? patterns[roll(sizeof patterns / sizeof patterns[0])]
+                                  : pieces[roll(sizeof pieces / sizeof pieces[0])];
+            const char *other = how == 6
+                                    ? patterns[roll(sizeof patterns / sizeof patterns[0])]
+                                    : pieces[roll(sizeof pieces / sizeof pieces[0])];
+            one = how != 0 && one[0] == '\0' ? "e" : one;
+            other = how != 0 && other[0] == '\0' ? "e" : other;
+            (void)snprintf(rule, sizeof rule, "%s%s %s (\"%.60s\", \"%.60s\")",
+                           roll(3) == 0 ? "not " : "",
+                           whats[roll(sizeof whats / sizeof whats[0])], hows[how], one,
+                           other);
+            rule_encode(&b, SLICE("r"), slice_of(rule), SLICE("accept"));
+        }
+        struct rule_set *set = rule_set_new(buf_slice(&b));
+        struct rule_hits hits;
+        assert_non_null(set);
+        rule_set_look(set, &f, &hits);
+        bool fires[RULES] = {false};
+        unsigned at = 0;
+        while (rule_set_next(set, &f, &hits, &at) != NULL) {
+            fires[at - 1] = true;
+        }
+        for (unsigned i = 0; i < RULES; i++) {
+            const struct rule_condition *c = set->rule[i].conditions;
+            if (fires[i] != (rule_holds(c, &f) == RULE_TRUE)) {
+                struct buf said;
+                buf_init(&said, RULE_TEXT_MAX);
+                (void)rule_print_conditions(c, &said);
+                fail_msg("%.*s: %d", (int)said.len, (const char *)said.ptr, fires[i]);
+            }
+        }
+        rule_hits_clear(&hits);
+        rule_set_free(&set);
+        message_head_clear(&head);
+        for (unsigned i = 0; i < 3; i++) {
+            buf_clear(&text[i]);
+        }
+        buf_clear(&b);
+    }
+}
+
 static void test_set(void **state)
 {
     (void)state;
@@ -246,11 +337,14 @@ static void test_set(void **state)
     struct rule_set *set = rule_set_new(buf_slice(&b));
     assert_non_null(set);
     unsigned at = 0;
-    const struct rule_item *r = rule_set_next(set, &f, &at);
+    struct rule_hits hits;
+    rule_set_look(set, &f, &hits);
+    const struct rule_item *r = rule_set_next(set, &f, &hits, &at);
     assert_true(r != NULL && slice_eq(r->name, SLICE("two")));
-    r = rule_set_next(set, &f, &at);
+    r = rule_set_next(set, &f, &hits, &at);
     assert_true(r != NULL && slice_eq(r->action.text, SLICE("too much")));
-    assert_null(rule_set_next(set, &f, &at));
+    assert_null(rule_set_next(set, &f, &hits, &at));
+    rule_hits_clear(&hits);
     rule_set_free(&set);
     /* what is cut, or broken, is none */
     for (size_t n = 1; n < 20; n++) {
@@ -274,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_action, begin, end),
         cmocka_unit_test_setup_teardown(test_holds, begin, end),
         cmocka_unit_test_setup_teardown(test_set, begin, end),
+        cmocka_unit_test(test_one_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
