@@ -1,6 +1,7 @@
 /* config/check.c - what needs more than one setting to judge. See load.h */
 #include "config/load.h"
 
+#include "base/file.h"
 #include "config/address.h"
 
 #include <errno.h>
@@ -293,11 +294,54 @@ static void check_filters(struct load *l)
     }
 }
 
+/* A table in a file of its own. False: it complained, or there is none. */
+static bool read_table(struct load *l, unsigned row, const char *name, const char *path,
+                       struct buf *text)
+{
+    enum { TABLE_MAX = 16 * 1024 * 1024 };
+    int fd = path[0] == '\0' ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    buf_init(text, TABLE_MAX);
+    if (path[0] == '\0') {
+        return false;
+    }
+    bool ok = fd >= 0 && file_read(fd, text);
+    if (!ok) {
+        buf_add_fmt(load_complain(l, l->line[row]),
+                    "%s: %.200s: %s; expected a file that can be read", name, path,
+                    strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
+}
+
+static void complain_table(struct load *l, unsigned row, const char *name,
+                           const char *path, const char *error)
+{
+    buf_add_fmt(load_complain(l, l->line[row]), "%s: %.200s, %s", name, path, error);
+}
+
+static void check_sources(struct load *l)
+{
+    struct buf text;
+    char error[WORDS_ERROR_MAX];
+    const char *path = l->cfg->delivery_sources;
+    unsigned row = SETTING_ROW_delivery_sources;
+    if (read_table(l, row, "delivery.sources", path, &text)) {
+        l->cfg->sources = sources_read(buf_slice(&text), error);
+        if (l->cfg->sources == NULL) {
+            complain_table(l, row, "delivery.sources", path, error);
+        }
+    }
+    buf_clear(&text);
+}
+
 void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
         check_listeners, check_hostname, check_maildir, resolve_paths, check_retry,
-        check_tls,       check_proxy,    check_oauth,   check_filters};
+        check_tls,       check_proxy,    check_oauth,   check_filters, check_sources};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

@@ -195,6 +195,7 @@ void config_free(struct config **config)
             free(cfg->listener[i].address[a]);
         }
     }
+    sources_free(&cfg->sources);
     free(cfg);
     *config = NULL;
 }

@@ -9,6 +9,7 @@
 #define CONFIG_CONFIG_H
 #include "base/netset.h"
 #include "base/slice.h"
+#include "config/sources.h"
 #include "rate/limit.h"
 
 #include <sys/socket.h>
@@ -320,6 +321,7 @@ struct config_times {
     X("delivery", "site-connections", delivery_site_connections, INT, "20", 1, 1000, "", "of them to the hosts of one destination") \
     X("delivery", "connect-time", delivery_connect_time, TIME, "30 s", 1000, 300000, "", "wait for a connection to another server") \
     X("delivery", "inner-networks", delivery_inner_networks, NETWORKS, "", 0, 64, "", "networks to which mail is sent though they are loopback, private, link-local ...; to others of that kind it is not, whatever the DNS of a domain says") \
+    X("delivery", "sources", delivery_sources, PATH, "", 0, 4000, "", "file that says from which addresses of this machine mail goes out, and under which names; see SOURCE ADDRESSES below (default: the system chooses)") \
     X("delivery", "tls", delivery_tls, BOOL, "yes", 0, 0, "", "no: STARTTLS is not used towards other servers, whatever they offer") \
     X("delivery", "tls-ca", delivery_tls_ca, PATH, "", 0, 4000, "", "PEM file of the authorities that are believed where a policy demands a verified server (default: the system's)") \
     X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \
@@ -336,6 +338,7 @@ struct config {
 #undef X
     struct config_listener listener[CONFIG_LISTENERS_MAX];
     unsigned listener_n;
+    struct sources *sources; /* of delivery.sources; NULL: none */
 };
 
 enum { CONFIG_ERROR_MAX = 512 };
