@@ -136,7 +136,8 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                         (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 | JOB_JUNK)) |
                                   (pick->repeated ? JOB_REPEATED : 0) |
                                   (pick->remote ? JOB_REMOTE : 0) |
-                                  (pick->report ? JOB_REPORT : 0)),
+                                  (pick->report ? JOB_REPORT : 0) |
+                                  (pick->same_source ? JOB_SAME_SOURCE : 0)),
                     .target_n = pick->n};
     buf_reset(&q->out);
     job_write(&q->out, &j);

@@ -42,5 +42,9 @@ enum judge_site judge(struct bounce_classifier *c, enum bounce_stage stage,
         o->advice =
             JOB_usual; /* a block: this message is over, whatever the site needs */
     }
+    if (o->advice == JOB_usual && o->result == JOB_DEFERRED &&
+        v.klass == BOUNCE_GREYLISTED) {
+        o->advice = JOB_same_source;
+    }
     return actions[v.action].site;
 }

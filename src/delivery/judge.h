@@ -4,7 +4,8 @@
  * Rule    2yz: nothing. 5yz: a hard class suppresses the address; a block ends this message; a soft one
  *         passes, whatever the digit says: it is tried again, as its action says. 4yz: always tried
  *         again, never suppressed. Where an action is about the site, the site is told too.
- *         Who is greylisted and not told for how long waits JUDGE_GREY_S. */
+ *         Who is greylisted and not told for how long waits JUDGE_GREY_S, and comes from the same
+ *         address of ours. */
 #ifndef DELIVERY_JUDGE_H
 #define DELIVERY_JUDGE_H
 #include "bounce/classify.h"

@@ -136,24 +136,26 @@ static bool end_by_row(struct remote_order *o, enum reply_id id, struct slice re
 
 /* --- sites --- */
 
-static struct remote_site *site_of(struct remote *r, const struct route *route)
+static struct remote_site *site_named(struct remote *r, struct slice name,
+                                      const struct sender_source *source)
 {
-    struct slice name = {(const unsigned char *)route->site, route->site_len};
     struct remote_site *s = map_get(&r->sites, name);
     if (s != NULL) {
         return s;
     }
+    BUG_ON(name.len > sizeof s->name);
     s = calloc(1, sizeof *s);
     if (s == NULL) {
         return NULL;
     }
     s->remote = r;
+    s->source = source;
     s->limit = REMOTE_LINKS_FIRST;
     list_init(&s->waiting);
     list_init(&s->links);
     list_init(&s->room);
     s->name_len = name.len;
-    memcpy(s->name, route->site, name.len);
+    memcpy(s->name, name.ptr, name.len);
     if (!map_put(&r->sites, name, s)) {
         free(s);
         return NULL;
@@ -161,7 +163,17 @@ static struct remote_site *site_of(struct remote *r, const struct route *route)
     return s;
 }
 
-static bool site_rests(const struct remote_site *s)
+static struct remote_site *site_of(const struct remote_order *o)
+{
+    struct buf key;
+    buf_init(&key, SITE_KEY_MAX);
+    site_key(&o->route, o->source, &key);
+    struct remote_site *s = site_named(o->remote, buf_slice(&key), o->source);
+    buf_clear(&key);
+    return s;
+}
+
+bool site_rests(const struct remote_site *s)
 {
     return s->rest_until_ms > clock_mono_ms();
 }
@@ -393,6 +405,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct remote *r = arg;
     struct sweep sweep = {.now_ms = clock_mono_ms()};
     (void)fd, (void)what;
+    accounts_tick(r);
     map_each(&r->sites, look_for_useless, &sweep);
     for (unsigned i = 0; i < sweep.n; i++) {
         struct remote_site *s = sweep.useless[i];
@@ -477,10 +490,10 @@ static void order_routed(struct remote_order *o)
                   o->route.why);
         return;
     }
-    if (order_paused(o)) {
+    if (order_paused(o) || order_waits_for_account(o) || !order_choose_source(o)) {
         return;
     }
-    o->site = site_of(o->remote, &o->route);
+    o->site = site_of(o);
     if (o->site == NULL) {
         order_end(o, JOB_DEFERRED, "451 4.3.0 no memory for another site");
         return;
@@ -593,6 +606,7 @@ struct remote *remote_new(const struct remote_options *options)
     map_init(&r->sites, REMOTE_SITES_MAX);
     r->classifier = bounce_classifier_new();
     r->pauses = pauses_new();
+    accounts_init(r);
     r->done_event = event_new(options->base, -1, 0, on_done, r);
     r->room_event = event_new(options->base, -1, 0, on_room, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
@@ -652,6 +666,7 @@ void remote_free(struct remote **remote)
     }
     bounce_classifier_free(&r->classifier);
     pauses_free(&r->pauses);
+    accounts_clear(r);
     free(r);
     *remote = NULL;
 }

@@ -9,7 +9,10 @@
  *          connection tries whether it is back. So it costs one probe, not one for each message.
  * Less     what the answers mean (delivery/judge.h) goes back with the outcomes; a site that wants fewer
  *          connections or less mail has half of its connections and rests for as long as it says, but
- *          REMOTE_REST_MAX_S at most.
+ *          REMOTE_REST_MAX_S at most. An account that a site asks to wait (too much of one sender) waits there
+ *          with its mail for all of the site's domains, others do not.
+ * Sources  (config/sources.h) a site is known to each of our addresses apart: what it says to one, and that one's
+ *          connections, are no matter of another.
  * TLS      where it is offered; when its handshake fails once more in clear, but not to a host with TLSA
  *          records (DANE, RFC 7672): they are binding.
  * I/O      non-blocking on the event loop; the spool is read with pread(), which blocks for the disk.

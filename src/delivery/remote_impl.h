@@ -12,7 +12,7 @@
 #include "smtp/dot_encode.h"
 #include "spool/record.h"
 
-enum { TLSA_MAX = 8 };
+enum { TLSA_MAX = 8, SITE_KEY_MAX = ROUTE_SITE_MAX + 2 * IP_TEXT_MAX + 2 };
 
 _Static_assert((int)SMTP_CLIENT_TARGETS_MAX == (int)JOB_TARGETS_MAX, "a job is one mail");
 
@@ -20,6 +20,7 @@ struct remote {
     struct remote_options options;
     struct list looking, done; /* orders: asking the DNS; over */
     struct map sites;          /* by name */
+    struct map waits;          /* by account and site (remote_account.c) */
     struct pauses *pauses;
     struct event *done_event, *room_event, *tick;
     unsigned order_n, link_n;
@@ -40,7 +41,8 @@ struct remote_site {
     uint64_t rest_until_ms;
     char why[OUTCOME_REPLY_MAX + 1]; /* it rests */
     size_t name_len;
-    char name[ROUTE_SITE_MAX];
+    const struct sender_source *source; /* of its connections; NULL: the system chooses */
+    char name[SITE_KEY_MAX];            /* the route's, behind the source's */
 };
 
 struct remote_order {
@@ -49,6 +51,7 @@ struct remote_order {
     struct pool_order *order;
     struct resolver_scope *scope;
     struct route route;
+    const struct sender_source *source;
     struct remote_site *site;
     unsigned hop;       /* of route: the one to try next */
     unsigned hop_tried; /* addresses */
@@ -119,6 +122,27 @@ void site_went_well(struct remote_site *s);
 /* What an outcome means for the site, which said so: where it wants less it rests, for as long as
  * the outcome says or as is usual, and the target waits as long. */
 void site_slower(struct remote_site *s, enum judge_site how, struct outcome *out);
+
+/* It rests, for whatever reason. */
+MUST_USE bool site_rests(const struct remote_site *s);
+
+/* --- remote_source.c --- */
+
+/* What a site is known by: its hosts, and our address. */
+void site_key(const struct route *route, const struct sender_source *source,
+              struct buf *out);
+/* Sets o->source and leaves only hosts that it reaches. False: none does, it is over. */
+MUST_USE bool order_choose_source(struct remote_order *o);
+
+/* --- remote_account.c --- */
+
+void accounts_init(struct remote *r);
+void accounts_clear(struct remote *r);
+void accounts_tick(struct remote *r);
+/* The order's site wants its account to wait for wait_s, or as long as is usual (0). */
+void account_waits(const struct remote_order *o, uint32_t wait_s, struct slice why);
+/* It does: the order, which has its route, is over. */
+MUST_USE bool order_waits_for_account(struct remote_order *o);
 
 /* --- remote_pause.c --- */
 

@@ -1,6 +1,7 @@
 /* delivery/remote_link.c - one connection to a host, and the mails that go over it: see remote.h */
 #include "base/clock.h"
 #include "base/log.h"
+#include "delivery/pool_source.h"
 #include "delivery/remote_impl.h"
 
 #include <errno.h>
@@ -148,6 +149,9 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     out->told = (l->client.offers & SMTP_CLIENT_DSN) != 0;
     enum judge_site site =
         judge(l->site->remote->classifier, stages[r->stage], slice_of(l->host), out);
+    if (!r->local && out->advice == JOB_pause_sender) {
+        account_waits(l->order, out->wait_s, r->reply);
+    }
     if (!r->local) {
         site_slower(l->site, site, out);
     }
@@ -572,7 +576,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* --- the beginning --- */
 
-static int begin_connect(const struct ip *ip, uint64_t port)
+static socklen_t socket_address(const struct ip *ip, uint64_t port,
+                                struct sockaddr_storage *out)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
@@ -580,13 +585,43 @@ static int begin_connect(const struct ip *ip, uint64_t port)
     bool is_v4 = ip_is_v4(ip);
     memcpy(&v4.sin_addr, ip->octet + 12, sizeof v4.sin_addr);
     memcpy(&v6.sin6_addr, ip->octet, sizeof v6.sin6_addr);
+    memcpy(out, is_v4 ? (const void *)&v4 : (const void *)&v6,
+           is_v4 ? sizeof v4 : sizeof v6);
+    return is_v4 ? sizeof v4 : sizeof v6;
+}
+
+/* From the source's address; its port is chosen by connect(), so that it may be in use towards
+ * others. */
+static bool bind_source(int fd, const struct ip *to, const struct sender_source *source)
+{
+    const int yes = 1;
+    struct sockaddr_storage from;
+    struct ip ip;
+    if (source == NULL) {
+        return true;
+    }
+    if (!pool_source_for(source, to, &ip)) {
+        errno = EAFNOSUPPORT;
+        return false;
+    }
+    socklen_t len = socket_address(&ip, 0, &from);
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+    return bind(fd, (const struct sockaddr *)&from, len) == 0;
+}
+
+static int begin_connect(const struct ip *ip, uint64_t port,
+                         const struct sender_source *source)
+{
+    struct sockaddr_storage to;
+    socklen_t len = socket_address(ip, port, &to);
+    bool is_v4 = ip_is_v4(ip);
     int fd =
         socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
-    const struct sockaddr *to = is_v4 ? (const void *)&v4 : (const void *)&v6;
-    if (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS) {
+    if (!bind_source(fd, ip, source) ||
+        (connect(fd, (const struct sockaddr *)&to, len) != 0 && errno != EINPROGRESS)) {
         int error = errno;
         (void)close(fd);
         errno = error;
@@ -636,7 +671,8 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     list_init(&l->node);
     list_init(&l->idle);
     name_link(l, hop);
-    struct smtp_client_options client = {.hostname = slice_of(options->hostname),
+    const char *hostname = s->source == NULL ? options->hostname : s->source->helo;
+    struct smtp_client_options client = {.hostname = slice_of(hostname),
                                          .tls = options->tls == NULL || clear
                                                     ? SMTP_CLIENT_TLS_NEVER
                                                 : l->tls_must ? SMTP_CLIENT_TLS_MUST
@@ -649,7 +685,7 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     s->link_n++;
     s->remote->link_n++;
     l->quitting = true; /* until it has its order: not idle */
-    conn_init(&l->conn, begin_connect(&hop->ip, options->config->delivery_smtp_port));
+    conn_init(&l->conn, begin_connect(&hop->ip, options->config->delivery_smtp_port, s->source));
     if (l->conn.fd < 0 || !prepare(l, s)) {
         link_close(l);
         return false;

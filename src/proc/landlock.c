@@ -52,7 +52,7 @@ static const struct right {
     {"make-sym",        1, FS,    12, 0},
     {"refer",           2, FS,    13, LANDLOCK_TREES},
     {"truncate",        3, FS,    14, LANDLOCK_FILES},
-    {"tcp-bind",        4, NET,    0, 0},
+    {"tcp-bind",        4, NET,    0, 0}, /* granted to port 0, with bind_any */
     {"tcp-connect",     4, NET,    1, 0}, /* granted to the rule's ports */
     {"ioctl-dev",       5, FS,    15, 0},
     {"abstract-socket", 6, SCOPE,  0, 0},
@@ -136,6 +136,12 @@ void landlock_enter(const struct landlock_rules *rules)
         if (syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) != 0) {
             fatal("landlock rule for port %u: %s", rules->connect_port[i],
                   strerror(errno));
+        }
+    }
+    if (rules->bind_any && abi >= 4) {
+        struct port_attr rule = {1U << 0, 0};
+        if (syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) != 0) {
+            fatal("landlock rule for binding: %s", strerror(errno));
         }
     }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {

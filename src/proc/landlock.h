@@ -23,6 +23,7 @@ struct landlock_rules {
     const char *also; /* a second one, with LANDLOCK_FILES; NULL: none */
     uint16_t connect_port[LANDLOCK_PORTS_MAX]; /* TCP, connect_n of them */
     unsigned connect_n;
+    bool bind_any; /* TCP sockets to an address, at a port that the system chooses */
 };
 
 /* Bars everything but the rules. Needs no_new_privs. */

@@ -383,6 +383,7 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
     }
     if (row->smtp) {
         add_port(&rules, (uint16_t)seen->delivery_smtp_port);
+        rules.bind_any = seen->sources != NULL;
     }
     landlock_enter(&rules);
 }

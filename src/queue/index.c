@@ -690,6 +690,7 @@ static uint64_t wait_ms(const struct queue_index *ix, const struct queue_target 
         break;
     case JOB_usual:
     case JOB_slow:
+    case JOB_same_source:
     case JOB_suppress:
     case JOB_paused:
     case JOB_ADVICE_COUNT:
@@ -769,6 +770,7 @@ void queue_apply_outcome(struct queue_index *ix, struct queue_message *m,
     t->attempts = t->attempts == UINT16_MAX ? UINT16_MAX : (uint16_t)(t->attempts + 1);
     t->crashed = 0;
     t->klass = o->klass;
+    t->same_source = o->advice == JOB_same_source;
     if (o->result == JOB_DELIVERED) {
         queue_set_state(ix, m, number, QUEUE_done);
         queue_tell(ix, m, number, QUEUE_DELIVERED);

@@ -112,6 +112,7 @@ struct queue_target {
     bool tried : 1;      /* may have been handed to a delivery before */
     bool same : 1;       /* address is given, and not stored */
     bool failed : 1;     /* held: for good, until its sender was told */
+    bool same_source : 1; /* the last reply was JOB_same_source */
     bool delay_told : 1; /* its sender was told that it is late */
 };
 
@@ -191,6 +192,7 @@ struct queue_pick {
     uint16_t n;
     bool repeated; /* one of them may have been handed out before */
     bool remote, report;
+    bool same_source; /* one of them wants it */
 };
 /* The next job; its targets are RUNNING. False: nothing is due, or no worker has room. */
 MUST_USE bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out);

@@ -203,6 +203,7 @@ static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
     for (uint16_t i = 0; i < n; i++) {
         struct queue_target *t = &m->target[number[i]];
         out->repeated = out->repeated || t->tried;
+        out->same_source = out->same_source || t->same_source;
         t->tried = true;
         queue_set_state(ix, m, number[i], QUEUE_running);
     }

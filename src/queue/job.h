@@ -34,6 +34,7 @@ enum job_flags {
     JOB_JUNK = 16,  /* as in enum spool_envelope_flags */
     JOB_REPORT =
         32, /* its targets are return paths of ours: delivery/report.h reads it */
+    JOB_SAME_SOURCE = 64, /* to be sent from the address it was sent from before */
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 
@@ -44,6 +45,7 @@ enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
     X(later)        /* it passes, but not soon: few attempts, long waits */              \
     X(slow)         /* the site wants less; the delivery slows down, this waits */       \
     X(pause_sender) /* this sender waits for that domain */                              \
+    X(same_source)  /* the usual, from the same address of ours (greylisting) */         \
     X(split)        /* at once, with fewer recipients */                                 \
     X(suppress)     /* the address is no good */                                         \
     X(paused)       /* not tried: its site is paused; `where` is the pause's name */
