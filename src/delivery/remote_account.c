@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITS_MAX = 65536, KEY_MAX = 2048, SWEEP_MAX = 1024 };
+enum { WAITS_MAX = 65536, KEY_MAX = 2048, SWEEP_MAX = 256 };
 
 struct wait {
     uint64_t until_ms; /* monotonic */
