@@ -320,6 +320,10 @@ struct config_times {
     X("delivery", "connections", delivery_connections, INT, "500", 1, 20000, "", "connections to other servers at once, per process") \
     X("delivery", "site-connections", delivery_site_connections, INT, "20", 1, 1000, "", "of them to the hosts of one destination") \
     X("delivery", "connect-time", delivery_connect_time, TIME, "30 s", 1000, 300000, "", "wait for a connection to another server") \
+    X("delivery", "command-time", delivery_command_time, TIME, "5 min", 1000, 3600000, "", "wait for the answer of another server to a command, or for its greeting") \
+    X("delivery", "data-time", delivery_data_time, TIME, "3 min", 1000, 3600000, "", "wait for another server to take the next 16 KiB of a message") \
+    X("delivery", "end-time", delivery_end_time, TIME, "10 min", 1000, 3600000, "", "wait for the answer of another server to a whole message") \
+    X("delivery", "rest-time", delivery_rest_time, TIME, "30 s", 1000, 3600000, "", "how long servers that cannot be reached are left alone at first; doubles up to an hour") \
     X("delivery", "inner-networks", delivery_inner_networks, NETWORKS, "", 0, 64, "", "networks to which mail is sent though they are loopback, private, link-local ...; to others of that kind it is not, whatever the DNS of a domain says") \
     X("delivery", "sources", delivery_sources, PATH, "", 0, 4000, "", "file that says from which addresses of this machine mail goes out, and under which names; see SOURCE ADDRESSES below (default: the system chooses)") \
     X("delivery", "tls", delivery_tls, BOOL, "yes", 0, 0, "", "no: STARTTLS is not used towards other servers, whatever they offer") \

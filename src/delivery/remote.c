@@ -211,7 +211,7 @@ static void site_rest(struct remote_site *s, uint64_t rest_s, struct slice why)
 /* Its hosts cannot be reached. */
 static void site_failed(struct remote_site *s, const char *why)
 {
-    uint64_t rest_s = REMOTE_REST_S;
+    uint64_t rest_s = s->remote->options.config->delivery_rest_time / 1000;
     for (unsigned i = 0; i < s->fails && rest_s < REMOTE_REST_MAX_S; i++) {
         rest_s *= 2;
     }

@@ -4,7 +4,7 @@
  *          its domains; one that served its mail waits REMOTE_IDLE_S for the next. A site begins with
  *          REMOTE_LINKS_FIRST of them, gets one more with each mail that went well up to
  *          delivery.site-connections, and half of them when none can be made.
- * Dead     a site whose hosts cannot be reached rests, REMOTE_REST_S at first and twice as long each time
+ * Dead     a site whose hosts cannot be reached rests, delivery.rest-time at first and twice as long each time
  *          up to REMOTE_REST_MAX_S: orders for it come back at once as deferred, with what happened. Then one
  *          connection tries whether it is back. So it costs one probe, not one for each message.
  * Less     what the answers mean (delivery/judge.h) goes back with the outcomes; a site that wants fewer
@@ -29,7 +29,6 @@
 enum {
     REMOTE_LINKS_FIRST = 2,
     REMOTE_IDLE_S = 10,
-    REMOTE_REST_S = 30,
     REMOTE_REST_MAX_S = 3600,
     REMOTE_SLOW_S = 60,   /* the rest of a site that wants less */
     REMOTE_STOP_S = 1800, /* of one that refuses us for what we are */

@@ -90,6 +90,9 @@ struct remote_link {
     bool tls_must; /* it has TLSA records, usable or not */
     bool clear;    /* TLS failed here: without it this time */
     bool no_good, quitting;
+    /* What it waits for, and until when: only when that moves on the time begins anew, so that
+     * an octet now and then holds nothing up. */
+    uint64_t progress, deadline_ms, sent;
     bool verified;
     unsigned mails;
     struct fault fault; /* no_good */

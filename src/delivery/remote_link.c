@@ -18,6 +18,7 @@ enum {
     BODY_HIGH = 128 * 1024, /* octets encoded ahead */
     SIGNATURES_ROOM = 256 * 1024,
     TURN_OCTETS = 1024 * 1024, /* sent in one turn of the loop */
+    PROGRESS_OCTETS = 16 * 1024,
 };
 
 /* --- the end of a connection --- */
@@ -340,6 +341,7 @@ static enum step flush(struct remote_link *l, struct buf *b)
         switch (conn_write(&l->conn, buf_slice(b), &n)) {
         case CONN_OK:
             buf_consume(b, n);
+            l->sent += n;
             break;
         case CONN_AGAIN:
             return STEP_WAIT;
@@ -512,16 +514,40 @@ static enum step connected(struct remote_link *l)
     return STEP_ON;
 }
 
+static bool is_idle(const struct remote_link *l)
+{
+    return l->order == NULL && !l->quitting;
+}
+
+/* Another number when it got further: another phase, state or answer, PROGRESS_OCTETS taken. */
+static uint64_t progress(const struct remote_link *l)
+{
+    uint64_t n = (uint64_t)l->phase << 2 | (unsigned)is_idle(l) << 1 | l->quitting;
+    n = n << 8 | l->client.state;
+    n = n << 8 | (l->client.answered_n & 0xff);
+    n = n << 8 | (l->mails & 0xff);
+    return n << 32 | (uint32_t)(l->sent / PROGRESS_OCTETS);
+}
+
+static uint64_t patience_ms(const struct remote_link *l)
+{
+    if (is_idle(l)) {
+        return REMOTE_IDLE_S * 1000;
+    }
+    return l->phase == LINK_CONNECTING
+               ? l->site->remote->options.config->delivery_connect_time
+               : smtp_client_patience_s(&l->client) * UINT64_C(1000);
+}
+
 static void arm(struct remote_link *l)
 {
-    struct timeval tv = {0};
-    bool idle = l->order == NULL && !l->quitting;
-    unsigned connect_s =
-        (unsigned)(l->site->remote->options.config->delivery_connect_time / 1000);
-    tv.tv_sec = idle ? REMOTE_IDLE_S
-                : l->phase == LINK_CONNECTING
-                    ? (time_t)(connect_s == 0 ? 1 : connect_s)
-                    : (time_t)smtp_client_patience_s(&l->client) + 1;
+    uint64_t now_ms = clock_mono_ms();
+    if (l->deadline_ms == 0 || progress(l) != l->progress) {
+        l->progress = progress(l);
+        l->deadline_ms = now_ms + patience_ms(l);
+    }
+    uint64_t left_ms = l->deadline_ms > now_ms ? l->deadline_ms - now_ms : 0;
+    struct timeval tv = {(time_t)(left_ms / 1000), (suseconds_t)(left_ms % 1000 * 1000)};
     bool write = l->phase == LINK_CONNECTING || l->conn.wants_write;
     /* What nobody reads now must not wake us, again and again: answers before commands are out. */
     bool read = !write || l->client.out.len == 0;
@@ -564,7 +590,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct remote_link *l = arg;
     (void)fd, (void)what;
-    if (l->order == NULL && !l->quitting) {
+    if (is_idle(l)) {
         begin_quit(l);
         drive(l);
         return;
@@ -658,6 +684,11 @@ static bool prepare(struct remote_link *l, struct remote_site *s)
     return l->readable != NULL && l->writable != NULL && l->timer != NULL;
 }
 
+static unsigned whole_s(uint64_t ms)
+{
+    return (unsigned)((ms + 999) / 1000);
+}
+
 bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
 {
     const struct remote_options *options = &s->remote->options;
@@ -672,11 +703,15 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     list_init(&l->idle);
     name_link(l, hop);
     const char *hostname = s->source == NULL ? options->hostname : s->source->helo;
-    struct smtp_client_options client = {.hostname = slice_of(hostname),
-                                         .tls = options->tls == NULL || clear
-                                                    ? SMTP_CLIENT_TLS_NEVER
-                                                : l->tls_must ? SMTP_CLIENT_TLS_MUST
-                                                              : SMTP_CLIENT_TLS_MAY};
+    const struct config *config = options->config;
+    struct smtp_client_options client = {
+        .hostname = slice_of(hostname),
+        .command_s = whole_s(config->delivery_command_time),
+        .data_s = whole_s(config->delivery_data_time),
+        .end_s = whole_s(config->delivery_end_time),
+        .tls = options->tls == NULL || clear ? SMTP_CLIENT_TLS_NEVER
+               : l->tls_must                 ? SMTP_CLIENT_TLS_MUST
+                                             : SMTP_CLIENT_TLS_MAY};
     smtp_client_init(&l->client, &client, &client_ops, l);
     buf_init(&l->signatures, SIGNATURES_ROOM);
     buf_init(&l->envelope, SPOOL_ENVELOPE_MAX);
@@ -685,7 +720,8 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     s->link_n++;
     s->remote->link_n++;
     l->quitting = true; /* until it has its order: not idle */
-    conn_init(&l->conn, begin_connect(&hop->ip, options->config->delivery_smtp_port, s->source));
+    conn_init(&l->conn,
+              begin_connect(&hop->ip, options->config->delivery_smtp_port, s->source));
     if (l->conn.fd < 0 || !prepare(l, s)) {
         link_close(l);
         return false;

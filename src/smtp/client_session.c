@@ -36,16 +36,21 @@ enum state {
 
 enum command { C_MAIL = 0, C_RCPT, C_DATA };
 
+/* Which of the times that a caller may set it is; QUICK: no longer than a command's. */
+enum patience { QUICK = 0, COMMAND, DATA, END };
+
 /* What each is, and how long to wait in it. RFC 5321 4.5.3.2 gives the least times. */
 static const struct {
     const char *name;
     enum smtp_client_want want;
     enum smtp_client_stage stage;
     unsigned patience_s;
+    enum patience patience;
 } states[] = {
-    [GREETING] = {"the greeting", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_CONNECT, 5 * 60},
-    [EHLO] = {"EHLO", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_HELO, 5 * 60},
-    [HELO] = {"HELO", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_HELO, 5 * 60},
+    [GREETING] = {"the greeting", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_CONNECT, 5 * 60,
+                  COMMAND},
+    [EHLO] = {"EHLO", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_HELO, 5 * 60, COMMAND},
+    [HELO] = {"HELO", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_HELO, 5 * 60, COMMAND},
     [STARTTLS] = {"STARTTLS", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_STARTTLS, 2 * 60},
     [TLS] = {"the TLS handshake", SMTP_CLIENT_TLS, SMTP_CLIENT_AT_STARTTLS, 2 * 60},
     [AUTH_PLAIN] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60},
@@ -53,11 +58,13 @@ static const struct {
     [AUTH_USER] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60},
     [AUTH_PASSWORD] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60},
     [IDLE] = {"nothing", SMTP_CLIENT_READY, SMTP_CLIENT_AT_QUIT, 0},
-    [ENVELOPE] = {"MAIL or RCPT", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_RCPT, 5 * 60},
-    [BODY] = {"the message", SMTP_CLIENT_BODY, SMTP_CLIENT_AT_DATA, 3 * 60},
+    [ENVELOPE] = {"MAIL or RCPT", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_RCPT, 5 * 60,
+                  COMMAND},
+    [BODY] = {"the message", SMTP_CLIENT_BODY, SMTP_CLIENT_AT_DATA, 3 * 60, DATA},
     [EMPTY_BODY] = {"a message without recipients", SMTP_CLIENT_REPLY,
                     SMTP_CLIENT_AT_DATA, 60},
-    [FINAL] = {"the end of the message", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_EOM, 10 * 60},
+    [FINAL] = {"the end of the message", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_EOM, 10 * 60,
+               END},
     [RSET] = {"RSET", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_MAIL, 60},
     [QUIT] = {"QUIT", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_QUIT, 5},
     [DEAD] = {"nothing", SMTP_CLIENT_CLOSED, SMTP_CLIENT_AT_QUIT, 0},
@@ -108,7 +115,15 @@ enum smtp_client_stage smtp_client_stage(const struct smtp_client *c)
 
 unsigned smtp_client_patience_s(const struct smtp_client *c)
 {
-    return states[c->state].patience_s;
+    const struct smtp_client_options *o = &c->options;
+    const unsigned set[] = {[QUICK] = o->command_s,
+                            [COMMAND] = o->command_s,
+                            [DATA] = o->data_s,
+                            [END] = o->end_s};
+    unsigned usual_s = states[c->state].patience_s;
+    unsigned set_s = set[states[c->state].patience];
+    bool quick = states[c->state].patience == QUICK && set_s > usual_s;
+    return set_s == 0 || quick ? usual_s : set_s;
 }
 
 bool smtp_client_reusable(const struct smtp_client *c)

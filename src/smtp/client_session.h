@@ -74,6 +74,9 @@ struct smtp_client_options {
     enum smtp_client_tls tls;
     struct slice user, password; /* empty user: no AUTH. Only ever sent under TLS */
     bool no_chunking;            /* DATA even where CHUNKING is offered */
+    /* What to wait for at most: an answer to a command, the message to be taken, an answer to its
+     * end. 0: the least times of RFC 5321 4.5.3.2. */
+    unsigned command_s, data_s, end_s;
 };
 
 struct smtp_client_target {
@@ -179,7 +182,7 @@ void smtp_client_lost(struct smtp_client *c, enum smtp_client_loss loss, const c
 /* A fault on our side while a mail is under way: reply is the whole text with its code. */
 void smtp_client_abandon(struct smtp_client *c, const char *reply);
 
-/* The stage that the session is at; what to wait for it at most (RFC 5321 4.5.3.2). */
+/* The stage that the session is at; what to wait for it at most. */
 MUST_USE enum smtp_client_stage smtp_client_stage(const struct smtp_client *c);
 MUST_USE unsigned smtp_client_patience_s(const struct smtp_client *c);
 #endif

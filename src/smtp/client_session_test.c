@@ -383,9 +383,51 @@ static void test_mail_max(void **state)
     smtp_client_clear(&c);
 }
 
+/* Times that are set count for what they are of; short ones hold for what is quick too. */
+static void test_patience(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned command_s, end_s, greeting, starttls, final;
+    } cases[] = {{0, 0, 300, 120, 600}, {7, 9, 7, 7, 9}, {1000, 2000, 1000, 120, 2000}};
+    struct smtp_client_mail mail = {
+        .sender = SLICE("a@b.c"), .target_n = 1, .target = {{.address = SLICE("d@e.f")}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct seen seen = {0};
+        struct smtp_client c;
+        struct smtp_client_options options = {.hostname = SLICE("me.example"),
+                                              .command_s = cases[i].command_s,
+                                              .end_s = cases[i].end_s};
+        smtp_client_init(&c, &options, &ops, &seen);
+        smtp_client_mail(&c, &mail);
+        assert_int_equal(smtp_client_patience_s(&c), cases[i].greeting);
+        smtp_client_input(&c, SLICE("220 hi\r\n"));
+        buf_reset(&c.out);
+        smtp_client_input(&c, SLICE("250-x\r\n250 STARTTLS\r\n"));
+        assert_int_equal(smtp_client_stage(&c), SMTP_CLIENT_AT_STARTTLS);
+        assert_int_equal(smtp_client_patience_s(&c), cases[i].starttls);
+        smtp_client_clear(&c);
+        options.tls = SMTP_CLIENT_TLS_NEVER;
+        smtp_client_init(&c, &options, &ops, &seen);
+        smtp_client_mail(&c, &mail);
+        static const char *const answers[] = {"220 hi\r\n", "250 x\r\n", "250 ok\r\n",
+                                              "250 ok\r\n", "354 go\r\n"};
+        for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++) {
+            buf_reset(&c.out);
+            smtp_client_input(&c, slice_of(answers[k]));
+        }
+        buf_reset(&c.out);
+        smtp_client_body_sent(&c);
+        assert_int_equal(smtp_client_stage(&c), SMTP_CLIENT_AT_EOM);
+        assert_int_equal(smtp_client_patience_s(&c), cases[i].final);
+        smtp_client_clear(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts),
-                                       cmocka_unit_test(test_mail_max)};
+                                       cmocka_unit_test(test_mail_max),
+                                       cmocka_unit_test(test_patience)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
