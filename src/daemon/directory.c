@@ -24,10 +24,12 @@
 
 enum {
     TICK_MS = 1000,
+    BATCH_MAX = 256, /* messages that share a sync */
     BUSY_MS = 50, /* readers never wait in WAL mode; a change may meet another writer */
     STATUS_SYSTEM = 4,
     ANSWER_MAX = MSG_PAYLOAD_MAX,
     RULES_PART = 60000, /* octets of rules in a message, beside the domain's name */
+    COUNTED_ANSWER_MAX = 2048,
 };
 
 struct directory {
@@ -45,7 +47,19 @@ struct directory {
     struct channel *smtpd[ROLE_INSTANCES_MAX];
     bool untold[ROLE_INSTANCES_MAX]; /* of the generation: its channel was full */
     struct buf answer;
+    /* What waits for the end of a batch: who is told, and what, one behind the other. */
+    struct {
+        struct channel *ch;
+        uint64_t cookie;
+        size_t len;
+    } counted[BATCH_MAX];
+    unsigned counted_n;
+    bool batch;
+    struct buf counted_answers;
+    struct event *batch_end; /* as soon as nothing more is there to be read */
 };
+
+static void end_batch(struct directory *d);
 
 /* ---- generations ---- */
 
@@ -99,6 +113,12 @@ static void open_store(struct directory *d)
     }
 }
 
+static void close_store(struct directory *d)
+{
+    end_batch(d);
+    dir_store_close(&d->store);
+}
+
 /* After a call with the store. */
 static void look_after(struct directory *d)
 {
@@ -107,7 +127,7 @@ static void look_after(struct directory *d)
     }
     if (dir_store_state(d->store) == DIR_STORE_BROKEN) {
         log_fault(d, dir_store_fault(d->store));
-        dir_store_close(&d->store);
+        close_store(d);
         changed(d); /* what was cached may be what a mended database denies */
     } else {
         log_text(LOG_WARN, "directory-busy", "%s", dir_store_fault(d->store));
@@ -120,7 +140,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct directory *d = arg;
     bool anew = false;
     if (d->store != NULL && !dir_store_in_place(d->store)) {
-        dir_store_close(&d->store);
+        close_store(d);
         anew = true;
     } else if (d->store != NULL && dir_store_changed(d->store)) {
         anew = true;
@@ -143,13 +163,18 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 /* ---- smtpd ---- */
 
 /* A full channel: smtpd has stopped reading, and gives up on what it asked by itself. */
-static void send_answer(struct directory *d, struct channel *ch, enum msg_type type)
+static void hand_out(struct directory *d, struct channel *ch, enum msg_type type)
 {
-    look_after(d);
     if (d->answer.failed || !channel_send(ch, type, buf_slice(&d->answer), -1)) {
         log_text(LOG_WARN, "answer-dropped", "smtpd/%u does not read its answers",
                  channel_peer_index(ch));
     }
+}
+
+static void send_answer(struct directory *d, struct channel *ch, enum msg_type type)
+{
+    look_after(d);
+    hand_out(d, ch, type);
 }
 
 static bool on_rcpt(struct directory *d, struct channel *ch, struct slice payload)
@@ -173,6 +198,73 @@ static bool on_rcpt(struct directory *d, struct channel *ch, struct slice payloa
     return true;
 }
 
+/* ---- counting: many messages, one sync ---- */
+
+static void on_batch_end(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    end_batch(arg);
+    look_after(arg);
+}
+
+/* False: what is asked cannot be counted now. */
+static bool in_batch(struct directory *d)
+{
+    if (!d->batch && d->store != NULL) {
+        d->batch = dir_store_batch_begin(d->store);
+        if (d->batch) {
+            event_active(d->batch_end, EV_TIMEOUT, 0);
+        }
+    }
+    return d->batch;
+}
+
+static void write_mail(struct buf *to, struct dir_mail *m, uint64_t cookie)
+{
+    m->cookie = cookie;
+    dir_mail_write(to, m);
+}
+
+/* The answer is sent when what was counted is on disk. */
+static void answer_later(struct directory *d, struct channel *ch, struct dir_mail *m,
+                         uint64_t cookie)
+{
+    size_t before = d->counted_answers.len;
+    write_mail(&d->counted_answers, m, cookie);
+    d->counted[d->counted_n].ch = ch;
+    d->counted[d->counted_n].cookie = cookie;
+    d->counted[d->counted_n++].len = d->counted_answers.len - before;
+    if (d->counted_n == BATCH_MAX) {
+        end_batch(d);
+    }
+}
+
+static void end_batch(struct directory *d)
+{
+    if (!d->batch) {
+        return;
+    }
+    struct slice answers = buf_slice(&d->counted_answers);
+    unsigned n = d->counted_n;
+    bool ok = dir_store_batch_end(d->store) && !d->counted_answers.failed;
+    d->batch = false;
+    d->counted_n = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct dir_mail fault = {.fault = true};
+        buf_reset(&d->answer);
+        if (ok) {
+            (void)buf_add(&d->answer, slice_sub(answers, 0, d->counted[i].len));
+            answers = slice_from(answers, d->counted[i].len);
+        } else {
+            write_mail(&d->answer, &fault, d->counted[i].cookie);
+        }
+        if (d->counted[i].ch != NULL) { /* it has not ended meanwhile */
+            hand_out(d, d->counted[i].ch, MSG_DIR_MAIL_IS);
+        }
+    }
+    buf_reset(&d->counted_answers);
+}
+
 static bool on_mail(struct directory *d, struct channel *ch, struct slice payload)
 {
     struct dir_mail_ask ask = {0};
@@ -180,12 +272,18 @@ static bool on_mail(struct directory *d, struct channel *ch, struct slice payloa
     if (!dir_mail_ask_read(payload, &ask)) {
         return false;
     }
-    if (d->store != NULL) {
+    bool counts = ask.spend != 0 || ask.give_back;
+    bool batch = counts && in_batch(d);
+    if (d->store != NULL && batch == counts) {
         dir_store_mail(d->store, &ask, clock_wall_ms(), &m);
     }
-    m.cookie = ask.cookie;
+    if (batch) {
+        answer_later(d, ch, &m, ask.cookie);
+        look_after(d);
+        return true;
+    }
     buf_reset(&d->answer);
-    dir_mail_write(&d->answer, &m);
+    write_mail(&d->answer, &m, ask.cookie);
     send_answer(d, ch, MSG_DIR_MAIL_IS);
     return true;
 }
@@ -254,6 +352,9 @@ static void directory_peer_gone(struct role_ctx *ctx, struct channel *ch)
 {
     struct directory *d = ctx->state;
     unsigned i = channel_peer_index(ch);
+    for (unsigned n = 0; n < d->counted_n; n++) {
+        d->counted[n].ch = d->counted[n].ch == ch ? NULL : d->counted[n].ch;
+    }
     logins_gone(d->logins, ch);
     if (channel_peer(ch) == ROLE_smtpd && i < ROLE_INSTANCES_MAX && d->smtpd[i] == ch) {
         d->smtpd[i] = NULL;
@@ -312,6 +413,7 @@ static void on_request(void *arg, struct control_call *call, json_t *request)
     if (rates_request(d->rates, call, request)) {
         return;
     }
+    end_batch(d);
     if (d->store == NULL) {
         control_error(call, STATUS_SYSTEM, "%s", d->fault);
         return;
@@ -368,6 +470,7 @@ static const char *directory_open(struct role_ctx *ctx)
     }
     (void)umask(077);
     buf_init(&d->answer, ANSWER_MAX);
+    buf_init(&d->counted_answers, (size_t)BATCH_MAX * COUNTED_ANSWER_MAX);
     d->generation = clock_wall_ms(); /* above those of an instance before us */
     d->config = (struct dir_store_config){
         .path = d->path,
@@ -405,9 +508,10 @@ static void directory_start(struct role_ctx *ctx)
     struct directory *d = ctx->state;
     d->tick = event_new(ctx->base, -1, EV_PERSIST, on_tick, d);
     d->logins = logins_new(ctx->base, ctx->config, d->tokens, store_of, d);
+    d->batch_end = event_new(ctx->base, -1, 0, on_batch_end, d);
     d->control = control_new(ctx->base, ctx->control_fd, on_request, d);
     if (d->tick == NULL || event_add(d->tick, &every) != 0 || d->control == NULL ||
-        d->logins == NULL || !rates_start(d->rates, ctx->base)) {
+        d->batch_end == NULL || d->logins == NULL || !rates_start(d->rates, ctx->base)) {
         fatal("directory: no memory");
     }
 }
@@ -419,7 +523,7 @@ static void directory_drain(struct role_ctx *ctx, uint32_t ms)
     control_free(&d->control);
     logins_free(&d->logins);
     rates_free(&d->rates);
-    dir_store_close(&d->store);
+    close_store(d);
     role_finish(ctx);
 }
 

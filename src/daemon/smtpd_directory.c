@@ -214,7 +214,7 @@ static const struct dir_mail cannot_count = {.fault = true};
 static void take_spent(struct client *c, const struct dir_mail *m)
 {
     c->spending = false;
-    c->charged = m->spent;
+    c->charged = m->spent || m->fault; /* then nobody knows */
     c->spent = keep_mail(c, m);
     c->spent = c->spent == NULL ? &cannot_count : c->spent;
     buf_reset(&c->smtpd->output);

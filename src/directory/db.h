@@ -18,6 +18,9 @@
     X(begin, "BEGIN IMMEDIATE") \
     X(commit, "COMMIT") \
     X(rollback, "ROLLBACK") \
+    X(savepoint, "SAVEPOINT one") \
+    X(release, "RELEASE one") \
+    X(rollback_to, "ROLLBACK TO one") \
     X(data_version, "PRAGMA data_version") \
     X(domain_any, "SELECT name FROM domain ORDER BY id LIMIT 1") \
     X(domain_get, "SELECT id FROM domain WHERE name = ?1") \

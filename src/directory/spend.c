@@ -211,14 +211,36 @@ static bool count_all(struct dir_store *s, const struct spend *sp,
     return ok && trim(s, now_ms);
 }
 
-/* Runs the change in a transaction. False: nothing is changed. */
+/* A change within a transaction that is under way (dir_store_batch_begin()), or one of its own:
+ * without one the release of a savepoint commits. */
+static bool begin(struct dir_store *s)
+{
+    return done(s, db_get(s, DB_savepoint));
+}
+
+/* False: nothing is changed. */
 static bool end(struct dir_store *s, bool ok)
 {
-    if (ok && done(s, db_get(s, DB_commit))) {
+    if (ok && done(s, db_get(s, DB_release))) {
         return true;
     }
-    (void)done(s, db_get(s, DB_rollback));
+    (void)done(s, db_get(s, DB_rollback_to));
+    (void)done(s, db_get(s, DB_release));
     return false;
+}
+
+bool dir_store_batch_begin(struct dir_store *s)
+{
+    return done(s, db_get(s, DB_begin));
+}
+
+bool dir_store_batch_end(struct dir_store *s)
+{
+    bool ok = done(s, db_get(s, DB_commit));
+    if (!ok) {
+        (void)done(s, db_get(s, DB_rollback));
+    }
+    return ok;
 }
 
 static bool fits(const struct dir_mail *m, uint64_t recipients)
@@ -253,7 +275,7 @@ bool spend_count(struct dir_store *s, const struct spend *sp,
         return res != DB_FAULT;
     }
     /* This role is the only one that counts, so nothing came between the look and the change. */
-    return done(s, db_get(s, DB_begin)) && end(s, count_all(s, sp, ask, now_ms));
+    return begin(s) && end(s, count_all(s, sp, ask, now_ms));
 }
 
 /* ---- giving back ---- */
@@ -288,5 +310,5 @@ static bool give_back_all(struct dir_store *s, struct message_id message)
 
 bool spend_give_back(struct dir_store *s, struct message_id message)
 {
-    return done(s, db_get(s, DB_begin)) && end(s, give_back_all(s, message));
+    return begin(s) && end(s, give_back_all(s, message));
 }

@@ -222,6 +222,30 @@ static void test_once(void **state)
     assert_true(sent(submission(10)));
 }
 
+/* A batch is counted whole, and a refused message within it costs nothing. */
+static void test_batch(void **state)
+{
+    (void)state;
+    set("user", "ann@b.test", "'daily-recipients':'10'");
+    struct dir_mail_ask back = submission(5);
+    assert_true(dir_store_batch_begin(t.store));
+    assert_true(sent(back));
+    assert_true(sent(submission(3)));
+    assert_false(sent(submission(3)));
+    assert_true(sent(submission(2)));
+    back.give_back = true;
+    assert_false(asked(back).spent);
+    assert_true(sent(submission(1)));
+    assert_true(dir_store_batch_end(t.store));
+    reopen();
+    assert_int_equal(asked(submission(0)).limit[DIR_LIMIT_USER_RECIPIENTS].used, 6);
+    assert_true(dir_store_batch_begin(t.store));
+    assert_true(sent(submission(4)));
+    reopen(); /* it had no end */
+    assert_int_equal(asked(submission(0)).limit[DIR_LIMIT_USER_RECIPIENTS].used, 6);
+    assert_false(dir_store_batch_end(t.store)); /* there is none */
+}
+
 static void test_push_given_back(void **state)
 {
     (void)state;
@@ -315,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_peak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_more, setup, teardown),
         cmocka_unit_test_setup_teardown(test_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_push_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trimmed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),

@@ -54,9 +54,15 @@ void dir_store_lookup(struct dir_store *store, struct slice local, struct slice 
 /* out: all but cookie. On the relay service the customers that address, HELO, sender and
  * login lead to: the narrowest network, the longest domain (one stands for the names below
  * it), and the limits of the one that counts. On push the account of the login, on submission the
- * user. Elsewhere nothing. What it is asked to count is on disk when it returns. */
+ * user. Elsewhere nothing. What it is asked to count is on disk when it returns, or within a batch when
+ * that ends. */
 void dir_store_mail(struct dir_store *store, const struct dir_mail_ask *ask,
                     uint64_t now_ms, struct dir_mail *out);
+
+/* What is counted in between shares one sync, at the end. No request of an administrator may run
+ * meanwhile. False: not begun; at the end: nothing of it is counted. */
+MUST_USE bool dir_store_batch_begin(struct dir_store *store);
+MUST_USE bool dir_store_batch_end(struct dir_store *store);
 
 /* Appends the rules of a domain, encoded (rule/rule.h), in their order; none for a domain that is
  * not here. False: the database cannot tell. */
