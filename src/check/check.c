@@ -25,6 +25,7 @@ static const struct check checks[] = {
     {"push-account",    CHECK_MAIL,    PUSH,  0, check_push_account},
     {"push-quota",      CHECK_MAIL,    PUSH,  0, check_push_quota},
     {"declared-size",   CHECK_MAIL,    ALL,   0, check_declared_size},
+    {"milter-mail",     CHECK_MAIL,    ALL,   MODE_OF(checks_milter), check_milter_mail},
     {"relay",           CHECK_RCPT,    RELAY, 0, check_relay},
     {"sending-recipients", CHECK_RCPT, SUBMISSION, 0, check_sending_recipients},
     {"sending-limit-left", CHECK_RCPT, SUBMISSION | RELAY, 0, check_sending_limit},
@@ -40,6 +41,7 @@ static const struct check checks[] = {
     {"policies",        CHECK_RCPT,    MX,    0, check_policies},
     {"rcpt-size",       CHECK_RCPT,    MX,    0, check_rcpt_size},
     {"rcpt-rate",       CHECK_RCPT,    MX,    MODE_OF(checks_rcpt_rate), check_rcpt_rate},
+    {"milter-rcpt",     CHECK_RCPT,    ALL,   MODE_OF(checks_milter), check_milter_rcpt},
     {"header-size",     CHECK_MESSAGE, ALL,   0, check_header_size},
     {"measured-size",   CHECK_MESSAGE, MX | PUSH, 0, check_measured_size},
     {"hops",            CHECK_MESSAGE, ALL,   0, check_hops},
@@ -126,11 +128,12 @@ enum check_outcome check_run(enum check_stage stage, unsigned *at,
         if (c->stage != stage || (c->services & 1U << f->service) == 0) {
             continue;
         }
-        verdict_reset(out);
-        out->mode = mode_of(f, c->mode);
-        if (out->mode == CHECK_OFF || (f->reports && c->mode != 0)) {
+        enum config_mode mode = mode_of(f, c->mode);
+        if (mode == CHECK_OFF || (f->reports && c->mode != 0)) {
             continue;
         }
+        verdict_reset(out);
+        out->mode = mode;
         c->run(f, out);
         if (out->waits) {
             return CHECK_WAITS;

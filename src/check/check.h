@@ -19,6 +19,7 @@
 #include "content/inspect.h"
 #include "directory/mail.h"
 #include "dns/answer.h"
+#include "filter/state.h"
 #include "message/head.h"
 #include "message/line_scan.h"
 #include "reply/reply.h"
@@ -29,7 +30,6 @@
 enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 
 struct rate_table;
-struct milter_report;
 struct rspamd_report;
 struct verify;
 
@@ -61,6 +61,20 @@ enum check_suppressed_res {
 struct check_suppressed {
     enum check_suppressed_res res;
     struct slice what; /* YES: why */
+};
+
+/* What milters say at a stage: the first that refuses, else the last. */
+struct milter_say;
+struct check_milter {
+    enum filter_state state;      /* ASKED: not known yet */
+    const char *server;           /* which one it is about */
+    const struct milter_say *say; /* ANSWERED */
+    const char *down, *why; /* one that gives no verdict, and why; NULL: none */
+    enum config_milter_down when_down;
+    /* Of a message that all let pass: what they change, in words, and as filter/milter.h has it. */
+    const char *changes;
+    struct slice edits[CONFIG_MILTERS_MAX];
+    unsigned edits_n;
 };
 
 /* What is known; a pointer is NULL where its stage has not come. */
@@ -100,7 +114,10 @@ struct check_facts {
     const struct line_scan *lines;        /* message */
     const struct inspect_report *content; /* message */
     const struct check_auth *auth;        /* message; NULL: not known */
-    const struct milter_report *milter;   /* message; NULL: not asked */
+    /* mail, rcpt, message: asks the milters of the session, and goes on asking. NULL comes back where
+     * there are none. */
+    const struct check_milter *(*milter)(void *arg, enum check_stage stage);
+    void *milter_arg;
     const struct rspamd_report *rspamd;   /* message; NULL: not asked */
     uint64_t size;                        /* message: octets */
     bool
@@ -205,6 +222,8 @@ void check_rcpt_size(const struct check_facts *f, struct check_verdict *out);
 void check_measured_size(const struct check_facts *f, struct check_verdict *out);
 void check_declared_size(const struct check_facts *f, struct check_verdict *out);
 void check_mailbox(const struct check_facts *f, struct check_verdict *out);
+void check_milter_mail(const struct check_facts *f, struct check_verdict *out);
+void check_milter_rcpt(const struct check_facts *f, struct check_verdict *out);
 void check_milter(const struct check_facts *f, struct check_verdict *out);
 void check_rspamd(const struct check_facts *f, struct check_verdict *out);
 void check_header_size(const struct check_facts *f, struct check_verdict *out);

@@ -103,12 +103,11 @@ static bool score_in(struct slice value, uint64_t *out)
     return rule_score_read(slice_sub(value, 0, slice_find(value, '.') + 3), out);
 }
 
-static bool milter_score(const struct check_facts *f, uint64_t *out)
+/* Of one milter. */
+static bool score_of(struct slice edits, uint64_t *out)
 {
-    bool told = f->milter != NULL && f->milter->state == FILTER_ANSWERED;
-    struct slice rest = told ? buf_slice(&f->milter->milter.edits) : SLICE("");
     struct milter_edit edit;
-    while (milter_edit_next(&rest, &edit)) {
+    while (milter_edit_next(&edits, &edit)) {
         struct slice value = slice_trim(edit.value);
         size_t at = slice_isearch(value, SLICE("score="));
         if (slice_ieq(edit.name, SLICE("X-Spam-Status")) && at < value.len) {
@@ -117,6 +116,19 @@ static bool milter_score(const struct check_facts *f, uint64_t *out)
             continue;
         }
         if (score_in(value, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool milter_score(const struct check_facts *f, uint64_t *out)
+{
+    const struct check_milter *m =
+        f->milter == NULL ? NULL : f->milter(f->milter_arg, CHECK_MESSAGE);
+    bool told = m != NULL && m->state == FILTER_ANSWERED;
+    for (unsigned i = 0; told && i < m->edits_n; i++) {
+        if (score_of(m->edits[i], out)) {
             return true;
         }
     }

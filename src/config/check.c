@@ -288,9 +288,11 @@ static void check_filter(struct load *l, unsigned row, const char *name, const c
 static void check_filters(struct load *l)
 {
     check_filter(l, SETTING_ROW_rspamd_server, "rspamd.server", l->cfg->rspamd_server);
-    if (!l->failed) {
-        check_filter(l, SETTING_ROW_milter_server, "milter.server",
-                     l->cfg->milter_server);
+    for (unsigned i = 0; i < l->cfg->milter_server.n; i++) {
+        struct config_milter *m = &l->cfg->milter_server.item[i];
+        m->mail = m->mail < 0 ? l->cfg->milter_mail : m->mail;
+        m->when_down = m->when_down < 0 ? l->cfg->milter_when_down : m->when_down;
+        m->time = m->time == 0 ? l->cfg->milter_time : m->time;
     }
 }
 

@@ -28,6 +28,14 @@ enum config_mode {
 /* What becomes of a message when a filter does not answer. */
 enum config_when_down { WHEN_DOWN_DEFER = 0, WHEN_DOWN_ACCEPT };
 #define CONFIG_WHEN_DOWN "defer|accept"
+/* And, of a milter, beside these. */
+enum config_milter_down {
+    MILTER_DOWN_DEFER = 0,
+    MILTER_DOWN_ACCEPT,
+    MILTER_DOWN_REJECT,
+    MILTER_DOWN_QUARANTINE
+};
+#define CONFIG_MILTER_DOWN "defer|accept|reject|quarantine"
 enum config_milter_mail {
     MILTER_MAIL_ALL = 0,
     MILTER_MAIL_INCOMING,
@@ -87,6 +95,20 @@ struct config_exceptions {
     unsigned n;
 };
 
+/* Milters, in the order in which they see a message. */
+enum { CONFIG_MILTERS_MAX = 8 };
+struct config_milter {
+    char *text;   /* as it stands in the file */
+    char *server; /* "unix:/path" or "address:port" */
+    /* -1, 0: as the setting of that name says. config_load() puts that in. */
+    int mail, when_down;
+    uint64_t time;
+};
+struct config_milters {
+    struct config_milter item[CONFIG_MILTERS_MAX];
+    unsigned n;
+};
+
 struct config_times {
     uint64_t ms[CONFIG_LIST_MAX];
     unsigned n;
@@ -117,6 +139,7 @@ struct config_times {
  *   LISTS     struct config_list   items            list of "zone", "zone network": DNSBLs
  *   NAMES     struct config_list   items            list of words without blanks
  *   EXCEPTIONS struct config_exceptions items       list of "check mode kind value"
+ *   MILTERS   struct config_milters items           list of "server", "server time=10s mail=incoming"
  *   LIMIT     struct rate_bound    -                "1000/hour burst 100", as in rate/limit.h */
 #define CONFIG_TYPE_STR        char *
 #define CONFIG_TYPE_DOMAIN     char *
@@ -137,6 +160,7 @@ struct config_times {
 #define CONFIG_TYPE_LISTS      struct config_list
 #define CONFIG_TYPE_NAMES      struct config_list
 #define CONFIG_TYPE_EXCEPTIONS struct config_exceptions
+#define CONFIG_TYPE_MILTERS    struct config_milters
 #define CONFIG_TYPE_LIMIT      struct rate_bound
 
 /* clang-format off */
@@ -248,7 +272,7 @@ struct config_times {
     X("checks", "structure", checks_structure, ENUM, "reject", 0, 0, CONFIG_MODES, "MIME structure in which mail readers would see different parts, such as boundaries that are missing or said twice; entities beyond content.depth or content.parts (message-malformed)") \
     X("checks", "attachments", checks_attachments, ENUM, "reject", 0, 0, CONFIG_MODES, "more than content.attachments (attachment-count-exceeded)") \
     X("checks", "content-security", checks_content_security, ENUM, "reject", 0, 0, CONFIG_MODES, "a file of a kind that content.block or the server's own list blocks, also within an archive (content-security-block)") \
-    X("checks", "milter", checks_milter, ENUM, "reject", 0, 0, CONFIG_MODES, "the verdict of a milter on a message, where milter.server is set (policy-custom-rule, message-rejected-temporarily)") \
+    X("checks", "milter", checks_milter, ENUM, "reject", 0, 0, CONFIG_MODES, "what a milter says of a sender, a recipient or a message, where milter.server is set (policy-custom-rule, message-rejected-temporarily)") \
     X("checks", "rspamd", checks_rspamd, ENUM, "reject", 0, 0, CONFIG_MODES, "rspamd's verdict on a message, where rspamd.server is set (content-unsolicited-reject, content-suspicious-deferred, push-content-spam)") \
     X("checks", "rcpt-rate", checks_rcpt_rate, ENUM, "reject", 0, 0, CONFIG_MODES, "a recipient gets more than rate.rcpt-pace, rate.rcpt or rate.rcpt-most (mx)") \
     X("checks", "flood-ip", checks_flood_ip, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.ip (mx)") \
@@ -278,10 +302,10 @@ struct config_times {
     X("rate", "rcpt-most", rate_rcpt_most, LIMIT, "15000/day", 0, 0, "", "to one recipient; beyond it mail is given up (rcpt-rate-limit-permanent)") \
     X("rate", "login", rate_login, LIMIT, "600/hour burst 600", 0, 0, "", "recipients of one login's mail (submission; mail-rate-limited-reject)") \
     X("rate", "login-quota", rate_login_quota, LIMIT, "5000/day", 0, 0, "", "recipients of one login's mail in all (submission; email-quota-exceeded)") \
-    X("milter", "server", milter_server, ENDPOINT, "", 0, 300, "", "address:port of a milter, which is shown each message and may change header fields; empty: none is") \
-    X("milter", "mail", milter_mail, ENUM, "all", 0, 0, CONFIG_MILTER_MAIL, "which mail it is shown: that of mx, that of the other services, or all") \
-    X("milter", "time", milter_time, TIME, "20 s", 100, 50000, "", "wait for its verdict once the message is there, and for a connection that stands still") \
-    X("milter", "when-down", milter_when_down, ENUM, "defer", 0, 0, CONFIG_WHEN_DOWN, "what becomes of a message when it gives no verdict") \
+    X("milter", "server", milter_server, MILTERS, "", 0, 8, "", "milters, which are shown each message in this order and may change it: unix:/path or address:port of each, behind it what differs from the settings below, such as \"unix:/run/clamav/clamav-milter.ctl time=30s when-down=accept mail=incoming\"") \
+    X("milter", "mail", milter_mail, ENUM, "all", 0, 0, CONFIG_MILTER_MAIL, "which mail they are shown: that of mx, that of the other services, or all") \
+    X("milter", "time", milter_time, TIME, "20 s", 100, 50000, "", "wait for an answer of a milter, and for a connection that stands still") \
+    X("milter", "when-down", milter_when_down, ENUM, "defer", 0, 0, CONFIG_MILTER_DOWN, "what becomes of mail when a milter gives no verdict; quarantine: it is accepted and held in the queue") \
     X("rspamd", "server", rspamd_server, ENDPOINT, "", 0, 300, "", "address:port of a normal worker of rspamd, which is shown each message on mx and push as it comes; empty: none is") \
     X("rspamd", "time", rspamd_time, TIME, "20 s", 100, 50000, "", "wait for its answer once the message is there, and for a connection that stands still") \
     X("rspamd", "size", rspamd_size, SIZE, "50 MiB", 1024, 1073741824, "", "larger messages pass without its verdict") \

@@ -19,7 +19,7 @@ static const struct {
     {"oauth", "Whom to ask about access tokens"},
     {"checks", "What becomes of mail that fails a check: off, not looked at; observe, only noted in the trace; defer, 4yz; reject; ladder, a growing share 4yz, then all, then refused"},
     {"rate", "How much of what has come, counted"},
-    {"milter", "A filter that sees each message: a milter, such as OpenDKIM"},
+    {"milter", "Filters that see each message: milters, such as OpenDKIM and ClamAV's"},
     {"rspamd", "A filter that sees each message: rspamd, over its HTTP protocol"},
     {"content", "What is looked for in messages and their attachments"},
     {"spool", "Where accepted messages wait, on disk"},

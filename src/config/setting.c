@@ -285,6 +285,64 @@ static const char *take_exception(const struct setting *s, struct slice text, vo
     return NULL;
 }
 
+/* "NAME=VALUE", behind a milter's address. */
+static const char *read_milter_word(struct slice word, struct config_milter *m)
+{
+    size_t at = slice_find(word, '=');
+    struct slice name = slice_sub(word, 0, at), value = slice_from(word, at + 1);
+    if (slice_eq(name, SLICE("time"))) {
+        const char *wrong =
+            take_time(&settings[SETTING_ROW_milter_time], value, &m->time);
+        return wrong == NULL ? NULL : "its time= is no time, or out of range";
+    }
+    bool mail = slice_eq(name, SLICE("mail"));
+    if (!mail && !slice_eq(name, SLICE("when-down"))) {
+        return "a word in it is none of time=, mail=, when-down=";
+    }
+    int number = setting_word(mail ? CONFIG_MILTER_MAIL : CONFIG_MILTER_DOWN, value);
+    *(mail ? &m->mail : &m->when_down) = number;
+    return number >= 0 ? NULL
+           : mail      ? "its mail= is none of all, incoming, outgoing"
+                       : "its when-down= is none of defer, accept, reject, quarantine";
+}
+
+static const char *read_milter(struct slice text, struct config_milter *m)
+{
+    struct slice rest = text, server = next_word(&rest);
+    const char *wrong = address_is_endpoint(server) ? NULL : "it is no address";
+    while (wrong == NULL && rest.len > 0) {
+        wrong = read_milter_word(next_word(&rest), m);
+    }
+    if (wrong != NULL) {
+        return wrong;
+    }
+    m->text = strndup((const char *)text.ptr, text.len);
+    m->server = strndup((const char *)server.ptr, server.len);
+    return m->text == NULL || m->server == NULL ? no_memory : NULL;
+}
+
+static void free_milter(const struct config_milter *m)
+{
+    free(m->text);
+    free(m->server);
+}
+
+static const char *take_milter(const struct setting *s, struct slice text, void *field)
+{
+    struct config_milters *list = field;
+    struct config_milter m = {.mail = -1, .when_down = -1};
+    if (list->n == s->most || list->n == CONFIG_MILTERS_MAX) {
+        return too_many;
+    }
+    const char *wrong = read_milter(slice_trim(text), &m);
+    if (wrong != NULL) {
+        free_milter(&m);
+        return wrong;
+    }
+    list->item[list->n++] = m;
+    return NULL;
+}
+
 static const char *take_path(const struct setting *s, struct slice text, void *field)
 {
     enum { PATH_TEXT_MAX = 4000 };
@@ -390,6 +448,13 @@ static void print_exception(const struct setting *s, const void *field, unsigned
     buf_add_str(out, ((const struct config_exceptions *)field)->item[item].text);
 }
 
+static void print_milter(const struct setting *s, const void *field, unsigned item,
+                         struct buf *out)
+{
+    (void)s;
+    buf_add_str(out, ((const struct config_milters *)field)->item[item].text);
+}
+
 static void clear_text(void *field)
 {
     free(*(char **)field);
@@ -427,6 +492,14 @@ static void clear_exceptions(void *field)
     }
 }
 
+static void clear_milters(void *field)
+{
+    struct config_milters *list = field;
+    while (list->n > 0) {
+        free_milter(&list->item[--list->n]);
+    }
+}
+
 /* clang-format off */
 static const struct type types[SETTING_TYPES] = {
     [SETTING_STR]       = {false, true,  0, "text", take_text, print_text, clear_text},
@@ -446,6 +519,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_LISTS]     = {true,  true,  offsetof(struct config_list, n), "a list of zones, such as \"bl.example.org\", \"bl.example.org 127.0.0.2\"", take_list, print_item, clear_list},
     [SETTING_NAMES]     = {true,  true,  offsetof(struct config_list, n), "a list of names, in which * stands for anything", take_name, print_item, clear_list},
     [SETTING_EXCEPTIONS] = {true, true,  offsetof(struct config_exceptions, n), "a list of exceptions such as \"ptr off network 192.0.2.0/24\"", take_exception, print_exception, clear_exceptions},
+    [SETTING_MILTERS]   = {true,  true,  offsetof(struct config_milters, n), "a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", \"127.0.0.1:8891 time=10s when-down=accept mail=incoming\"", take_milter, print_milter, clear_milters},
     [SETTING_LIMIT]     = {false, true,  0, "a limit such as \"1000/hour\", \"1000/hour burst 100\", \"600-50000/hour\" or \"off\"", take_limit, print_limit, clear_nothing},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
@@ -565,6 +639,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_LISTS:
     case SETTING_NAMES:
     case SETTING_EXCEPTIONS:
+    case SETTING_MILTERS:
     case SETTING_LIMIT:
     case SETTING_PATHS:
     case SETTING_WORDS:

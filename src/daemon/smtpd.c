@@ -379,6 +379,9 @@ static bool smtpd_message(struct role_ctx *ctx, struct channel *ch, const struct
     if (m->type == MSG_SEGMENT_NONE) {
         return on_no_segment(d, m);
     }
+    if (m->type == MSG_FILTER_GIVE || m->type == MSG_FILTER_NONE) {
+        return milter_connected(d, m);
+    }
     return m->type == MSG_SPOOL_STATE && on_spool_state(d, m);
 }
 

@@ -2,7 +2,8 @@
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
  * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
- * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it), smtpd_milter.c (what a milter does),
+ * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it), smtpd_milter.c
+ * (what milters say), smtpd_milter_edit.c (what they change),
  * smtpd_suppress.c (addresses that no push mail goes to, return paths of ours), smtpd_rules.c (administrators' rules),
  * smtpd_routes.c (where those send a message).
  *
@@ -87,9 +88,10 @@ struct smtpd {
     struct map logins;        /* the same, of AUTH exchanges */
     struct auth_offer auth[SMTPD_SERVICES];
     struct inspect_settings inspect;
-    struct sockaddr_storage milter; /* as rspamd */
-    socklen_t milter_len;
-    uint64_t milter_said_ms;
+    struct milter_server *milters; /* milter_n, in the order of milter.server */
+    unsigned milter_n;
+    struct map filter_asks; /* cookie -> struct milter_link that waits for a connection */
+    size_t milter_kept;     /* octets of bodies kept for them */
     struct sockaddr_storage rspamd; /* ss_family 0: there is none */
     socklen_t rspamd_len;
     uint64_t rspamd_said_ms; /* monotonic: when it was logged last that it is down */
@@ -187,7 +189,8 @@ struct client {
     struct dir_mail *mail_kept; /* MAIL: what the directory said */
     struct message_head head;   /* the header section; fields once it is complete */
     struct line_scan lines;     /* of the message so far */
-    struct milter_talk *milter; /* the same */
+    struct milter_talk *milter; /* of the session; NULL: it has none */
+    bool milter_failed;         /* memory was short for it */
     struct rspamd_talk *rspamd; /* NULL: it is not asked */
     struct inspect *inspect;    /* NULL before the body, and where memory was short */
     struct verify *verify; /* who sent it; NULL: not looked for, as of a local network */
@@ -198,6 +201,7 @@ struct client {
     struct mail_policy *policies;   /* the domains among them that have settings */
     struct mail_rules *rules;       /* from DATA on */
     bool committing;
+    bool new_message; /* message holds the body that a milter gave */
     uint64_t arrival_ms; /* wall */
 };
 
@@ -210,6 +214,7 @@ void client_tick(struct smtpd *d);
 void client_drain(struct smtpd *d); /* ends what is idle, later what becomes idle */
 void client_end_all(struct smtpd *d);
 void client_event(struct client *c, enum trace_kind kind, const struct fields *f);
+void client_waits_anew(struct client *c); /* what it waits for has come a step on */
 
 /* smtpd_peer.c */
 /* Sets c->ip, counts the connection for that address. */
@@ -250,15 +255,38 @@ MUST_USE const struct rspamd_report *mail_rspamd_report(const struct client *c);
 MUST_USE bool mail_rspamd_edit(struct client *c);
 void mail_rspamd_forget(struct client *c);
 
-/* smtpd_milter.c: the same for a milter. */
+/* smtpd_milter.c: the session and its messages are shown to milters. */
 void milter_begin(struct smtpd *d);
+/* The supervisor's answer (FILTER_GIVE, FILTER_NONE). False: the payload is malformed. */
+bool milter_connected(struct smtpd *d, const struct msg *m);
+/* The client's address is known, or another one. */
+void milter_session_begin(struct client *c);
+void milter_session_hello(struct client *c);
+void milter_session_end(struct client *c);
+/* For struct check_facts; arg: the client. NULL: none is asked. */
+const struct check_milter *mail_milter(void *arg, enum check_stage stage);
+void mail_milter_anew(struct client *c); /* another sender, recipient or message is asked about */
 MUST_USE bool mail_milter_head(struct client *c);
 bool mail_milter_room(struct client *c);
 void mail_milter_body(struct client *c, struct slice s);
 void mail_milter_end(struct client *c);
-MUST_USE const struct milter_report *mail_milter_report(const struct client *c);
+void mail_milter_forget(struct client *c); /* the transaction is over */
+
+/* smtpd_milter_edit.c: what they want changed, once the message has passed. */
+/* Makes their changes to c->head. False: memory. */
 MUST_USE bool mail_milter_edit(struct client *c);
-void mail_milter_forget(struct client *c);
+/* Is there a new body? */
+MUST_USE bool mail_milter_new_body(const struct client *c, struct slice *out);
+/* The sender, as it came or as they want it. */
+struct slice mail_milter_sender(const struct client *c, const struct smtp_envelope *e);
+MUST_USE bool mail_milter_drops(const struct client *c, const struct smtp_recipient *r);
+/* Targets of the recipients that they add: how many; into list, which has room for them. */
+MUST_USE unsigned mail_milter_target_n(const struct client *c);
+void mail_milter_targets(const struct client *c, struct spool_recipient *list);
+void mail_milter_hold(const struct client *c, struct buf *b); /* why it is held, where one wants that */
+/* Is the directory asked about a recipient that one adds? Then its answer goes to mail_milter_found(). */
+MUST_USE bool mail_milter_is_adding(const struct client *c);
+void mail_milter_found(struct client *c, struct mail_targets *t); /* NULL: no memory */
 
 /* smtpd_params.c: into an envelope, after its recipients. */
 void client_put_params(const struct smtp_envelope *e, uint64_t arrival_ms, struct buf *b);

@@ -40,6 +40,11 @@ static void set_wait(struct client *c, enum client_wait wait)
     list_append(&c->smtpd->waits[wait], &c->wait_node);
 }
 
+void client_waits_anew(struct client *c)
+{
+    set_wait(c, c->wait);
+}
+
 static enum client_wait wait_of(const struct client *c)
 {
     if (c->lingering) {
@@ -66,6 +71,7 @@ static void client_free(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     smtp_session_free(&c->session); /* its reset drops message and lookup */
+    milter_session_end(c);
     dns_end_session(c);
     send_trace(c);
     trace_clear(&c->trace);
@@ -499,9 +505,9 @@ static void ops_command(void *arg, enum smtp_verb verb, struct slice line)
 
 static void ops_hello(void *arg, struct slice name, bool extended)
 {
-    (void)arg;
     (void)name;
     (void)extended; /* the command told it */
+    milter_session_hello(arg);
 }
 
 static void ops_starttls(void *arg)
@@ -602,6 +608,9 @@ static void begin(struct client *c)
     dns_begin_session(c);
     buf_reset(&c->smtpd->output);
     const char *busy = busy_with(c->smtpd);
+    if (busy == NULL) {
+        milter_session_begin(c);
+    }
     if (c->listener->tls == TLS_IMPLICIT && busy != NULL) {
         turn_away(c, busy);
         return;

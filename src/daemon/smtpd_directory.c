@@ -163,6 +163,8 @@ void mail_judge(struct client *c)
     struct check_verdict v;
     struct check_facts facts = mail_facts(c, smtp_session_envelope(c->session));
     facts.mail = c->mail_kept;
+    facts.milter = mail_milter;
+    facts.milter_arg = c;
     enum check_outcome outcome = dns_run_checks(c, CHECK_MAIL, &facts, &v);
     if (outcome == CHECK_WAITS) {
         return;
@@ -170,6 +172,7 @@ void mail_judge(struct client *c)
     smtp_session_mail(c->session, (struct smtp_verdict){v.reply, &v.evidence},
                       c->mail_kept);
     if (outcome == CHECK_REFUSED) { /* no reset() comes */
+        mail_milter_forget(c);
         c->n = 0;
         dns_end_transaction(c);
     }
@@ -180,6 +183,7 @@ void mail_begin(void *arg, const struct smtp_envelope *e)
     struct client *c = arg;
     c->n = ++c->last_n;
     c->mail_kept = NULL; /* what the directory says, where it is asked */
+    mail_milter_anew(c);
     dns_begin_transaction(c);
     mail_verify_begin(c, e);
     trace_key(&c->trace, TRACE_KEY_ADDRESS, e->sender.mailbox);
@@ -405,6 +409,8 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
     facts.suppressed = suppress_ask;
     facts.suppressed_arg = c;
     facts.return_path = return_of(c, &asked(c)->path) == RETURN_TOKEN;
+    facts.milter = mail_milter;
+    facts.milter_arg = c;
     facts.policy_counted = has_policy(c, a->domain);
     IGNORE(
         dir_settings_read(a->settings, &settings)); /* dir_answer_read() did it before */
@@ -435,6 +441,7 @@ void mail_rcpt(void *arg, const struct smtp_recipient *r)
     struct client *c = arg;
     trace_key(&c->trace, TRACE_KEY_ADDRESS, r->path.mailbox);
     suppress_forget(c); /* what it said of the one before */
+    mail_milter_anew(c);
     rcpt_judge(c);
 }
 
@@ -504,6 +511,13 @@ bool mail_answer(struct smtpd *d, const struct channel *from, struct slice paylo
         dir_cache_put(&d->cache, &q, clock_mono_ms(), payload);
     }
     buf_reset(&d->output);
+    if (mail_milter_is_adding(c)) {
+        const struct smtp_path *path = c->routing;
+        c->routing = NULL;
+        mail_milter_found(c, mail_keep_targets(c, path, &answer));
+        checks_news(c);
+        return true;
+    }
     if (c->routing != NULL) {
         c->routing = NULL;
         if (mail_route_answer(c, &answer)) {

@@ -8,6 +8,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include <unistd.h>
+
 enum { WINDOW_LOW = 64 * 1024, SAY_EVERY_MS = 60000 };
 
 static struct timeval time_of(const struct filter_link *l)
@@ -27,12 +29,12 @@ static void on_octets(struct bufferevent *connection, void *arg)
     struct filter_link *l = arg;
     struct evbuffer *in = bufferevent_get_input(connection);
     struct evbuffer_iovec part;
-    while (evbuffer_peek(in, -1, NULL, &part, 1) > 0 && part.iov_len > 0) {
-        if (!l->ops->octets(l->owner, (struct slice){part.iov_base, part.iov_len})) {
-            return;
-        }
+    bool more = true;
+    while (more && evbuffer_peek(in, -1, NULL, &part, 1) > 0 && part.iov_len > 0) {
+        more = l->ops->octets(l->owner, (struct slice){part.iov_base, part.iov_len});
         (void)evbuffer_drain(in, part.iov_len);
     }
+    l->ops->heard(l->owner);
 }
 
 static void on_sent(struct bufferevent *connection, void *arg)
@@ -91,6 +93,23 @@ void filter_link_connect(struct filter_link *l, const struct sockaddr_storage *t
         l->connection != NULL) {
         end(l, false, "no connection");
     }
+}
+
+void filter_link_attach(struct filter_link *l, int fd)
+{
+    if (bufferevent_setfd(l->connection, fd) != 0) {
+        (void)close(fd);
+        end(l, false, "no connection");
+    }
+}
+
+void filter_link_close_with(struct filter_link *l, struct slice s)
+{
+    int fd = l->connection == NULL ? -1 : bufferevent_getfd(l->connection);
+    if (fd >= 0 && evbuffer_get_length(bufferevent_get_output(l->connection)) == 0) {
+        (void)!write(fd, s.ptr, s.len); /* it may be gone */
+    }
+    filter_link_close(l);
 }
 
 void filter_link_close(struct filter_link *l)

@@ -19,9 +19,10 @@ struct event_base;
 enum { FILTER_WINDOW = 512 * 1024 };
 
 struct filter_link_ops {
-    /* What came. False: nothing more is wanted, and the link may be gone already. */
+    /* What came; it leaves link and owner alone. False: nothing more is wanted. */
     bool (*octets)(void *owner, struct slice s);
-    void (*room)(void *owner); /* filter_link_full() was true, and is not any more */
+    void (*heard)(void *owner); /* behind the last of them */
+    void (*room)(void *owner);  /* filter_link_full() was true, and is not any more */
     /* It is over. at_end: the filter closed the connection. why: static. */
     void (*gone)(void *owner, bool at_end, const char *why);
 };
@@ -41,7 +42,11 @@ MUST_USE bool filter_link_open(struct filter_link *l, struct event_base *base,
                                uint64_t time_ms);
 void filter_link_connect(struct filter_link *l, const struct sockaddr_storage *to,
                          socklen_t len);
+/* Instead of connecting: fd is connected, and the link's from now on. */
+void filter_link_attach(struct filter_link *l, int fd);
 void filter_link_close(struct filter_link *l);
+/* The same, with last words, if they can be said at once. */
+void filter_link_close_with(struct filter_link *l, struct slice s);
 MUST_USE bool filter_link_send(struct filter_link *l, struct slice s);
 /* Is more waiting than the window holds? Then room() comes. */
 MUST_USE bool filter_link_full(struct filter_link *l);

@@ -305,7 +305,7 @@ static struct spool_recipient *list_targets(struct client *c,
 {
     const struct mail_targets *t = NULL;
     struct slice address = {0};
-    size_t all = 0;
+    size_t all = mail_milter_target_n(c);
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
         all += mail_route_targets(c, r, e->first, &t);
     }
@@ -322,6 +322,10 @@ static struct spool_recipient *list_targets(struct client *c,
         unsigned of_them = mail_route_targets(c, r, e->first, &t);
         put_targets(list, n, r->path.mailbox, t, of_them);
     }
+    if (list != NULL) {
+        mail_milter_targets(c, list + *n);
+        *n = (uint16_t)(*n + mail_milter_target_n(c));
+    }
     for (unsigned i = 0; list != NULL && (t = mail_route_copy(c, i, &address)) != NULL;
          i++) {
         put_targets(list, n, address, t, t->n);
@@ -335,8 +339,8 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
         (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
                   (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
                   (mail_verify_junk(c) ? SPOOL_JUNK : 0));
-    spool_envelope_begin(b, (uint8_t)c->listener->service, flags, e->sender.mailbox,
-                         slice_of(c->ip), smtp_session_helo(c->session),
+    spool_envelope_begin(b, (uint8_t)c->listener->service, flags,
+                         mail_milter_sender(c, e), slice_of(c->ip), smtp_session_helo(c->session),
                          smtp_session_login(c->session));
     uint16_t n = 0;
     struct spool_recipient *list = list_targets(c, e, &n);
@@ -356,12 +360,14 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
         }
         at = (uint16_t)(at + of_this);
     }
+    at = (uint16_t)(at + mail_milter_target_n(c));
     if (at < n) { /* the sender has not asked for copies: nothing is said of them */
         char name[32];
         (void)snprintf(name, sizeof name, "notify#%u-%u", at, n - 1U);
         spool_envelope_param(b, name, SLICE("NEVER"));
     }
     mail_rules_envelope(c, b);
+    mail_milter_hold(c, b);
 }
 
 static void tell_accepted(struct client *c)
@@ -434,7 +440,6 @@ struct check_facts mail_message_facts(const struct client *c)
     facts.head = &c->head;
     facts.lines = &c->lines;
     facts.content = c->inspect == NULL ? NULL : inspect_report(c->inspect);
-    facts.milter = mail_milter_report(c);
     facts.rspamd = mail_rspamd_report(c);
     facts.size = smtp_session_data_len(c->session);
     facts.auth = c->verify == NULL ? NULL : &c->authenticated;
@@ -442,10 +447,71 @@ struct check_facts mail_message_facts(const struct client *c)
     return facts;
 }
 
+static void message_commit(struct client *c);
+
+/* Room for more of the body that a milter gave. */
+static void on_body_resume(void *arg)
+{
+    struct client *c = arg;
+    buf_reset(&c->smtpd->output);
+    message_commit(c);
+    if (!c->committing) {
+        client_continue(c); /* it failed, and was answered */
+    }
+}
+
+/* The body that a milter gave, in place of the one that came. SPOOL_WAIT: message_commit() is called again. */
+static enum spool_res put_new_body(struct client *c, struct slice body)
+{
+    enum { PART = 64 * 1024 };
+    if (!c->new_message) {
+        spool_message_free(&c->message);
+        c->message = spool_message_new(
+            c->smtpd->writer, (struct message_id){c->id, c->n}, on_body_resume, c);
+        c->new_message = true;
+    }
+    enum spool_res res = c->message == NULL ? SPOOL_FAIL : SPOOL_OK;
+    while (res == SPOOL_OK && spool_message_len(c->message) < body.len) {
+        res = spool_message_add(
+            c->message, slice_sub(body, (size_t)spool_message_len(c->message), PART));
+    }
+    return res;
+}
+
+/* All is decided: to the disk with it. */
+static void message_commit(struct client *c)
+{
+    const struct smtp_envelope *e = smtp_session_envelope(c->session);
+    struct slice body;
+    struct buf head;
+    struct buf envelope;
+    enum spool_res res =
+        mail_milter_new_body(c, &body) ? put_new_body(c, body) : SPOOL_OK;
+    if (res == SPOOL_WAIT) {
+        return;
+    }
+    buf_init(&head, SPOOL_HEAD_MAX);
+    buf_init(&envelope, SPOOL_ENVELOPE_MAX);
+    head.failed = res == SPOOL_FAIL || !mail_milter_edit(c) || !mail_rspamd_edit(c);
+    write_head(c, e, &head);
+    write_envelope(c, e, &envelope);
+    if (head.failed || envelope.failed) {
+        finish(c, REPLY_system_temporary_problem, "out of memory for this session");
+    } else {
+        c->committing = true;
+        spool_message_commit(c->message, c->arrival_ms, buf_slice(&envelope),
+                             buf_slice(&head), on_done);
+    }
+    buf_clear(&head);
+    buf_clear(&envelope);
+}
+
 void message_judge(struct client *c)
 {
     struct check_verdict v;
     struct check_facts facts = mail_message_facts(c);
+    facts.milter = mail_milter;
+    facts.milter_arg = c;
     facts.spend = mail_spend;
     facts.spend_arg = c;
     mail_rules_facts(c, &facts);
@@ -462,7 +528,6 @@ void message_judge(struct client *c)
 
 void message_accept(struct client *c)
 {
-    const struct smtp_envelope *e = smtp_session_envelope(c->session);
     if (!mail_route_ready(c)) {
         return;
     }
@@ -471,23 +536,8 @@ void message_accept(struct client *c)
         rates_count(&facts);
         bulk_count(&facts);
     }
-    struct buf head;
-    struct buf envelope;
-    buf_init(&head, SPOOL_HEAD_MAX);
-    buf_init(&envelope, SPOOL_ENVELOPE_MAX);
     c->arrival_ms = facts.now_ms;
-    head.failed = !mail_milter_edit(c) || !mail_rspamd_edit(c);
-    write_head(c, e, &head);
-    write_envelope(c, e, &envelope);
-    if (head.failed || envelope.failed) {
-        finish(c, REPLY_system_temporary_problem, "out of memory for this session");
-    } else {
-        c->committing = true;
-        spool_message_commit(c->message, c->arrival_ms, buf_slice(&envelope),
-                             buf_slice(&head), on_done);
-    }
-    buf_clear(&head);
-    buf_clear(&envelope);
+    message_commit(c);
 }
 
 void mail_reset(void *arg)
@@ -500,7 +550,7 @@ void mail_reset(void *arg)
     inspect_free(&c->inspect);
     mail_milter_forget(c);
     mail_rspamd_forget(c);
-    c->committing = false;
+    c->committing = c->new_message = false;
     c->target_n = c->report_n = 0;
     c->gathered = (struct check_gathered){0};
     c->rules = NULL;

@@ -1,62 +1,78 @@
-/* daemon/smtpd_milter.c - a transaction's message is shown to a milter: see smtpd.h
+/* daemon/smtpd_milter.c - a session's milters, in the order of milter.server: see smtpd.h
  *
- * One connection a message, made when the header section is complete: then session and envelope are told, the
- * body as it comes, and the checks at the message's end wait for the verdict. So a filter's answer to a
- * recipient counts for the whole message. Of what the filter has not read yet at most FILTER_WINDOW octets are kept,
- * then the client waits. What goes wrong ends in FILTER_DOWN. */
+ * Each has a connection a session, opened when the client connects. Connect, HELO, MAIL and RCPT are told when they
+ * happen; the checks of MAIL and RCPT wait for the answers, one milter after the other, so that what one refuses the
+ * next need not hear. The message is shown as it comes to the first, and to those behind it too
+ * as long as none before them may change what they would see. The others are late: they are shown it at its end, as it
+ * then is, from a body that is kept for them. A connection that may be out of step (filter/milter.h) or
+ * has gone is made anew for the next MAIL. What goes wrong makes a milter `down` for the transaction. */
+#include "daemon/smtpd_milter.h"
+
 #include "base/log.h"
-#include "daemon/smtpd.h"
-#include "daemon/smtpd_filter.h"
-#include "filter/field.h"
-#include "filter/milter.h"
+#include "check/mode.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-enum {
-    HELD_MAX = SMTPD_INPUT_MAX, /* body that came with the header section's end */
-    FRAMES_MAX = 4 * 1024 * 1024,
-};
-
-struct milter_talk {
-    struct milter_report report;
-    struct filter_link link;
-    struct buf held; /* body octets, before the filter is ready */
-    bool ended;      /* the message is complete */
-    bool wanted;     /* the session waits for room */
-};
+enum { LATE_PART = 64 * 1024 };
 
 void milter_begin(struct smtpd *d)
 {
-    const char *text = d->ctx->config->milter_server;
-    if (text[0] != '\0' && !config_address_parse(text, &d->milter, &d->milter_len)) {
-        fatal("milter.server: '%s' is no address", text); /* the configuration looked */
+    const struct config_milters *list = &d->ctx->config->milter_server;
+    d->milters = calloc(list->n + 1U, sizeof *d->milters);
+    BUG_ON(d->milters == NULL);
+    map_init(&d->filter_asks, (size_t)d->client_max * CONFIG_MILTERS_MAX);
+    for (unsigned i = 0; i < list->n; i++) {
+        struct milter_server *s = &d->milters[i];
+        s->config = &list->item[i];
+        if (strncmp(s->config->server, "unix:", 5) == 0) {
+            s->path = s->config->server + 5;
+        } else if (!config_address_parse(s->config->server, &s->address, &s->len)) {
+            fatal("milter.server: '%s' is no address", s->config->server);
+        }
     }
+    d->milter_n = list->n;
 }
 
 /* --- the end of it --- */
 
-static void close_link(struct milter_talk *t)
+static void forget_ask(struct milter_link *l)
 {
-    filter_link_close(&t->link);
-    buf_clear(&t->held);
+    if (l->cookie != 0) {
+        (void)map_take(&l->client->smtpd->filter_asks, map_key_u64(&l->cookie));
+        l->cookie = 0;
+    }
 }
 
-/* There will be no verdict. */
-static void give_up(struct client *c, const char *why)
+static void close_link(struct milter_link *l)
 {
-    close_link(c->milter);
-    c->milter->report.state = FILTER_DOWN;
-    c->milter->report.why = why;
-    filter_say_down("milter", c->smtpd->ctx->config->milter_server, why,
-                    &c->smtpd->milter_said_ms);
+    struct buf last;
+    forget_ask(l);
+    buf_init(&last, 64);
+    if (milter_in_step(&l->milter)) {
+        milter_quit(&l->milter, &last);
+    }
+    filter_link_close_with(&l->link, buf_slice(&last));
+    buf_clear(&last);
+    l->waiting = false;
 }
 
-/* The session goes on, if it waits for this. May free the client. */
+/* There will be no verdict on this transaction. */
+static void give_up(struct milter_link *l, const char *why)
+{
+    l->milter.early = true; /* no last words */
+    close_link(l);
+    l->down = why;
+    filter_say_down("milter", l->server->config->server, why, &l->server->said_ms);
+}
+
+/* The session goes on, if it waits for a milter. May free the client. */
 static void wake(struct client *c)
 {
-    struct milter_talk *t = c->milter;
-    if (t->wanted) {
-        t->wanted = false;
+    if (c->milter->wanted) {
+        c->milter->wanted = false;
         buf_reset(&c->smtpd->output);
         smtp_session_resume(c->session);
         client_continue(c);
@@ -65,17 +81,28 @@ static void wake(struct client *c)
     }
 }
 
-/* --- what the filter is told --- */
+/* --- what a milter is told --- */
 
-static bool send_frames(struct client *c, struct buf *b)
+static void send_frames(struct milter_link *l, struct buf *b)
 {
-    struct milter_talk *t = c->milter;
-    bool ok = !b->failed && filter_link_send(&t->link, buf_slice(b));
+    bool ok = !b->failed && filter_link_send(&l->link, buf_slice(b));
     buf_clear(b);
     if (!ok) {
-        give_up(c, "memory is short");
+        give_up(l, "memory is short");
+    } else if (l->milter.state == MILTER_BROKEN) {
+        give_up(l, l->milter.why);
     }
-    return ok;
+}
+
+/* What was told must be answered in time. */
+static void await(struct milter_link *l)
+{
+    if (l->link.connection != NULL) {
+        l->waiting = milter_due(&l->milter) > 0;
+        if (l->waiting && !filter_link_wait(&l->link)) {
+            give_up(l, "memory is short");
+        }
+    }
 }
 
 static void put_path(struct buf *b, struct slice mailbox)
@@ -86,10 +113,48 @@ static void put_path(struct buf *b, struct slice mailbox)
     (void)buf_add_str(b, ">");
 }
 
-static void put_envelope(struct client *c, struct milter *m, struct buf *out)
+static void put_helo(struct milter_link *l, struct buf *out)
 {
+    struct client *c = l->client;
+    struct fields f;
+    fields_reset(&f);
+    if (c->conn.ssl != NULL) {
+        fields_add_str(&f, "{tls_version}", conn_tls_version(&c->conn));
+        fields_add_str(&f, "{cipher}", conn_tls_cipher(&c->conn));
+    }
+    milter_macros(out, 'H', &f);
+    milter_helo(&l->milter, out, smtp_session_helo(c->session));
+}
+
+static void tell_session(struct milter_link *l)
+{
+    struct client *c = l->client;
+    struct buf *host = &c->smtpd->scratch;
+    struct buf out;
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "j", c->smtpd->ctx->config->hostname);
+    fields_add_str(&f, "{daemon_name}", c->listener->name);
+    fields_add_str(&f, "v", "Postern");
+    fields_add_str(&f, "{client_addr}", c->ip);
+    buf_init(&out, MILTER_FRAMES_MAX);
+    milter_macros(&out, 'C', &f);
+    buf_reset(host);
+    (void)buf_add_fmt(host, "[%s]", c->ip);
+    milter_connect(&l->milter, &out, buf_slice(host), !ip_is_v4(&c->address), c->port,
+                   slice_of(c->ip));
+    buf_reset(host);
+    if (smtp_session_helo(c->session).len > 0) {
+        put_helo(l, &out);
+    }
+    l->session_told = true;
+    send_frames(l, &out);
+}
+
+static void put_mail(struct milter_link *l, struct buf *out)
+{
+    struct client *c = l->client;
     const struct smtp_envelope *e = smtp_session_envelope(c->session);
-    struct buf *path = &c->smtpd->scratch;
     char id[ID_TEXT_MAX];
     struct fields f;
     fields_reset(&f);
@@ -97,167 +162,483 @@ static void put_envelope(struct client *c, struct milter *m, struct buf *out)
     fields_add(&f, "{auth_authen}", smtp_session_login(c->session));
     fields_add(&f, "{mail_addr}", e->sender.mailbox);
     milter_macros(out, 'M', &f);
-    put_path(path, e->sender.mailbox);
-    milter_mail(m, out, buf_slice(path));
+    put_path(&c->smtpd->scratch, e->sender.mailbox);
+    milter_mail(&l->milter, out, buf_slice(&c->smtpd->scratch));
+    buf_reset(&c->smtpd->scratch);
+    l->told_n = c->n;
+}
+
+static void put_rcpt(struct milter_link *l, const struct smtp_recipient *r,
+                     struct buf *out)
+{
+    struct client *c = l->client;
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "{rcpt_addr}", r->path.mailbox);
+    milter_macros(out, 'R', &f);
+    put_path(&c->smtpd->scratch, r->path.mailbox);
+    milter_rcpt(&l->milter, out, buf_slice(&c->smtpd->scratch));
+    buf_reset(&c->smtpd->scratch);
+}
+
+/* The envelope so far, to one that has not heard of it. */
+static void put_envelope(struct milter_link *l, struct buf *out)
+{
+    const struct smtp_envelope *e = smtp_session_envelope(l->client->session);
+    if (l->told_n == l->client->n) {
+        return;
+    }
+    put_mail(l, out);
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
-        fields_reset(&f);
-        fields_add(&f, "{rcpt_addr}", r->path.mailbox);
-        milter_macros(out, 'R', &f);
-        put_path(path, r->path.mailbox);
-        milter_rcpt(m, out, buf_slice(path));
+        put_rcpt(l, r, out);
     }
-    buf_reset(path);
 }
 
-static void put_session(struct client *c, struct milter *m, struct buf *out)
+static void tell_mail(struct milter_link *l)
 {
-    bool v6 = !ip_is_v4(&c->address);
-    struct buf *host = &c->smtpd->scratch;
-    struct fields f;
-    fields_reset(&f);
-    fields_add_str(&f, "j", c->smtpd->ctx->config->hostname);
-    fields_add_str(&f, "{daemon_name}", c->listener->name);
-    fields_add_str(&f, "v", "Postern");
-    fields_add_str(&f, "{client_addr}", c->ip);
-    milter_macros(out, 'C', &f);
-    buf_reset(host);
-    (void)buf_add_fmt(host, "[%s]", c->ip);
-    milter_connect(m, out, buf_slice(host), v6, c->port, slice_of(c->ip));
-    buf_reset(host);
-    fields_reset(&f);
-    if (c->conn.ssl != NULL) {
-        fields_add_str(&f, "{tls_version}", conn_tls_version(&c->conn));
-        fields_add_str(&f, "{cipher}", conn_tls_cipher(&c->conn));
-    }
-    milter_macros(out, 'H', &f);
-    milter_helo(m, out, smtp_session_helo(c->session));
+    struct buf out;
+    buf_init(&out, MILTER_FRAMES_MAX);
+    put_envelope(l, &out);
+    send_frames(l, &out);
+    await(l);
 }
 
-static void put_end(struct client *c, struct buf *out)
+static void tell_rcpt(struct milter_link *l)
 {
-    char id[ID_TEXT_MAX];
-    struct fields f;
-    fields_reset(&f);
-    fields_add(&f, "i", id_text((struct message_id){c->id, c->n}, id));
-    milter_macros(out, 'E', &f);
-    milter_end(&c->milter->report.milter, out);
+    struct buf out;
+    buf_init(&out, MILTER_FRAMES_MAX);
+    put_envelope(l, &out);
+    put_rcpt(l, smtp_session_asked(l->client->session), &out);
+    l->rcpt_told = true;
+    send_frames(l, &out);
+    await(l);
 }
 
-/* It has said what it wants to hear. */
-static void tell_all(struct client *c)
+/* DATA and the header section. */
+static void tell_head(struct milter_link *l, struct slice octets)
 {
-    struct milter_talk *t = c->milter;
-    struct milter *m = &t->report.milter;
-    struct slice rest = buf_slice(&c->head.octets);
     struct header_field field;
     unsigned line = 1;
     struct buf out;
-    buf_init(&out, FRAMES_MAX);
-    put_session(c, m, &out);
-    put_envelope(c, m, &out);
-    milter_data(m, &out);
-    while (header_field_next(&rest, &line, &field)) {
-        milter_header(m, &out, field.name, field.value);
+    buf_init(&out, MILTER_FRAMES_MAX);
+    milter_data(&l->milter, &out);
+    while (header_field_next(&octets, &line, &field)) {
+        milter_header(&l->milter, &out, field.name, field.value);
     }
-    milter_eoh(m, &out);
-    milter_body(m, &out, buf_slice(&t->held));
-    buf_clear(&t->held);
-    if (t->ended) {
-        put_end(c, &out);
+    milter_eoh(&l->milter, &out);
+    send_frames(l, &out);
+}
+
+static void tell_body(struct milter_link *l, struct slice s)
+{
+    struct buf out;
+    buf_init(&out, MILTER_FRAMES_MAX);
+    milter_body(&l->milter, &out, s);
+    if (out.len > 0) {
+        send_frames(l, &out);
     }
-    (void)send_frames(c, &out);
+}
+
+static void tell_end(struct milter_link *l)
+{
+    struct client *c = l->client;
+    char id[ID_TEXT_MAX];
+    struct buf out;
+    struct fields f;
+    fields_reset(&f);
+    fields_add(&f, "i", id_text((struct message_id){c->id, c->n}, id));
+    buf_init(&out, MILTER_FRAMES_MAX);
+    milter_macros(&out, 'E', &f);
+    milter_end(&l->milter, &out);
+    send_frames(l, &out);
+    await(l);
 }
 
 /* --- the connection --- */
 
-static void take_state(struct client *c, enum milter_state before)
+static bool is_ready(const struct milter_link *l)
 {
-    struct milter_talk *t = c->milter;
-    struct milter *m = &t->report.milter;
-    if (m->state == MILTER_OVER && m->verdict == MILTER_BROKEN) {
-        give_up(c, m->why);
-        wake(c);
-    } else if (m->state == MILTER_OVER) {
-        t->report.state = FILTER_ANSWERED;
-        close_link(t);
-        wake(c);
-    } else if (m->state == MILTER_READY && before == MILTER_ASKING) {
-        if (!t->ended) {
-            filter_link_rest(&t->link); /* it was for the negotiation */
-        }
-        tell_all(c);
-        if (t->wanted || t->report.state == FILTER_DOWN) {
-            wake(c);
-        }
-    }
+    return l->link.connection != NULL && l->milter.state == MILTER_READY;
+}
+
+/* Is there anything left to tell it of the message? */
+static bool listens(const struct milter_link *l)
+{
+    return is_ready(l) && milter_says(&l->milter)->verdict == MILTER_GO_ON;
 }
 
 static bool on_octets(void *owner, struct slice s)
 {
-    struct client *c = owner;
-    enum milter_state before = c->milter->report.milter.state;
-    bool more = milter_feed(&c->milter->report.milter, s) != MILTER_OVER;
-    take_state(c, before);
-    return more;
+    struct milter_link *l = owner;
+    return milter_feed(&l->milter, s) != MILTER_BROKEN;
 }
+
+static void on_heard(void *owner)
+{
+    struct milter_link *l = owner;
+    struct client *c = l->client;
+    if (l->milter.state == MILTER_BROKEN) {
+        give_up(l, l->milter.why);
+    } else if (l->milter.state == MILTER_READY && !l->session_told) {
+        filter_link_rest(&l->link); /* it was for the negotiation */
+        tell_session(l);
+    } else if (l->waiting) {
+        filter_link_rest(&l->link);
+        await(l); /* as long as something comes it is at work */
+    }
+    wake(c);
+}
+
+static void feed_late(struct milter_link *l);
 
 static void on_room(void *owner)
 {
-    wake(owner);
+    struct milter_link *l = owner;
+    struct client *c = l->client;
+    if (l->late_told) {
+        feed_late(l);
+    }
+    wake(c);
 }
 
 static void on_gone(void *owner, bool at_end, const char *why)
 {
+    struct milter_link *l = owner;
+    struct client *c = l->client;
     (void)at_end;
-    give_up(owner, why);
-    wake(owner);
+    /* between two messages that is no loss: the next one opens it anew */
+    if (!l->session_told || (c->n != 0 && l->told_n == c->n)) {
+        give_up(l, why);
+    }
+    wake(c);
 }
 
 static const struct filter_link_ops link_ops = {
-    .octets = on_octets, .room = on_room, .gone = on_gone};
+    .octets = on_octets, .heard = on_heard, .room = on_room, .gone = on_gone};
 
-static bool open_link(struct client *c)
+/* Sockets of the file system are the supervisor's to open: we see none. */
+static void ask_connection(struct milter_link *l)
 {
-    struct milter_talk *t = c->milter;
-    struct buf out;
-    if (!filter_link_open(&t->link, c->smtpd->ctx->base, &link_ops, c,
-                          c->smtpd->ctx->config->milter_time)) {
-        return false;
+    struct smtpd *d = l->client->smtpd;
+    struct buf b;
+    buf_init(&b, 256);
+    l->cookie = ++d->next_cookie;
+    wire_put_u64(&b, l->cookie);
+    wire_put_text(&b, slice_of(l->server->path));
+    bool kept = map_put(&d->filter_asks, map_key_u64(&l->cookie), l);
+    l->cookie = kept ? l->cookie : 0;
+    if (!kept || b.failed ||
+        !role_ask_supervisor(d->ctx, MSG_FILTER_ASK, buf_slice(&b))) {
+        give_up(l, "memory is short");
     }
-    buf_init(&out, FRAMES_MAX);
-    milter_negotiate(&out);
-    bool ok = !out.failed && filter_link_send(&t->link, buf_slice(&out));
-    buf_clear(&out);
-    return ok;
+    buf_clear(&b);
 }
 
-/* --- what the message's way calls --- */
-
-static bool is_asked(const struct client *c)
+bool milter_connected(struct smtpd *d, const struct msg *m)
 {
-    const struct config *config = c->smtpd->ctx->config;
+    struct wire_reader r = wire_reader_of(m->payload);
+    uint64_t cookie = wire_u64(&r);
+    struct milter_link *l = map_take(&d->filter_asks, map_key_u64(&cookie));
+    if (l == NULL || l->link.connection == NULL) {
+        if (m->fd >= 0) {
+            (void)close(m->fd); /* nobody wants it any more */
+        }
+        return true;
+    }
+    l->cookie = 0;
+    if (m->fd >= 0) {
+        filter_link_attach(&l->link, m->fd);
+    } else {
+        struct client *c = l->client;
+        give_up(l, "no connection");
+        wake(c);
+    }
+    return true;
+}
+
+static void open_link(struct milter_link *l)
+{
+    struct smtpd *d = l->client->smtpd;
+    struct buf out;
+    close_link(l);
+    milter_clear(&l->milter);
+    milter_init(&l->milter, d->ctx->config->limits_message_size * 2);
+    l->session_told = false;
+    l->down = NULL;
+    l->told_n = 0;
+    buf_init(&out, 64);
+    milter_negotiate(&out);
+    bool ok =
+        filter_link_open(&l->link, d->ctx->base, &link_ops, l, l->server->config->time) &&
+        !out.failed && filter_link_send(&l->link, buf_slice(&out)) &&
+        filter_link_wait(&l->link);
+    buf_clear(&out);
+    if (!ok) {
+        give_up(l, "memory is short");
+    } else if (l->server->len > 0) {
+        filter_link_connect(&l->link, &l->server->address, l->server->len);
+    } else {
+        ask_connection(l);
+    }
+}
+
+/* --- the session --- */
+
+static bool sees(const struct client *c, const struct milter_server *s)
+{
     bool incoming = c->listener->service == SERVICE_MX;
-    return c->smtpd->milter_len > 0 && config->checks_milter != CHECK_OFF &&
-           (config->milter_mail == MILTER_MAIL_ALL ||
-            (config->milter_mail == MILTER_MAIL_INCOMING) == incoming);
+    return s->config->mail == MILTER_MAIL_ALL ||
+           (s->config->mail == MILTER_MAIL_INCOMING) == incoming;
+}
+
+void milter_session_begin(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    unsigned n = 0;
+    milter_session_end(c);
+    for (unsigned i = 0; i < d->milter_n; i++) {
+        n += sees(c, &d->milters[i]);
+    }
+    if (n == 0 || d->ctx->config->checks_milter == CHECK_OFF) {
+        return;
+    }
+    c->milter = calloc(1, sizeof *c->milter + n * sizeof c->milter->of[0]);
+    c->milter_failed = c->milter == NULL;
+    if (c->milter_failed) {
+        return;
+    }
+    c->milter->added_last = &c->milter->added;
+    buf_init(&c->milter->body, d->ctx->config->limits_message_size + 1);
+    for (unsigned i = 0; i < d->milter_n; i++) {
+        if (sees(c, &d->milters[i])) {
+            struct milter_link *l = &c->milter->of[c->milter->n++];
+            *l = (struct milter_link){.client = c, .server = &d->milters[i]};
+            open_link(l);
+        }
+    }
+}
+
+void milter_session_hello(struct client *c)
+{
+    for (unsigned i = 0; c->milter != NULL && i < c->milter->n; i++) {
+        struct milter_link *l = &c->milter->of[i];
+        struct buf out;
+        if (!is_ready(l) || !l->session_told) {
+            continue;
+        }
+        if (filter_link_full(&l->link)) {
+            give_up(l, "it takes nothing");
+            continue;
+        }
+        buf_init(&out, MILTER_FRAMES_MAX);
+        put_helo(l, &out);
+        send_frames(l, &out);
+    }
+}
+
+void milter_session_end(struct client *c)
+{
+    struct milter_talk *t = c->milter;
+    if (t == NULL) {
+        return;
+    }
+    mail_milter_forget(c);
+    for (unsigned i = 0; i < t->n; i++) {
+        close_link(&t->of[i]);
+        milter_clear(&t->of[i].milter);
+    }
+    buf_clear(&t->body);
+    free(t);
+    c->milter = NULL;
+}
+
+/* --- a stage: one after the other is asked --- */
+
+enum ask { ASK_WAITS = 0, ASK_PASSED, ASK_REFUSED, ASK_DOWN };
+
+static void tell_late(struct milter_link *l);
+
+static void tell(struct milter_link *l, enum check_stage stage)
+{
+    switch (stage) {
+    case CHECK_MAIL:
+        if (l->told_n != l->client->n) {
+            tell_mail(l);
+        }
+        break;
+    case CHECK_RCPT:
+        if (!l->rcpt_told) {
+            tell_rcpt(l);
+        }
+        break;
+    case CHECK_MESSAGE:
+        if (l->late && !l->late_told) {
+            tell_late(l);
+        }
+        break;
+    }
+}
+
+static enum ask ask(struct milter_link *l, enum check_stage stage)
+{
+    struct client *c = l->client;
+    if (l->link.connection == NULL && stage == CHECK_MAIL && l->opened_n != c->n) {
+        open_link(l);
+        l->opened_n = c->n;
+    }
+    if (l->link.connection != NULL && l->milter.state == MILTER_ASKING) {
+        return ASK_WAITS;
+    }
+    if (is_ready(l) && stage == CHECK_MAIL && l->told_n != c->n &&
+        l->milter.session.verdict == MILTER_GO_ON && milter_due(&l->milter) > 0) {
+        await(l); /* to connect and helo */
+        return ASK_WAITS;
+    }
+    if (is_ready(l)) {
+        tell(l, stage);
+    }
+    if (l->link.connection == NULL) {
+        l->down = l->down == NULL ? "no connection" : l->down;
+        return ASK_DOWN;
+    }
+    const struct milter_say *say = milter_says(&l->milter);
+    if (say->verdict == MILTER_GO_ON && milter_due(&l->milter) > 0) {
+        return ASK_WAITS;
+    }
+    if (say->verdict == MILTER_GO_ON && stage == CHECK_RCPT) {
+        say = &l->milter.rcpt;
+    }
+    c->milter->report.say = say;
+    if (stage == CHECK_MESSAGE && say->verdict == MILTER_GO_ON) {
+        return l->late_told ? ASK_WAITS : ASK_PASSED; /* its body is on the way */
+    }
+    return say->verdict == MILTER_GO_ON || say->verdict == MILTER_ACCEPT ? ASK_PASSED
+                                                                         : ASK_REFUSED;
+}
+
+/* It is done with the message: those behind it see what it made of it. */
+static void take_body(struct milter_talk *t, const struct milter_link *l,
+                      enum check_stage stage)
+{
+    if (stage == CHECK_MESSAGE && l->milter.new_body && l->down == NULL) {
+        t->new_body = &l->milter.body;
+    }
+}
+
+static bool goes_on_without(const struct milter_link *l)
+{
+    int when = l->server->config->when_down;
+    return when == MILTER_DOWN_ACCEPT || when == MILTER_DOWN_QUARANTINE;
+}
+
+/* All have been asked. */
+static void all_passed(struct client *c)
+{
+    static const struct milter_say discards = {.verdict = MILTER_DISCARD};
+    struct milter_talk *t = c->milter;
+    if (t->stage == CHECK_MESSAGE && !milter_added_done(c)) {
+        return;
+    }
+    t->asking = false;
+    t->report.state = FILTER_ANSWERED;
+    if (t->stage == CHECK_MESSAGE && milter_left_nobody(c)) {
+        t->report.say = &discards;
+    } else if (t->stage == CHECK_MESSAGE) {
+        t->passed = true;
+        t->report.changes = milter_summary(t);
+        for (unsigned i = 0; i < t->n; i++) {
+            t->report.edits[t->report.edits_n++] = milter_edits(&t->of[i]);
+        }
+    }
+}
+
+const struct check_milter *mail_milter(void *arg, enum check_stage stage)
+{
+    static const struct check_milter failed = {.state = FILTER_DOWN,
+                                               .why = "memory is short"};
+    struct client *c = arg;
+    struct milter_talk *t = c->milter;
+    if (t == NULL) {
+        return c->milter_failed ? &failed : NULL;
+    }
+    if (!t->asking || t->stage != stage) {
+        t->report = (struct check_milter){.state = FILTER_ASKED};
+        t->asking = true;
+        t->stage = stage;
+        t->at = 0;
+    }
+    while (t->at < t->n) {
+        struct milter_link *l = &t->of[t->at];
+        t->report.server = l->server->config->server;
+        switch (ask(l, stage)) {
+        case ASK_WAITS:
+            return &t->report;
+        case ASK_REFUSED:
+            t->asking = false;
+            t->report.state = FILTER_ANSWERED;
+            return &t->report;
+        case ASK_DOWN:
+            t->report.why = l->down;
+            t->report.down = l->server->config->server;
+            t->report.when_down = (enum config_milter_down)l->server->config->when_down;
+            if (!goes_on_without(l)) {
+                t->asking = false;
+                t->report.state = FILTER_DOWN;
+                return &t->report;
+            }
+            break;
+        case ASK_PASSED:
+            break;
+        }
+        take_body(t, l, stage);
+        t->at++;
+        client_waits_anew(c);
+    }
+    all_passed(c);
+    return &t->report;
+}
+
+void mail_milter_anew(struct client *c)
+{
+    for (unsigned i = 0; c->milter != NULL && i < c->milter->n; i++) {
+        c->milter->of[i].rcpt_told = false;
+        c->milter->asking = false;
+    }
+}
+
+/* --- the message --- */
+
+static bool is_off(struct client *c)
+{
+    struct check_facts f = mail_facts(c, smtp_session_envelope(c->session));
+    return mode_of(&f, offsetof(struct config, checks_milter)) == CHECK_OFF;
 }
 
 bool mail_milter_head(struct client *c)
 {
-    if (!is_asked(c)) {
+    struct milter_talk *t = c->milter;
+    bool live = true;
+    if (t == NULL || is_off(c)) {
         return true;
     }
-    c->milter = calloc(1, sizeof *c->milter);
-    if (c->milter == NULL) {
-        return false;
-    }
-    milter_init(&c->milter->report.milter);
-    buf_init(&c->milter->held, HELD_MAX);
-    c->milter->report.state = FILTER_ASKED;
-    if (!open_link(c)) {
-        give_up(c, "memory is short");
-    } else {
-        filter_link_connect(&c->milter->link, &c->smtpd->milter, c->smtpd->milter_len);
+    for (unsigned i = 0; i < t->n; i++) {
+        struct milter_link *l = &t->of[i];
+        if (l->link.connection != NULL && l->milter.state == MILTER_ASKING) {
+            give_up(l, "it was asked for this message alone, and was not ready");
+        }
+        if (is_ready(l) && l->told_n != c->n) {
+            tell_mail(l); /* where no check of the envelope did */
+        }
+        if (!listens(l)) {
+            continue;
+        }
+        l->live = live;
+        l->late = !live;
+        t->keep |= l->late && milter_wants_body(&l->milter);
+        live = live && !milter_may_change(&l->milter);
+        if (l->live) {
+            tell_head(l, buf_slice(&c->head.octets));
+        }
     }
     return true;
 }
@@ -265,121 +646,119 @@ bool mail_milter_head(struct client *c)
 bool mail_milter_room(struct client *c)
 {
     struct milter_talk *t = c->milter;
-    if (t == NULL || t->link.connection == NULL) {
-        return true;
+    for (unsigned i = 0; t != NULL && i < t->n; i++) {
+        struct milter_link *l = &t->of[i];
+        if (l->live && l->link.connection != NULL && filter_link_full(&l->link)) {
+            t->wanted = true;
+            return false;
+        }
     }
-    bool first = !t->wanted;
-    t->wanted = t->report.milter.state == MILTER_ASKING || filter_link_full(&t->link);
-    if (t->wanted && first && t->report.milter.state == MILTER_ASKING &&
-        !filter_link_wait(&t->link)) {
-        give_up(c, "memory is short");
-        t->wanted = false;
+    return true;
+}
+
+static void keep_body(struct client *c, struct slice s)
+{
+    struct milter_talk *t = c->milter;
+    size_t *kept = &c->smtpd->milter_kept;
+    if (!t->keep) {
+        return;
     }
-    return !t->wanted;
+    if (*kept + s.len <= MILTER_KEPT_MAX && buf_add(&t->body, s)) {
+        *kept += s.len;
+        return;
+    }
+    t->keep = false;
+    for (unsigned i = 0; i < t->n; i++) {
+        if (t->of[i].late && milter_wants_body(&t->of[i].milter)) {
+            give_up(&t->of[i], "memory is short");
+        }
+    }
 }
 
 void mail_milter_body(struct client *c, struct slice s)
 {
     struct milter_talk *t = c->milter;
-    struct buf out;
-    if (t == NULL || t->link.connection == NULL) {
-        return;
-    }
-    if (t->report.milter.state == MILTER_ASKING) {
-        if (!buf_add(&t->held, s)) {
-            give_up(c, "memory is short");
+    for (unsigned i = 0; t != NULL && i < t->n; i++) {
+        if (t->of[i].live && listens(&t->of[i])) {
+            tell_body(&t->of[i], s);
         }
-        return;
     }
-    buf_init(&out, FRAMES_MAX);
-    milter_body(&t->report.milter, &out, s);
-    if (out.len > 0) {
-        (void)send_frames(c, &out);
+    if (t != NULL) {
+        keep_body(c, s);
     }
 }
 
 void mail_milter_end(struct client *c)
 {
     struct milter_talk *t = c->milter;
-    struct buf out;
-    if (t == NULL || t->link.connection == NULL) {
-        return;
-    }
-    t->ended = true;
-    if (!filter_link_wait(&t->link)) {
-        give_up(c, "memory is short");
-    } else if (t->report.milter.state == MILTER_READY) {
-        buf_init(&out, FRAMES_MAX);
-        put_end(c, &out);
-        (void)send_frames(c, &out);
+    for (unsigned i = 0; t != NULL && i < t->n; i++) {
+        if (t->of[i].live && listens(&t->of[i])) {
+            tell_end(&t->of[i]);
+        }
     }
 }
 
-const struct milter_report *mail_milter_report(const struct client *c)
+/* As much of the body as goes, then the end. */
+static void feed_late(struct milter_link *l)
 {
-    return c->milter == NULL ? NULL : &c->milter->report;
+    const struct milter_talk *t = l->client->milter;
+    const struct buf *body = t->new_body != NULL ? t->new_body : &t->body;
+    client_waits_anew(l->client);
+    while (listens(l) && !l->milter.ended && !filter_link_full(&l->link)) {
+        struct slice part = slice_sub(buf_slice(body), l->late_at, LATE_PART);
+        if (part.len == 0 || l->milter.skip || !milter_wants_body(&l->milter)) {
+            tell_end(l);
+        } else {
+            tell_body(l, part);
+            l->late_at += part.len;
+        }
+    }
+}
+
+static void tell_late(struct milter_link *l)
+{
+    struct client *c = l->client;
+    struct buf head;
+    l->late_told = true;
+    buf_init(&head, SPOOL_HEAD_MAX);
+    if (milter_head_before(c, (unsigned)(l - c->milter->of), &head)) {
+        tell_head(l, buf_slice(&head));
+        feed_late(l);
+    } else {
+        give_up(l, "memory is short");
+    }
+    buf_clear(&head);
 }
 
 void mail_milter_forget(struct client *c)
 {
     struct milter_talk *t = c->milter;
+    for (unsigned i = 0; t != NULL && i < t->n; i++) {
+        struct milter_link *l = &t->of[i];
+        if (l->told_n != 0 && is_ready(l)) {
+            struct buf out;
+            bool in_step = milter_in_step(&l->milter);
+            buf_init(&out, 64);
+            milter_abort(&l->milter, &out);
+            if (!in_step) {
+                close_link(l);
+            } else if (out.len > 0) {
+                send_frames(l, &out);
+            }
+            buf_clear(&out);
+        }
+        l->live = l->late = l->late_told = l->rcpt_told = false;
+        l->late_at = 0;
+        l->told_n = l->opened_n = 0;
+        l->down = NULL;
+    }
     if (t != NULL) {
-        close_link(t);
-        milter_clear(&t->report.milter);
-        free(t);
-        c->milter = NULL;
+        c->smtpd->milter_kept -= t->body.len;
+        buf_clear(&t->body);
+        t->new_body = NULL;
+        t->asking = t->wanted = t->keep = t->passed = t->is_adding = false;
+        t->added = NULL;
+        t->added_last = &t->added;
+        t->added_n = t->target_n = 0;
     }
-}
-
-/* --- the header section, as the filter wants it --- */
-
-/* The number of the n-th field of that name, from 1; head.n: there is none. */
-static unsigned nth_field(const struct client *c, const char *name, uint32_t n)
-{
-    unsigned at = message_head_find(&c->head, name, 0);
-    for (uint32_t i = 1; i < n && at < c->head.n; i++) {
-        at = message_head_find(&c->head, name, at + 1);
-    }
-    return at;
-}
-
-static bool edit(struct client *c, const struct milter_edit *e, struct slice field)
-{
-    enum { NAME_MAX_OCTETS = 256 };
-    char name[NAME_MAX_OCTETS];
-    unsigned at = c->head.n;
-    if (e->kind == MILTER_INSERT) {
-        at = e->index < c->head.n ? e->index : c->head.n;
-    } else if (e->kind == MILTER_CHANGE && slice_cstr(e->name, name, sizeof name)) {
-        at = nth_field(c, name, e->index);
-        if (at < c->head.n) {
-            message_head_drop(&c->head, at);
-        }
-        if (e->value.len == 0) {
-            return true;
-        }
-    }
-    return message_head_insert(&c->head, at, field);
-}
-
-bool mail_milter_edit(struct client *c)
-{
-    struct milter_talk *t = c->milter;
-    struct milter_edit e;
-    struct buf *b = &c->smtpd->scratch;
-    bool ok = true;
-    if (t == NULL || t->report.state != FILTER_ANSWERED ||
-        t->report.milter.verdict != MILTER_ACCEPT ||
-        c->smtpd->ctx->config->checks_milter == CHECK_OBSERVE) {
-        return true;
-    }
-    struct slice rest = buf_slice(&t->report.milter.edits);
-    while (ok && milter_edit_next(&rest, &e)) {
-        buf_reset(b);
-        if (filter_field(b, e.name, e.value, !milter_own_space(&t->report.milter))) {
-            ok = edit(c, &e, buf_slice(b));
-        }
-    }
-    buf_reset(b);
-    return ok;
 }

@@ -196,6 +196,7 @@ struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x)
                    (const char *)x->login.ptr);
     note(c, text);
     dns_begin_session(c);
+    milter_session_begin(c);
     return (struct smtp_verdict){REPLY_NONE, NULL};
 }
 

@@ -175,12 +175,15 @@ unsigned mail_route_targets(const struct client *c, const struct smtp_recipient 
                             const struct mail_targets **out)
 {
     const struct mail_route *route = redirects(c, r);
+    if (mail_milter_drops(c, r)) {
+        return 0;
+    }
     if (route == NULL) {
         *out = r->data;
         return (*out)->n;
     }
     /* Once, however many recipients are sent there. */
-    while (first != r && redirects(c, first) != route) {
+    while (first != r && (redirects(c, first) != route || mail_milter_drops(c, first))) {
         first = first->next;
     }
     *out = route->targets;

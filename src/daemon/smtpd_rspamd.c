@@ -82,12 +82,17 @@ static bool on_octets(void *owner, struct slice s)
 {
     struct client *c = owner;
     enum http_state state = http_answer_feed(&c->rspamd->answer, s);
-    if (state != HTTP_DONE && state != HTTP_BAD) {
-        return true;
+    return state != HTTP_DONE && state != HTTP_BAD;
+}
+
+static void on_heard(void *owner)
+{
+    struct client *c = owner;
+    enum http_state state = c->rspamd->answer.state;
+    if (state == HTTP_DONE || state == HTTP_BAD) {
+        take_answer(c);
+        wake(c);
     }
-    take_answer(c);
-    wake(c);
-    return false;
 }
 
 static void on_gone(void *owner, bool at_end, const char *why)
@@ -103,7 +108,7 @@ static void on_gone(void *owner, bool at_end, const char *why)
 }
 
 static const struct filter_link_ops link_ops = {
-    .octets = on_octets, .room = wake, .gone = on_gone};
+    .octets = on_octets, .heard = on_heard, .room = wake, .gone = on_gone};
 
 /* --- the request --- */
 

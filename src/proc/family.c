@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,8 +27,8 @@ enum {
 static const struct {
     enum role a, b;
 } pairs[] = {
-    {ROLE_smtpd, ROLE_directory}, {ROLE_smtpd, ROLE_queue},    {ROLE_smtpd, ROLE_trace},
-    {ROLE_directory, ROLE_trace}, {ROLE_queue, ROLE_delivery}, {ROLE_queue, ROLE_trace},
+    {ROLE_smtpd, ROLE_directory}, {ROLE_smtpd, ROLE_queue},     {ROLE_smtpd, ROLE_trace},
+    {ROLE_directory, ROLE_trace}, {ROLE_queue, ROLE_delivery},  {ROLE_queue, ROLE_trace},
     {ROLE_delivery, ROLE_trace},  {ROLE_queue, ROLE_directory},
 };
 enum { PAIR_N = sizeof pairs / sizeof pairs[0] };
@@ -122,12 +123,69 @@ static bool accuse(struct process *accuser, struct slice payload)
     return true;
 }
 
+/* Is it the socket of a filter, by the configuration of any smtpd that shall live? */
+static bool is_filter(const struct family *f, struct slice path)
+{
+    EACH(n, next, &f->slots)
+    {
+        const struct config_milters *list = &SLOT(n)->config->milter_server;
+        for (unsigned i = 0; i < list->n; i++) {
+            struct slice server = slice_of(list->item[i].server);
+            if (slice_starts(server, SLICE("unix:")) &&
+                slice_eq(slice_from(server, sizeof "unix:" - 1), path)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Never waits: where as many wait as the filter lets wait, it fails. -1: no connection. */
+static int connect_filter(struct slice path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!slice_cstr(path, to.sun_path, sizeof to.sun_path)) {
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* An smtpd sees no file system, so it is handed its connections to filters. */
+static bool give_filter(struct process *p, struct slice payload)
+{
+    struct wire_reader r = wire_reader_of(payload);
+    struct slice cookie = slice_sub(payload, 0, sizeof(uint64_t));
+    (void)wire_u64(&r);
+    struct slice path = wire_text(&r);
+    if (!wire_done(&r)) {
+        return false;
+    }
+    int fd = is_filter(p->family, path) ? connect_filter(path) : -1;
+    bool sent =
+        channel_send(p->control, fd >= 0 ? MSG_FILTER_GIVE : MSG_FILTER_NONE, cookie, fd);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (!sent) {
+        family_kill(p); /* it does not listen any more */
+    }
+    return true;
+}
+
 static bool on_message(void *arg, struct channel *ch, const struct msg *m)
 {
     struct process *p = arg;
     (void)ch;
     if (m->type == MSG_ACCUSE) {
         return accuse(p, m->payload);
+    }
+    if (m->type == MSG_FILTER_ASK) {
+        return give_filter(p, m->payload);
     }
     if (p->ready) {
         return false; /* once is enough */

@@ -67,6 +67,9 @@ enum {
  * PAUSE          see queue/pause.h
  * RETURN_ASK     u64 cookie text address: a return path of ours (queue/sent.h)?
  * RETURN_IS      u64 cookie u8 enum sent_res
+ * FILTER_ASK     u64 cookie, text path of a socket of milter.server: a connection, please
+ * FILTER_GIVE    u64 cookie + descriptor, connected, non-blocking
+ * FILTER_NONE    u64 cookie        it is not listening, or no filter of the configuration
  * TRACE          see trace/record.h */
 /* clang-format off */
 #define MSGS(X)                                                               \
@@ -96,6 +99,9 @@ enum {
     X(SUPPRESS_IS,   R_QUE,                         R_SMT,  11,   600, false) \
     X(RETURN_ASK,    R_SMT,                         R_QUE,  10,   600, false) \
     X(RETURN_IS,     R_QUE,                         R_SMT,   9,     9, false) \
+    X(FILTER_ASK,    R_SMT,                         R_SUP,  11,   130, false) \
+    X(FILTER_GIVE,   R_SUP,                         R_SMT,   8,     8, true)  \
+    X(FILTER_NONE,   R_SUP,                         R_SMT,   8,     8, false) \
     X(DIR_RULES,     R_SMT,                         R_DIR,   3,   300, false) \
     X(DIR_RULES_IS,  R_DIR,                         R_SMT,   8, 65536, false) \
     X(PAUSE,         R_QUE,                         R_DEL,   1,   800, false)

@@ -145,7 +145,9 @@ static bool on_supervisor_message(void *arg, struct channel *ch, const struct ms
 {
     struct role_loop *loop = arg;
     (void)ch;
-    return m->type == MSG_PEER ? take_peer(loop, m) : take_drain(loop, m->payload);
+    return m->type == MSG_PEER    ? take_peer(loop, m)
+           : m->type == MSG_DRAIN ? take_drain(loop, m->payload)
+                                  : loop->ops->message(loop->ctx, ch, m);
 }
 
 static void on_supervisor_gone(void *arg, struct channel *ch)
@@ -313,6 +315,11 @@ void role_main(const struct role_start *start)
     (void)event_base_dispatch(ctx->base);
     say_last_words(loop);
     exit(0);
+}
+
+bool role_ask_supervisor(struct role_ctx *ctx, enum msg_type type, struct slice payload)
+{
+    return channel_send(ctx->loop->supervisor, type, payload, -1);
 }
 
 void role_finish(struct role_ctx *ctx)

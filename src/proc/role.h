@@ -73,6 +73,10 @@ struct role_ops {
     void (*drain)(struct role_ctx *ctx, uint32_t ms);
 };
 
+/* False: the message did not go. What the supervisor answers comes by ops->message(). */
+MUST_USE bool role_ask_supervisor(struct role_ctx *ctx, enum msg_type type,
+                                  struct slice payload);
+
 /* Leave the loop, send what waits in the channels, exit 0. */
 void role_finish(struct role_ctx *ctx);
 

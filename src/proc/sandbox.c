@@ -143,7 +143,7 @@ void sandbox_limits(enum role role, const struct config *config)
     const struct row *row = row_of(role);
     /* The spare ones keep sessions from taking those that the channels need. */
     rlim_t a_session = 1U + (row->filters && config->rspamd_server[0] != '\0') +
-                       (row->filters && config->milter_server[0] != '\0');
+                       (row->filters ? config->milter_server.n : 0);
     rlim_t fds = row->fds + (row->fd_a_session ? a_session * config->limits_sessions : 0);
     limit(role, RLIMIT_NOFILE, "descriptors", fds);
     if (mode() == MODE_ON) {
@@ -264,6 +264,7 @@ static void reroot(struct config *seen, const char *root)
 #define REROOT_LISTS(field)
 #define REROOT_NAMES(field)
 #define REROOT_EXCEPTIONS(field)
+#define REROOT_MILTERS(field)
 #define REROOT_LIMIT(field)
 #define REROOT_WORDS(field)
 #define X(section, name, field, type, def, min, max, words, help) REROOT_##type(field)
@@ -379,7 +380,13 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
     }
     if (row->filters) {
         add_filter_port(&rules, "rspamd.server", seen->rspamd_server);
-        add_filter_port(&rules, "milter.server", seen->milter_server);
+        for (unsigned i = 0; i < seen->milter_server.n; i++) {
+            /* a socket of the file system comes from the supervisor, connected */
+            if (strncmp(seen->milter_server.item[i].server, "unix:", 5) != 0) {
+                add_filter_port(&rules, "milter.server",
+                                seen->milter_server.item[i].server);
+            }
+        }
     }
     if (row->smtp) {
         add_port(&rules, (uint16_t)seen->delivery_smtp_port);

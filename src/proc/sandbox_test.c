@@ -392,7 +392,7 @@ static void become_nobody(void)
 
 __attribute__((noreturn)) static void child(enum role role, int way, action *act)
 {
-    struct config seen;
+    static struct config seen;
     struct config *config = test_config(&place);
     if (config == NULL) {
         _exit(98);

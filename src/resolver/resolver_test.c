@@ -296,10 +296,11 @@ static void test_end(void **state)
 static void test_bad_config(void **state)
 {
     char error[RESOLVER_ERROR_MAX];
-    struct config bad = *config;
+    static struct config bad;
     char missing[] = "/nonexistent/root.key";
     char no_key[] = "/etc/passwd";
     (void)state;
+    bad = *config;
     bad.dns_trust_anchors = (struct config_list){.item = {missing}, .n = 1};
     assert_null(resolver_new(base, &bad, error));
     assert_non_null(strstr(error, "/nonexistent/root.key: No such file"));

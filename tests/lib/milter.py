@@ -1,5 +1,7 @@
-"""A milter on a loopback address of the test, over its bare protocol: it notes what it hears and answers
+"""A milter on an address or a socket of the test, over its bare protocol: it notes what it hears and answers
 what it was told to."""
+import contextlib
+import pathlib
 import socket
 import struct
 import threading
@@ -12,15 +14,24 @@ def frame(letter, data=b""):
 
 
 class Milter:
-    """answers: letter of a step -> frames sent for it; b"c" where it is not named. None: no answer.
-    wishes: actions and steps of the negotiation. heard: [(letter, data)] of each connection, in turn."""
+    """at: a host, or the path of a socket. answers: letter of a step -> frames sent for it, or a function of the
+    step's data; b"c" where it is not named. None: no answer. wishes: actions and steps of the negotiation.
+    heard: [(letter, data)] of each connection, in turn."""
 
-    def __init__(self, host, answers=None, actions=0x11, steps=0, port=PORT):
+    def __init__(self, at, answers=None, actions=0x1ff, steps=0, port=PORT):
         self.answers, self.wishes, self.heard = answers or {}, (actions, steps), []
-        self.server = socket.create_server((host, port))
+        if isinstance(at, pathlib.Path):
+            self.server = socket.socket(socket.AF_UNIX)
+            self.server.bind(str(at))
+            self.server.listen()
+        else:
+            self.server = socket.create_server((at, port))
         self.stopping = False
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
+
+    def letters(self, connection=0):
+        return b"".join(letter for letter, _ in self.heard[connection] if letter != b"D")
 
     def serve(self):
         while True:
@@ -33,28 +44,27 @@ class Milter:
     def talk(self, connection):
         heard = []
         self.heard.append(heard)
-        with connection, connection.makefile("rb") as octets:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as octets:
             while len(head := octets.read(4)) == 4:
                 data = octets.read(struct.unpack(">I", head)[0])
-                letter, rest = data[:1], data[1:]
-                heard.append((letter, rest))
-                try:
-                    self.answer(connection, letter)
-                except OSError:
-                    return
+                heard.append((data[:1], data[1:]))
+                self.answer(connection, data[:1], data[1:])
 
-    def answer(self, connection, letter):
+    def answer(self, connection, letter, data):
         if letter == b"O":
             answer = self.answers.get("O", frame(b"O", struct.pack(">III", 6, *self.wishes)))
-        elif letter == b"D":
+        elif letter in b"DAQ":
             return
         else:
             answer = self.answers.get(letter.decode(), frame(b"c"))
+        if callable(answer):
+            answer = answer(data)
         if answer is not None:
             connection.sendall(answer)
 
     def stop(self):
         self.stopping = True
-        with socket.create_connection(self.server.getsockname()[:2]):
+        with socket.socket(self.server.family) as other:
+            other.connect(self.server.getsockname())
             self.thread.join()
         self.server.close()
