@@ -42,15 +42,16 @@ class Heard(list):
 
 
 class Play:
-    def __init__(self, postern):
+    def __init__(self, postern, zone=(), broken=(), settings=()):
         self.server = Server(postern, listeners=["mx", "push"], settings=[
             f"delivery.smtp-port = {PORTS['mx']}", 'delivery.connect-time = "2 s"', 'dns.timeout = "2 s"',
             'queue.retry = {"1 s"}', f'push.return-path-domain = "{DOMAIN}"',
             'checks.local-networks = {"192.0.2.0/24"}'])  # so that mx judges the peer as a stranger
+        self.server.settings += settings
         self.peer = Peer({"never@far.test": "550 5.1.1 nobody"}, keywords=["PIPELINING"])
         self.peer.heard = Heard()
-        zone = ["far.test. MX 10 mx.far.test.", f"mx.far.test. A {self.peer.host}"]
-        self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, zone, [])
+        self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, [
+            "far.test. MX 10 mx.far.test.", f"mx.far.test. A {self.peer.host}", *zone], list(broken))
         self.server.run("domain", "add", "example.test")
         self.server.run("user", "add", "alice@example.test", "--generate")
         self.server.run("push", "add", "news@example.test", "--password-hash", HASH)

@@ -23,6 +23,7 @@ int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv); /* limits, reputation */
 int cmd_suppress(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_events(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_check(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_try(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv);
@@ -33,6 +34,10 @@ MUST_USE struct config *cmd_config(const struct cmd_ctx *ctx);
 /* cmd_usage("user", "no such thing", "add|list") prints
  * "postern user: no such thing; say: postern user add|list" and returns EXIT_USAGE. */
 MUST_USE int cmd_usage(const char *command, const char *wrong, const char *say);
+
+/* "2 h" back from now, or a day or time in UTC, as ms; false: it is neither. */
+MUST_USE bool cmd_since(const char *word, uint64_t *out);
+#define CMD_SINCE_SAY "--since wants \"2 h\", \"3 d\", \"2026-11-22\" or \"2026-11-22 06:15\" (UTC)"
 
 /* One request line of JSON to a role's control socket (<state-dir>/control/NAME.sock), the
  * answer's lines to each(); -1: nobody listens there. The caller frees nothing. */

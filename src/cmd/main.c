@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
     {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
     {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},
+    {"events", cmd_events, "--account A [--since TIME] [--json] [--follow]", "what became of the messages of an account"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
     {"try", cmd_try, "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--tls] [--json] FILE|-", "what each check would say of a message from there; nothing is done"},
     {"check", cmd_check, "DOMAIN [--ip IP] [--selector NAME ...] [--json]", "what a strict receiver sees of a domain, and what to publish instead"},

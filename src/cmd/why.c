@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "config/paths.h"
-#include "config/units.h"
 #include "trace/query.h"
 #include "trace/story.h"
 
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SAY "ID|ADDRESS|IP [--json] [--last N] [--since TIME]"
@@ -99,28 +97,6 @@ static bool parse_subject(const char *word, struct why *w)
     return lower(word, id, sizeof id) && id_parse(slice_of(id), &w->id);
 }
 
-/* "2 h" back from now, or a day or time in UTC. */
-static bool parse_since(const char *word, uint64_t *out)
-{
-    static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
-                                        "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"};
-    uint64_t ms = 0, now_ms = clock_wall_ms();
-    if (units_time(slice_of(word), &ms) == NULL) {
-        *out = ms < now_ms ? now_ms - ms : 0;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        struct tm tm = {0};
-        const char *end = strptime(word, forms[i], &tm);
-        time_t t = end != NULL && *end == '\0' ? timegm(&tm) : -1;
-        if (t >= 0) {
-            *out = (uint64_t)t * 1000;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* EXIT_OK, or what cmd_usage() said. */
 static int parse(int argc, char **argv, struct why *w)
 {
@@ -137,11 +113,8 @@ static int parse(int argc, char **argv, struct why *w)
             }
             i++;
         } else if (strcmp(argv[i], "--since") == 0) {
-            if (!parse_since(next, &w->since_ms)) {
-                return cmd_usage("why",
-                                 "--since wants \"2 h\", \"3 d\", \"2026-11-22\" or "
-                                 "\"2026-11-22 06:15\" (UTC)",
-                                 SAY);
+            if (!cmd_since(next, &w->since_ms)) {
+                return cmd_usage("why", CMD_SINCE_SAY, SAY);
             }
             i++;
         } else if (subject != NULL || argv[i][0] == '-') {

@@ -26,6 +26,7 @@ enum {
     TICK_MS = 1000,
     OPEN_TRIES = 50, /* the queue before us may still be going: 5 s */
     OPEN_PAUSE_MS = 100,
+    BACKLOG_MAX = 4 * 1024 * 1024, /* octets kept while the trace role restarts */
     DRAIN_SPARE_MS =
         500, /* in time to close the spool: the supervisor kills who is late */
 };
@@ -62,11 +63,36 @@ static void after(struct event *timer, uint64_t ms)
     (void)evtimer_add(timer, &tv);
 }
 
+/* In their order: events of accounts are made of them. */
 static void send_trace(void *arg, struct slice record)
 {
     struct queue_role *q = arg;
-    if (q->trace == NULL || !channel_send(q->trace, MSG_TRACE, record, -1)) {
+    if (q->backlog.len == 0 && q->trace != NULL &&
+        channel_send(q->trace, MSG_TRACE, record, -1)) {
+        return;
+    }
+    if (q->backlog.len + record.len + 4 > BACKLOG_MAX) {
         q->traces_dropped++;
+        return;
+    }
+    wire_put_blob(&q->backlog, record);
+    q->traces_dropped += q->backlog.failed;
+}
+
+static void send_backlog(struct queue_role *q)
+{
+    struct wire_reader r = wire_reader_of(buf_slice(&q->backlog));
+    size_t sent = 0;
+    while (q->trace != NULL && r.rest.len > 0) {
+        struct slice record = wire_blob(&r);
+        if (r.failed || !channel_send(q->trace, MSG_TRACE, record, -1)) {
+            break;
+        }
+        sent = q->backlog.len - r.rest.len;
+    }
+    buf_consume(&q->backlog, sent);
+    if (q->backlog.len == 0) {
+        buf_reset(&q->backlog); /* memory may have been short */
     }
 }
 
@@ -164,6 +190,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         spool_store_compact(q->store, clock_wall_ms());
     }
     look_at_disk(q);
+    send_backlog(q);
     queue_jobs_close_idle(q);
     queue_pause_tick(q);
     queue_report_tidy(q);
@@ -185,6 +212,8 @@ static void on_entry(void *arg, const struct spool_entry *e)
     (void)id_text(e->header.id, id);
     switch (queue_add(q->index, e, clock_wall_ms())) {
     case QUEUE_ADDED:
+        story_queued(&q->story, queue_find(q->index, e->header.id), clock_wall_ms());
+        return;
     case QUEUE_KNOWN:
         return;
     case QUEUE_MALFORMED:
@@ -286,6 +315,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
         return "no memory";
     }
     buf_init(&q->out, MSG_PAYLOAD_MAX);
+    buf_init(&q->backlog, BACKLOG_MAX);
     story_init(&q->story, send_trace, q);
     ledger_init(&q->ledger, NULL); /* on_finished() knows by this that we replay */
     const char *error = open_store(q);
@@ -320,6 +350,7 @@ static void finish(struct queue_role *q)
                  "delivered will be delivered again");
     }
     story_flush(&q->story, clock_wall_ms());
+    send_backlog(q);
     suppress_close(&q->suppress);
     sent_close(&q->sent);
     spool_store_close(&q->store);
@@ -547,6 +578,7 @@ static void queue_role_peer(struct role_ctx *ctx, struct channel *ch)
         queue_dsn_peer(q, ch);
     } else if (channel_peer(ch) == ROLE_trace) {
         q->trace = ch;
+        send_backlog(q);
     }
 }
 

@@ -68,6 +68,7 @@ struct queue_role {
     struct buf out;                    /* the message being made */
     const struct job_outcome *outcome; /* that is being applied */
     uint64_t uses;                     /* of segments, counted */
+    struct buf backlog; /* records that the trace role could not take yet, as blobs */
     uint64_t traces_dropped;
     enum spool_state state;
     bool sync_set, dispatch_now, draining, finished;

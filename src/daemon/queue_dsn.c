@@ -407,11 +407,13 @@ static void fill_target(const struct said *s, const struct dsn *dsn, struct dsn_
     } else if (t->action == DSN_DELAYED && t->status.len > 0 && t->status.ptr[0] != '4') {
         t->status = SLICE("4.0.0");
     }
-    const char *class_name = bounce_class_info((enum bounce_class)s->klass)->name;
+    /* smtpd and delivery are strangers: any number may stand there. */
+    bool known = s->klass > 0 && s->klass <= BOUNCE_CLASSES_N;
+    const char *class_name =
+        known ? bounce_class_info((enum bounce_class)(s->klass - 1))->name : "";
     for (unsigned l = 0; l < dsn->language_n; l++) {
         struct postern_bounce_page page;
-        if (s->klass != 0 &&
-            postern_bounce_page("class", class_name, dsn->language[l], &page)) {
+        if (known && postern_bounce_page("class", class_name, dsn->language[l], &page)) {
             t->page[l] = (struct dsn_page){page.title, page.cause, page.remedy};
         }
     }

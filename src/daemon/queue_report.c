@@ -12,6 +12,7 @@
 #include "bounce/classify.h"
 #include "config/paths.h"
 #include "daemon/queue.h"
+#include "reply/reply.h"
 
 #include <stdio.h>
 
@@ -19,14 +20,22 @@ enum { TIDY_N = 5000 };
 
 static const char *class_name(uint8_t klass)
 {
-    return klass < BOUNCE_CLASSES_N ? bounce_class_info((enum bounce_class)klass)->name
-                                    : "unknown";
+    return klass > 0 && klass <= BOUNCE_CLASSES_N
+               ? bounce_class_info((enum bounce_class)(klass - 1))->name
+               : "unknown";
+}
+
+static const char *row_name(uint16_t row)
+{
+    const struct reply_row *r = reply_row((enum reply_id)row);
+    return r == NULL ? "unknown" : r->id;
 }
 
 void queue_report_open(struct queue_role *q)
 {
     char path[4096], error[SENT_ERROR_MAX];
     q->story.class_name = class_name;
+    q->story.row_name = row_name;
     if (q->ctx->config->push_return_path_domain[0] == '\0') {
         return;
     }

@@ -28,7 +28,7 @@ enum judge_site judge(struct bounce_classifier *c, enum bounce_stage stage,
         return JUDGE_SITE_FINE;
     }
     bounce_classify(c, &reply, &context, &v);
-    o->klass = (uint8_t)v.klass;
+    o->klass = (uint8_t)(v.klass + 1);
     o->wait_s = v.retry_after_s;
     o->advice = actions[v.action].advice;
     if (v.klass == BOUNCE_GREYLISTED && o->wait_s == 0) {

@@ -13,6 +13,7 @@ struct outcome {
     uint16_t code;
     enum job_advice advice;
     uint8_t klass;
+    uint16_t row; /* enum reply_id, where the reply is our own; 0: none */
     uint32_t wait_s;
     bool set, told;
     size_t where_len, reply_len;

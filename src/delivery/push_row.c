@@ -30,6 +30,7 @@ void push_row_set(struct outcome *o, const struct push_row *row)
         client_reply_flat(&reply, OUTCOME_REPLY_MAX, &flat);
     }
     /* Codes of the gmail profile are the documents' own: 423 and 427 pass, 524 and 526 do not. */
+    o->row = (uint16_t)row->id;
     outcome_set(o, reply.code / 100 == 5 ? JOB_FAILED : JOB_DEFERRED, buf_slice(&flat));
     client_reply_clear(&reply);
     buf_clear(&flat);

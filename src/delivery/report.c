@@ -110,7 +110,7 @@ static void tell(struct report_reader *r, const struct bounce_mail *mail,
     outcome_set(out, JOB_DELIVERED, flat(r, complaint ? mail->feedback_type : reply));
     if (rcpt != NULL) {
         out->code = (uint16_t)(rcpt->code < 600 ? rcpt->code : 0);
-        out->klass = (uint8_t)rcpt->verdict.klass;
+        out->klass = (uint8_t)(rcpt->verdict.klass + 1);
         out->advice =
             mail->kind == BOUNCE_MAIL_FAILED && is_hard(rcpt) ? JOB_suppress : JOB_usual;
     }

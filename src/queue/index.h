@@ -105,7 +105,7 @@ struct queue_target {
     uint32_t text; /* where the addresses are in the message's text */
     uint16_t given_len, address_len;
     uint16_t part, attempts;
-    uint8_t klass;     /* enum bounce_class of the last reply; 0: none */
+    uint8_t klass;     /* enum bounce_class of the last reply, + 1; 0: none */
     uint8_t state : 2; /* enum queue_state */
     uint8_t asked : 2; /* running: what to do if it is not delivered (enum queue_asked) */
     uint8_t crashed : 2; /* workers that went away with it in a row */

@@ -105,6 +105,7 @@ void job_done_write_outcome(struct buf *b, const struct job_outcome *o)
     wire_put_u8(b, (uint8_t)o->advice);
     wire_put_u8(b, o->klass);
     wire_put_u32(b, o->wait_s);
+    wire_put_u16(b, o->row);
     wire_put_u8(b, o->told);
     wire_put_text(b, o->transport);
     wire_put_text(b, o->where);
@@ -121,6 +122,7 @@ static bool read_outcome(struct wire_reader *r, struct job_outcome *out)
     uint8_t advice = wire_u8(r);
     o.klass = wire_u8(r);
     o.wait_s = wire_u32(r);
+    o.row = wire_u16(r);
     o.told = wire_u8(r) != 0;
     o.transport = wire_text(r);
     o.where = wire_text(r);

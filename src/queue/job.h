@@ -10,8 +10,9 @@
  *          may have been handed to a delivery before (attempts > 0, found by replay at start,
  *          delivery died): then the Maildir is searched for the file of the earlier attempt.
  * JOB_DONE u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16 reply
- *          code (0: none), u8 enum job_advice, u8 class (enum bounce_class of bounce/classify.h),
- *          u32 seconds to wait that the reply names (0: none), u8 told (the other server sends
+ *          code (0: none), u8 enum job_advice, u8 class (enum bounce_class of bounce/classify.h, + 1; 0: none),
+ *          u32 seconds to wait that the reply names (0: none), u16 row of the catalogue (enum reply_id) when
+ *          the reply is our own (0: none), u8 told (the other server sends
  *          the notifications of success), text transport ("maildir", "lmtp", "smtp"), text where,
  *          text reply: one line with its code, "550 5.1.1 no such user"; what the other server
  *          said, or what went wrong here. There is one outcome for each target of the job, always.
@@ -73,6 +74,7 @@ struct job_outcome {
     enum job_advice advice;
     uint8_t klass;
     bool told;
+    uint16_t row;
     uint32_t wait_s;
     struct slice transport, where, reply;
 };

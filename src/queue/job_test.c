@@ -16,12 +16,12 @@ static const struct job_target targets[] = {
 enum { TARGET_N = sizeof targets / sizeof targets[0] };
 
 static const struct job_outcome outcomes[] = {
-    {0, 0, JOB_DELIVERED, JOB_usual, 0, true, 0, SLICE_INIT("maildir"),
+    {0, 0, JOB_DELIVERED, JOB_usual, 0, true, 0, 0, SLICE_INIT("maildir"),
      SLICE_INIT("new/1.x"), SLICE_INIT("")},
-    {7, 452, JOB_DEFERRED, JOB_later, 4, false, 86400, SLICE_INIT("lmtp"), SLICE_INIT(""),
-     SLICE_INIT("4.2.2 full")},
-    {9, 550, JOB_FAILED, JOB_suppress, 255, false, 0, SLICE_INIT("lmtp"), SLICE_INIT("x"),
-     SLICE_INIT("5.1.1 nobody")},
+    {7, 452, JOB_DEFERRED, JOB_later, 4, false, 7, 86400, SLICE_INIT("lmtp"),
+     SLICE_INIT(""), SLICE_INIT("4.2.2 full")},
+    {9, 550, JOB_FAILED, JOB_suppress, 255, false, 0, 0, SLICE_INIT("lmtp"),
+     SLICE_INIT("x"), SLICE_INIT("5.1.1 nobody")},
 };
 enum { OUTCOME_N = sizeof outcomes / sizeof outcomes[0] };
 
@@ -144,6 +144,7 @@ static void test_done_round_trip(void **state)
         assert_int_equal(o.advice, outcomes[i].advice);
         assert_int_equal(o.klass, outcomes[i].klass);
         assert_int_equal(o.told, outcomes[i].told);
+        assert_int_equal(o.row, outcomes[i].row);
         assert_int_equal(o.wait_s, outcomes[i].wait_s);
         assert_true(slice_eq(o.reply, outcomes[i].reply));
     }

@@ -50,13 +50,6 @@ void story_flush(struct queue_story *s, uint64_t now_ms)
     }
 }
 
-static void begin(struct queue_story *s, const struct queue_message *m, uint64_t at_ms)
-{
-    s->trace.session = m->id.session;
-    s->trace.start_ms = at_ms;
-    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_sender(m));
-}
-
 /* The fields that every event of a target has. */
 static void add_common(struct fields *f, const struct queue_message *m, uint16_t number)
 {
@@ -64,6 +57,42 @@ static void add_common(struct fields *f, const struct queue_message *m, uint16_t
     fields_add(f, "to", given);
     if (!slice_eq(given, address)) {
         fields_add(f, "target", address);
+    }
+    if (m->service != SERVICE_MX && queue_account(m).len > 0) {
+        fields_add(f, "account", queue_account(m));
+    }
+}
+
+/* Goes on in the record of that session, or begins one. */
+static void open_record(struct queue_story *s, const struct queue_message *m,
+                        uint16_t number, uint64_t at_ms, uint64_t now_ms)
+{
+    if (s->trace.session != m->id.session || trace_due(&s->trace)) {
+        story_flush(s, now_ms);
+    }
+    if (trace_empty(&s->trace)) {
+        s->trace.session = m->id.session;
+        s->trace.start_ms = at_ms;
+    }
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_sender(m));
+    if (m->service != SERVICE_MX) {
+        trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_account(m));
+    }
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_given(m, number));
+    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_address(m, number));
+}
+
+void story_queued(struct queue_story *s, const struct queue_message *m, uint64_t now_ms)
+{
+    uint64_t at_ms = m->arrival_ms < now_ms ? m->arrival_ms : now_ms;
+    if (m->service != SERVICE_PUSH || m->replayed) {
+        return; /* together with its first attempt, or before */
+    }
+    for (uint16_t i = 0; i < m->target_n; i++) {
+        struct fields f = {0};
+        open_record(s, m, i, at_ms, now_ms);
+        add_common(&f, m, i);
+        trace_event(&s->trace, TRACE_queued, at_ms, m->id.n, &f);
     }
 }
 
@@ -97,7 +126,8 @@ static const char *action_of(const struct queue_message *m, uint16_t number,
     return suppress ? "suppress" : "give-up";
 }
 
-static void add_outcome(struct fields *f, const struct queue_message *m, uint16_t number,
+static void add_outcome(const struct queue_story *s, struct fields *f,
+                        const struct queue_message *m, uint16_t number,
                         enum queue_what what, const struct job_outcome *o)
 {
     const struct queue_target *t = &m->target[number];
@@ -125,32 +155,29 @@ static void add_outcome(struct fields *f, const struct queue_message *m, uint16_
     if (o != NULL || what == QUEUE_DEFERRED) {
         fields_add_u64(f, "attempt", t->attempts);
     }
+    if (o != NULL && o->row != 0 && s->row_name != NULL) {
+        fields_add_str(f, "row", s->row_name(o->row));
+    }
 }
 
 void story_tell(struct queue_story *s, const struct queue_message *m, uint16_t number,
                 enum queue_what what, const struct job_outcome *o, uint64_t now_ms)
 {
-    bool first = o != NULL && m->target[number].attempts == 1 && !m->replayed;
+    bool first = o != NULL && m->target[number].attempts == 1 && !m->replayed &&
+                 m->service != SERVICE_PUSH; /* story_queued() told of those */
     uint64_t at_ms = first && m->arrival_ms < now_ms ? m->arrival_ms : now_ms;
     char id[ID_TEXT_MAX];
     struct fields f = {0};
 
-    if (s->trace.session != m->id.session || trace_due(&s->trace)) {
-        story_flush(s, now_ms);
-    }
-    if (trace_empty(&s->trace)) {
-        begin(s, m, at_ms);
-    }
+    open_record(s, m, number, at_ms, now_ms);
     add_common(&f, m, number);
     if (first) {
         trace_event(&s->trace, TRACE_queued, at_ms, m->id.n, &f);
     }
-    add_outcome(&f, m, number, what, o);
+    add_outcome(s, &f, m, number, what, o);
     if (what != QUEUE_DELIVERED) {
         add_class(s, &f, o == NULL ? 0 : o->klass, action_of(m, number, what, o));
     }
-    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_given(m, number));
-    trace_key(&s->trace, TRACE_KEY_ADDRESS, queue_address(m, number));
     trace_event(&s->trace, tellings[what].kind, now_ms, m->id.n, &f);
 
     fields_add(&f, "id", id_text(m->id, id));

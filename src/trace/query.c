@@ -20,6 +20,8 @@ enum statement {
     GET_RUNS,
     GET_CHUNK,
     OLDEST,
+    NEXT_RECORD,
+    LAST,
     STATEMENT_COUNT
 };
 static const char *const sql[STATEMENT_COUNT] = {
@@ -27,6 +29,8 @@ static const char *const sql[STATEMENT_COUNT] = {
     [GET_FRESH] = "SELECT pairs FROM fresh ORDER BY id DESC",
     [GET_RUNS] = "SELECT id, chunks FROM run ORDER BY id DESC",
     [GET_CHUNK] = "SELECT pairs FROM chunk WHERE id = ?",
+    [NEXT_RECORD] = "SELECT id, body FROM record WHERE id > ? ORDER BY id LIMIT 1",
+    [LAST] = "SELECT ifnull(max(id), 0) FROM record",
     [OLDEST] = "SELECT at FROM record ORDER BY id LIMIT 1",
 };
 
@@ -394,4 +398,84 @@ bool trace_query_key(struct trace_query *q, enum trace_key kind, struct slice ke
     *more = s.more;
     *error = rc == SQLITE_OK ? NULL : sqlite3_errstr(rc);
     return rc == SQLITE_OK;
+}
+
+/* Record ids under a key that are young enough, newest first; others may share its hash. */
+struct walk {
+    struct sink sink;
+    struct trace_query *q;
+    uint64_t since_ms;
+    struct ids ids;
+    bool no_memory;
+};
+
+static bool walk_id(struct sink *sink, uint64_t id)
+{
+    struct walk *w = (struct walk *)sink;
+    uint64_t at_ms = 0;
+    if (get_record(w->q, id, &at_ms).len == 0) {
+        return true;
+    }
+    if (at_ms < w->since_ms) {
+        return false; /* and those that follow are older still */
+    }
+    w->no_memory = !ids_add(&w->ids, id);
+    return !w->no_memory;
+}
+
+bool trace_query_records(struct trace_query *q, enum trace_key kind, struct slice key,
+                         uint64_t since_ms, uint64_t **out, size_t *out_n, uint64_t *last,
+                         const char **error)
+{
+    struct walk w = {.sink.take = walk_id, .q = q, .since_ms = since_ms};
+    key = slice_sub(key, 0, TRACE_KEY_MAX);
+    *last = trace_query_last(q);
+    int rc = find(q, trace_hash_key(q->hash_key, kind, key), &w.sink);
+    rc = w.no_memory ? SQLITE_NOMEM : rc;
+    (void)sqlite3_reset(q->stmt[GET_RECORD]);
+    for (size_t i = 0; i < w.ids.n / 2; i++) {
+        uint64_t id = w.ids.id[i];
+        w.ids.id[i] = w.ids.id[w.ids.n - 1 - i];
+        w.ids.id[w.ids.n - 1 - i] = id;
+    }
+    *out = w.ids.id;
+    *out_n = w.ids.n;
+    *error = rc == SQLITE_OK ? NULL : sqlite3_errstr(rc);
+    if (rc != SQLITE_OK) {
+        free(w.ids.id);
+        *out = NULL;
+        *out_n = 0;
+    }
+    return rc == SQLITE_OK;
+}
+
+bool trace_query_record(struct trace_query *q, uint64_t number, struct slice *out)
+{
+    uint64_t at_ms = 0;
+    *out = get_record(q, number, &at_ms);
+    return out->len > 0;
+}
+
+bool trace_query_next(struct trace_query *q, uint64_t after, uint64_t *number,
+                      struct slice *out, const char **error)
+{
+    sqlite3_stmt *stmt = q->stmt[NEXT_RECORD];
+    (void)sqlite3_reset(stmt);
+    (void)sqlite3_bind_int64(stmt, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
+    int rc = sqlite3_step(stmt);
+    *error = rc == SQLITE_ROW || rc == SQLITE_DONE ? NULL : sqlite3_errstr(rc);
+    if (rc == SQLITE_ROW) {
+        *number = (uint64_t)sqlite3_column_int64(stmt, 0);
+        *out = column_blob(stmt, 1);
+    }
+    return rc == SQLITE_ROW;
+}
+
+uint64_t trace_query_last(struct trace_query *q)
+{
+    sqlite3_stmt *stmt = q->stmt[LAST];
+    uint64_t last =
+        sqlite3_step(stmt) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    (void)sqlite3_reset(stmt);
+    return last;
 }

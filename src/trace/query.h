@@ -22,6 +22,22 @@ MUST_USE bool trace_query_session(struct trace_query *q, uint64_t session,
                                   bool (*each)(void *arg, struct slice record), void *arg,
                                   const char **error);
 
+/* Numbers of records: they rise in the order in which the records came. */
+
+/* Those in whose records the key stands, since since_ms, in their order; *out is malloc()ed. *last: the
+ * highest number of all in this snapshot. False: an error. */
+MUST_USE bool trace_query_records(struct trace_query *q, enum trace_key kind,
+                                  struct slice key, uint64_t since_ms, uint64_t **out,
+                                  size_t *out_n, uint64_t *last, const char **error);
+/* A record; borrowed until the next call. False: it has expired. */
+MUST_USE bool trace_query_record(struct trace_query *q, uint64_t number,
+                                 struct slice *out);
+/* The first record behind that number. False: there is none, or *error. */
+MUST_USE bool trace_query_next(struct trace_query *q, uint64_t after, uint64_t *number,
+                               struct slice *out, const char **error);
+/* The highest number; 0: none. */
+MUST_USE uint64_t trace_query_last(struct trace_query *q);
+
 /* The sessions in whose records the key stands, newest first, each once; at most `max` of
  * those with a record since since_ms. *out_n: how many; *more: there are others. */
 MUST_USE bool trace_query_key(struct trace_query *q, enum trace_key kind,
