@@ -72,6 +72,9 @@ void check_flood_domain(const struct check_facts *f, struct check_verdict *out)
         {RATE_spf, &f->config->rate_spf_domain, "spf_domain",
          REPLY_flood_spf_domain_rate_limited},
         {RATE_from, &f->config->rate_from_domain, "domain", REPLY_flood_rate_limited},
+        {RATE_ptr, &f->config->rate_ptr_domain, "ptr", REPLY_flood_rate_limited},
+        {RATE_rcpt_domain, &f->config->rate_rcpt_domain, "domain",
+         REPLY_flood_rate_limited},
     };
     struct rates_key k;
     for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -19,6 +19,15 @@ static bool all_recipients(const struct check_facts *f, struct slice domain)
     return r == NULL && f->envelope->first != NULL;
 }
 
+/* of: an address, or a domain. */
+static bool is_login(struct slice login, struct slice of)
+{
+    size_t at = slice_rfind(login, '@');
+    return slice_find(of, '@') < of.len
+               ? slice_ieq(login, of)
+               : at < login.len && dns_name_below(slice_from(login, at + 1), of);
+}
+
 static bool fits(const struct check_facts *f, const struct config_exception *e)
 {
     switch (e->kind) {
@@ -28,6 +37,8 @@ static bool fits(const struct check_facts *f, const struct config_exception *e)
         return dns_name_below(f->envelope->sender.domain, slice_of(e->domain));
     case EXCEPT_RECIPIENT:
         return all_recipients(f, slice_of(e->domain));
+    case EXCEPT_LOGIN:
+        return is_login(f->login, slice_of(e->domain));
     }
     return false;
 }

@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,32 @@ static enum reply_id said(enum config_mode how, struct rate_table *rates, bool r
     return v.reply;
 }
 
+/* Of a login: an address, or a domain with all below it. */
+static void test_login(void **state)
+{
+    static const struct {
+        const char *of, *login;
+        bool fits;
+    } cases[] = {{"ann@a.example", "Ann@A.example", true},
+                 {"ann@a.example", "bob@a.example", false},
+                 {"a.example", "bob@sub.a.example", true},
+                 {"a.example", "bob@aa.example", false},
+                 {"a.example", "", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char of[40];
+        struct smtp_envelope e = {.first = NULL};
+        struct check_facts f = {
+            .config = &config, .envelope = &e, .login = slice_of(cases[i].login)};
+        (void)snprintf(of, sizeof of, "%s", cases[i].of);
+        config.checks_ptr = CHECK_REJECT;
+        config.checks_exceptions = (struct config_exceptions){
+            .item = {{.mode = CHECK_OFF, .kind = EXCEPT_LOGIN, .domain = of}}, .n = 1};
+        assert_int_equal(mode_of(&f, offsetof(struct config, checks_ptr)),
+                         cases[i].fits ? CHECK_OFF : CHECK_REJECT);
+    }
+}
+
 static void test_modes(void **state)
 {
     static const uint64_t hash_key[2] = {1, 2};
@@ -133,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_exceptions),
+        cmocka_unit_test(test_login),
         cmocka_unit_test(test_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "senderauth/ptr.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- keys --- */
@@ -123,9 +124,11 @@ static void add_single(const struct check_facts *f, enum rate_kind kind,
 {
     switch (kind) {
     case RATE_ip:
+    case RATE_connect:
         add_name(k, f->ip);
         break;
     case RATE_network:
+    case RATE_connect_network:
         add_network(f, k);
         break;
     case RATE_ptr:
@@ -240,6 +243,44 @@ bool rates_over(const struct check_facts *f, const struct rates_key *k,
     rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, v, now_us), now_us);
     add_evidence(k, &l, v, &with, now_us, out);
     return true;
+}
+
+bool rates_connected(const struct check_facts *f, char *out, size_t cap)
+{
+    static const char *const windows[RATE_WINDOWS] = {"minute", "hour", "day"};
+    const struct {
+        enum rate_kind kind;
+        const struct rate_bound *bound;
+    } kinds[] = {{RATE_connect, &f->config->rate_connections},
+                 {RATE_connect_network, &f->config->rate_network_connections}};
+    uint64_t now_us = f->now_ms * 1000;
+    struct rates_key k[2];
+    for (unsigned i = 0; i < 2; i++) {
+        if (f->service != SERVICE_MX || !rates_key(f, kinds[i].kind, 0, &k[i])) {
+            return false;
+        }
+        struct rate_view v = rates_view(f, &k[i]);
+        struct rate_limit l = rate_allowed(kinds[i].bound, &v, f->config->rate_evidence);
+        struct rate_view with = rate_with(&l, &v, 1, now_us);
+        if (rate_over(&l, &with, now_us)) {
+            uint64_t wait_s = rate_wait_s(&l, &v, now_us);
+            rate_hold(f->rates, &k[i].key, f->now_ms / 1000 + wait_s, now_us);
+            (void)snprintf(
+                out, cap,
+                "%llu connections of %.*s in the last %s, limit %llu, lifted in "
+                "about %llu s",
+                (unsigned long long)rate_measured(&l, &with, now_us), (int)k[i].name_len,
+                (const char *)k[i].name, windows[l.window], (unsigned long long)l.count,
+                (unsigned long long)wait_s);
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const struct rate_bound *b = kinds[i].bound;
+        (void)rate_add(f->rates, &k[i].key, 1, b->least.burst > 0 ? &b->least : NULL,
+                       now_us, NULL);
+    }
+    return false;
 }
 
 /* --- counting --- */

@@ -39,6 +39,10 @@ MUST_USE bool rates_over(const struct check_facts *f, const struct rates_key *k,
                          const struct rate_view *v, const struct rate_bound *bound,
                          uint64_t n, struct check_verdict *out);
 
+/* A client connected: counts it, unless it is over a limit: then true, and why in words. f: config,
+ * service, address, ip, rates, now_ms. */
+MUST_USE bool rates_connected(const struct check_facts *f, char *out, size_t cap);
+
 /* The message passed all checks. */
 void rates_count(const struct check_facts *f);
 

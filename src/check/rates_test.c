@@ -99,6 +99,37 @@ static void test_count(void **state)
     assert_int_equal(view(&f, RATE_dkim, "two.example").good, 2);
 }
 
+/* Mail to one domain is limited whoever sends it, and connections by address and network. */
+static void test_receiving(void **state)
+{
+    struct check_verdict v = {0};
+    struct check_facts f = facts(&auth);
+    char why[200];
+    (void)state;
+    fields_reset(&v.evidence);
+    config.rate_rcpt_domain = (struct rate_bound){{2, 0, RATE_HOUR}, 2};
+    config.rate_dkim_domain.least.count = 0;
+    rates_count(&f);
+    rates_count(&f);
+    check_flood_domain(&f, &v);
+    assert_int_equal(v.reply, REPLY_flood_rate_limited);
+    config.rate_rcpt_domain.least.count = 0;
+    config.rate_dkim_domain.least.count = 2;
+    config.rate_connections = (struct rate_bound){{2, 0, RATE_MINUTE}, 2};
+    config.rate_network_connections = (struct rate_bound){{3, 0, RATE_MINUTE}, 3};
+    assert_false(rates_connected(&f, why, sizeof why));
+    assert_false(rates_connected(&f, why, sizeof why));
+    assert_true(rates_connected(&f, why, sizeof why));
+    assert_non_null(
+        strstr(why, "3 connections of 192.0.2.7 in the last minute, limit 2"));
+    f.ip = SLICE("192.0.2.8");
+    assert_false(rates_connected(&f, why, sizeof why));
+    assert_true(rates_connected(&f, why, sizeof why));
+    assert_non_null(strstr(why, "192.0.2.0/24"));
+    f.service = SERVICE_SUBMISSION;
+    assert_false(rates_connected(&f, why, sizeof why));
+}
+
 /* Nobody's domain is charged with what only claims to come from it. */
 static void test_forged(void **state)
 {
@@ -215,9 +246,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_count),        cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_exempt),       cmocka_unit_test(test_signs),
-        cmocka_unit_test(test_flood_domain), cmocka_unit_test(test_reputation_domain),
+        cmocka_unit_test(test_count),
+        cmocka_unit_test(test_receiving),
+        cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_exempt),
+        cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_flood_domain),
+        cmocka_unit_test(test_reputation_domain),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -80,15 +80,15 @@ struct config_list {
 };
 
 /* Another mode of a check for some mail. The first that fits holds. */
-enum config_except { EXCEPT_NETWORK = 0, EXCEPT_SENDER, EXCEPT_RECIPIENT };
-#define CONFIG_EXCEPT "network|sender|recipient"
+enum config_except { EXCEPT_NETWORK = 0, EXCEPT_SENDER, EXCEPT_RECIPIENT, EXCEPT_LOGIN };
+#define CONFIG_EXCEPT "network|sender|recipient|login"
 struct config_exception {
     char *text;   /* as it stands in the file */
     size_t check; /* offset of the check's mode in struct config; 0: of all checks */
     enum config_mode mode;
     enum config_except kind;
     struct net network; /* EXCEPT_NETWORK */
-    char *domain;       /* else, with all below it; points into text */
+    char *domain;       /* else, with all below it; of a login also an address; points into text */
 };
 struct config_exceptions {
     struct config_exception item[CONFIG_LIST_MAX];
@@ -243,7 +243,7 @@ struct config_times {
     X("checks", "dynamic", checks_dynamic, ENUM, "reject", 0, 0, CONFIG_MODES, "the client's address is of a kind that sends no mail itself, by checks.dynamic-lists or checks.dynamic-names (ip-not-authorized)") \
     X("checks", "dynamic-lists", checks_dynamic_lists, LISTS, "", 0, 16, "", "DNS lists of addresses that providers give to homes") \
     X("checks", "dynamic-names", checks_dynamic_names, NAMES, "*.dyn.*, *.dynamic.*, *.dhcp.*, *.dialup.*, *.dial.*, *.ppp.*, *.pppoe.*, *.dsl.*, *.adsl.*", 0, 64, "", "names of such addresses; a name counts only where the address's last two octets stand in it too") \
-    X("checks", "exceptions", checks_exceptions, EXCEPTIONS, "", 0, 64, "", "other modes for some mail, the first that fits: \"ptr off network 192.0.2.0/24\", \"dnsbl observe sender example.org\", \"all off recipient example.net\"; domains with all below them, recipient: all recipients") \
+    X("checks", "exceptions", checks_exceptions, EXCEPTIONS, "", 0, 64, "", "other modes for some mail, the first that fits: \"ptr off network 192.0.2.0/24\", \"dnsbl observe sender example.org\", \"all off recipient example.net\", \"login-rate off login ann@example.test\"; domains with all below them, recipient: all recipients") \
     X("checks", "unauthenticated", checks_unauthenticated, ENUM, "ladder", 0, 0, CONFIG_MODES, "a message passes neither SPF nor DKIM (mail-unauthenticated-*)") \
     X("checks", "unauthenticated-domain", checks_unauthenticated_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "neither SPF nor DKIM, aligned, speaks for a From domain of checks.authenticated-domains (mail-unauthenticated-domain-reject)") \
     X("checks", "authenticated-domains", checks_authenticated_domains, WORDS, "", 0, 64, "", "domains, with all below them, from which only authenticated mail is accepted") \
@@ -278,7 +278,7 @@ struct config_times {
     X("checks", "flood-ip", checks_flood_ip, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.ip (mx)") \
     X("checks", "flood-ip-unwanted", checks_flood_ip_unwanted, ENUM, "ladder", 0, 0, CONFIG_MODES, "more than rate.ip of an address whose mail is mostly unwanted (flood-ip-blocked-temporary, flood-ip-reject)") \
     X("checks", "flood-network", checks_flood_network, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.network (mx)") \
-    X("checks", "flood-domain", checks_flood_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.dkim-domain, rate.spf-domain or rate.from-domain (mx)") \
+    X("checks", "flood-domain", checks_flood_domain, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.dkim-domain, rate.spf-domain, rate.from-domain, rate.ptr-domain or rate.rcpt-domain (mx)") \
     X("checks", "flood-url", checks_flood_url, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.url-domain (mx)") \
     X("checks", "flood-sender", checks_flood_sender, ENUM, "ladder", 0, 0, CONFIG_MODES, "more than rate.sender (flood-rate-limited, mail-rate-limited-reject)") \
     X("checks", "message-id-rate", checks_message_id_rate, ENUM, "reject", 0, 0, CONFIG_MODES, "more than rate.message-id (mx)") \
@@ -294,6 +294,10 @@ struct config_times {
     X("rate", "spf-domain", rate_spf_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "with one envelope domain that passed SPF (flood-spf-domain-rate-limited)") \
     X("rate", "dkim-domain", rate_dkim_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "signed by one domain (flood-dkim-domain-rate-limited)") \
     X("rate", "from-domain", rate_from_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "of one organizational domain in an authenticated From (flood-rate-limited)") \
+    X("rate", "ptr-domain", rate_ptr_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "from clients whose names are of one domain, where PTR and address agree (flood-rate-limited)") \
+    X("rate", "rcpt-domain", rate_rcpt_domain, LIMIT, "off", 0, 0, "", "to one domain here, whoever sent it (flood-rate-limited)") \
+    X("rate", "connections", rate_connections, LIMIT, "600-60000/minute", 0, 0, "", "connections of one client address (mx; command-deferred-closing)") \
+    X("rate", "network-connections", rate_network_connections, LIMIT, "3000-300000/minute", 0, 0, "", "connections of one network") \
     X("rate", "url-domain", rate_url_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "with links to one registered domain, where most of such mail is unwanted (flood-url-domain-rate-limited)") \
     X("rate", "sender", rate_sender, LIMIT, "1000-200000/hour", 0, 0, "", "of one envelope sender; unless it passed SPF, of that sender from one network (flood-rate-limited, mail-rate-limited-reject)") \
     X("rate", "message-id", rate_message_id, LIMIT, "1000/day", 0, 0, "", "with one Message-ID (message-id-quota-exceeded)") \

@@ -252,9 +252,9 @@ static const char *read_exception(struct slice text, struct config_exception *e)
     int mode = setting_word(CONFIG_MODES, next_word(&rest));
     int kind = setting_word(CONFIG_EXCEPT, next_word(&rest));
     if (mode < 0 || kind < 0) {
-        return mode < 0
-                   ? "no mode stands behind the check"
-                   : "neither network nor sender nor recipient stands behind the mode";
+        return mode < 0 ? "no mode stands behind the check"
+                        : "neither network nor sender nor recipient nor login stands "
+                          "behind the mode";
     }
     e->mode = (enum config_mode)mode;
     e->kind = (enum config_except)kind;
@@ -262,7 +262,10 @@ static const char *read_exception(struct slice text, struct config_exception *e)
         return net_parse(rest, &e->network) == NET_OK ? NULL : "it ends in no network";
     }
     e->domain = e->text + (rest.ptr - text.ptr);
-    return address_is_domain(rest) ? NULL : "it ends in no domain name";
+    size_t at = kind == EXCEPT_LOGIN ? slice_rfind(rest, '@') : rest.len;
+    return address_is_domain(at < rest.len ? slice_from(rest, at + 1) : rest) && at > 0
+               ? NULL
+               : "it ends in no domain name";
 }
 
 static const char *take_exception(const struct setting *s, struct slice text, void *field)

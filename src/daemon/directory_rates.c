@@ -143,6 +143,10 @@ static const size_t bounds[RATE_KIND_COUNT] = {
     BOUND(RATE_message_id, rate_message_id),
     BOUND(RATE_rcpt, rate_rcpt),
     BOUND(RATE_login, rate_login_quota),
+    BOUND(RATE_ptr, rate_ptr_domain),
+    BOUND(RATE_rcpt_domain, rate_rcpt_domain),
+    BOUND(RATE_connect, rate_connections),
+    BOUND(RATE_connect_network, rate_network_connections),
 };
 
 struct query {

@@ -151,6 +151,7 @@ struct client {
     enum client_wait wait;
     char ip[IP_TEXT_MAX];
     struct ip address;
+    char *held_off; /* why, where that was put into words; NULL: it was not */
     uint16_t port;
     bool reading, writing; /* what the event asks for */
     bool

@@ -84,6 +84,7 @@ static void client_free(struct client *c)
     client_uncount(c);
     drop_input(c);
     buf_clear(&c->output);
+    free(c->held_off);
     buf_reset(&d->output); /* what it would have heard is nobody else's */
     free(c);
     d->client_n--;
@@ -553,6 +554,7 @@ static struct client *client_new(struct smtpd *d, const struct role_listener *li
         smtp_session_new(&offer, &d->limits[c->listener->service], &session_ops, c);
     if (c->session == NULL) {
         client_uncount(c);
+        free(c->held_off);
         free(c);
         return NULL;
     }

@@ -5,11 +5,14 @@
  * checks, trace, Received. Whether the client may use XCLIENT depends on the connection's own. */
 #include "daemon/smtpd.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "check/rates.h"
 #include "tls/tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NOTE_MAX = 1100 };
 
@@ -52,6 +55,25 @@ static struct slice key_of(const struct net *net)
     return (struct slice){(const unsigned char *)net, sizeof *net};
 }
 
+/* Has it come more often than it may? A proxy's own address is not looked at. */
+static const char *too_often(struct client *c)
+{
+    char text[NOTE_MAX];
+    struct check_facts f = {.config = c->smtpd->ctx->config,
+                            .service = c->listener->service,
+                            .ip = slice_of(c->ip),
+                            .address = &c->address,
+                            .rates = c->smtpd->rates,
+                            .now_ms = clock_wall_ms()};
+    if ((c->listener->proxy && c->session == NULL) ||
+        !rates_connected(&f, text, sizeof text)) {
+        return NULL;
+    }
+    free(c->held_off);
+    c->held_off = strdup(text);
+    return c->held_off == NULL ? "too many connections" : c->held_off;
+}
+
 /* Why a client with so many connections is held off; NULL: it is not. */
 static const char *count_client(struct client *c)
 {
@@ -64,7 +86,7 @@ static const char *count_client(struct client *c)
     }
     return of_network > cfg->limits_sessions_per_network
                ? "too many connections from this network"
-               : NULL;
+               : too_often(c);
 }
 
 void client_uncount(struct client *c)

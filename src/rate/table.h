@@ -54,7 +54,9 @@ enum {
     X(login, "login")                                                                    \
     X(customer, "relay customer")                                                        \
     X(ladder, "steps of a check's ladder")                                               \
-    X(bulk, "organizational domain of From, whoever sent it")
+    X(bulk, "organizational domain of From, whoever sent it")                            \
+    X(connect, "connections of a client address")                                        \
+    X(connect_network, "connections of a network")
 #define X(name, what) RATE_##name,
 enum rate_kind { RATE_KINDS(X) RATE_KIND_COUNT };
 #undef X

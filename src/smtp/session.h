@@ -73,8 +73,9 @@ struct smtp_offer {
     unsigned extensions;
     bool xclient;       /* this client may say for whom it speaks (smtp/xclient.h) */
     bool xclient_login; /* and who logged in there */
-    const char *deferred_what; /* why, static; NULL: too many connections */
-    bool deferred; /* this client is held off: the first command gets its row */
+    const char
+        *deferred_what; /* why, it outlives the session; NULL: too many connections */
+    bool deferred;      /* this client is held off: the first command gets its row */
 };
 
 /* A recipient: asked about, then accepted. */
