@@ -120,6 +120,7 @@ struct check_facts {
     void *milter_arg;
     const struct rspamd_report *rspamd;   /* message; NULL: not asked */
     uint64_t size;                        /* message: octets */
+    bool junk; /* message: accepted, but as one that nobody wants */
     bool
         reports; /* message: it goes to proven return paths alone. Who has one was written to: what a
                      mode of a check might spare others is spared them, as bounces are seldom well made */

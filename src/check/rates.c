@@ -330,7 +330,7 @@ void rates_count(const struct check_facts *f)
                            burst != NULL && burst->least.burst > 0 ? &burst->least : NULL,
                            f->now_ms * 1000, NULL);
             if (counted[i].signs) {
-                (void)rate_sign(f->rates, &k.key, 1, 0, f->now_ms * 1000);
+                (void)rate_sign(f->rates, &k.key, !f->junk, f->junk, f->now_ms * 1000);
             }
         }
     }
@@ -362,6 +362,8 @@ static const struct {
     {REPLY_mail_spf_hardfail_reject, false, 1},
 };
 
+enum { TRAPPED = 5 }; /* no honest list has it */
+
 static void sign_bad(const struct check_facts *f, enum rate_kind kind, unsigned bad)
 {
     struct rates_key k;
@@ -371,9 +373,17 @@ static void sign_bad(const struct check_facts *f, enum rate_kind kind, unsigned 
     }
 }
 
+static const enum rate_kind of_client[] = {RATE_ip, RATE_network};
+
+void rates_trapped(const struct check_facts *f)
+{
+    for (size_t n = 0; n < sizeof of_client / sizeof of_client[0]; n++) {
+        sign_bad(f, of_client[n], TRAPPED);
+    }
+}
+
 void rates_refused(const struct check_facts *f, enum reply_id id)
 {
-    static const enum rate_kind of_client[] = {RATE_ip, RATE_network};
     static const enum rate_kind of_message[] = {RATE_sender, RATE_spf, RATE_dkim,
                                                 RATE_from, RATE_url};
     size_t i = 0;

@@ -46,6 +46,9 @@ MUST_USE bool rates_connected(const struct check_facts *f, char *out, size_t cap
 /* The message passed all checks. */
 void rates_count(const struct check_facts *f);
 
+/* It named a trap (directory/answer.h) as a recipient. */
+void rates_trapped(const struct check_facts *f);
+
 /* Something of this client was refused with that row. */
 void rates_refused(const struct check_facts *f, enum reply_id id);
 #endif

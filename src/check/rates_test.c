@@ -130,6 +130,21 @@ static void test_receiving(void **state)
     assert_false(rates_connected(&f, why, sizeof why));
 }
 
+/* What a filter calls spam is no good sign though it was taken; a trap is worse than a mistake. */
+static void test_junk(void **state)
+{
+    (void)state;
+    struct check_facts f = facts(&auth);
+    f.junk = true;
+    rates_count(&f);
+    assert_int_equal(view(&f, RATE_dkim, "one.example").bad, 1);
+    assert_int_equal(view(&f, RATE_dkim, "one.example").good, 0);
+    assert_int_equal(view(&f, RATE_ip, "192.0.2.7").count[RATE_HOUR], 1);
+    rates_trapped(&f);
+    assert_int_equal(view(&f, RATE_ip, "192.0.2.7").bad, 6);
+    assert_int_equal(view(&f, RATE_network, "192.0.2.0/24").bad, 6);
+}
+
 /* Nobody's domain is charged with what only claims to come from it. */
 static void test_forged(void **state)
 {
@@ -248,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_count),
         cmocka_unit_test(test_receiving),
+        cmocka_unit_test(test_junk),
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_exempt),
         cmocka_unit_test(test_signs),

@@ -1,4 +1,4 @@
-/* cmd/directory.c - postern domain|user|alias|relay|push|rule add|set|list|show|remove: arguments to a request
+/* cmd/directory.c - postern domain|user|alias|relay|push|rule|trap add|set|list|show|remove: arguments to a request
  * (directory/admin.h), to the running server or, while none runs, to its database; answers to
  * words or JSON. */
 #include "base/base64.h"
@@ -78,6 +78,7 @@ static const char *operands(const struct order *o)
         {"CUSTOMER", "CUSTOMER", "", "CUSTOMER", "CUSTOMER", "CUSTOMER", "CUSTOMER"},
         {"ADDRESS", "ADDRESS", "", "ADDRESS", "ADDRESS"},
         {"'CONDITIONS' ACTION [TEXT]", "", "[DOMAIN]", "", "", "", "", ""},
+        {"ADDRESS", "", "[DOMAIN]", "", "ADDRESS", "", "", ""},
     };
     return all[o->object][o->action];
 }
@@ -525,6 +526,7 @@ static const struct column columns[DIR_OBJECT_COUNT][7] = {
      {"name", ""},
      {"conditions", "when "},
      {"action", "then "}},
+    {{"address", ""}},
 };
 
 static void print_entry(const struct order *o, json_t *line)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check/rates.h"
 #include "directory/name.h"
 #include "queue/sent.h"
 
@@ -418,6 +419,14 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
     if (outcome == CHECK_WAITS) {
         return;
     }
+    if (a->trap) {
+        struct fields note;
+        fields_reset(&note);
+        fields_add_str(&note, "text",
+                       "this recipient is a trap: bad signs for the client");
+        client_event(c, TRACE_note, &note);
+        rates_trapped(&facts);
+    }
     if (outcome == CHECK_REFUSED) {
         smtp_session_rcpt(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
         return;
@@ -456,7 +465,8 @@ void rcpt_judge(struct client *c)
         return; /* that is under way already */
     }
     lookup_of(&asked(c)->path, &l);
-    if (return_of(c, &asked(c)->path) != RETURN_NONE) { /* nobody's mailbox: the directory has no say */
+    if (return_of(c, &asked(c)->path) !=
+        RETURN_NONE) { /* nobody's mailbox: the directory has no say */
         answer = (struct dir_answer){.status = DIR_OK, .domain = l.domain};
         judge_rcpt(c, &answer);
         return;

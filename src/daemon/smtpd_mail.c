@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "check/authentication.h"
 #include "check/rates.h"
+#include "filter/rspamd.h"
 
 #include <stdio.h>
 
@@ -526,12 +527,23 @@ void message_judge(struct client *c)
     message_accept(c);
 }
 
+/* A filter calls it spam, or its author's domain wants it put aside. */
+static bool is_junk(const struct client *c, const struct check_facts *f)
+{
+    bool answered = f->rspamd != NULL && f->rspamd->state == FILTER_ANSWERED;
+    enum rspamd_action action =
+        answered ? f->rspamd->verdict.action : RSPAMD_NO_ACTION;
+    return mail_verify_junk(c) || action == RSPAMD_ADD_HEADER ||
+           action == RSPAMD_REWRITE_SUBJECT;
+}
+
 void message_accept(struct client *c)
 {
     if (!mail_route_ready(c)) {
         return;
     }
     struct check_facts facts = mail_message_facts(c);
+    facts.junk = is_junk(c, &facts);
     if (!facts.reports) {
         rates_count(&facts);
         bulk_count(&facts);

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias",
-                                                   "relay",  "push", "rule"};
+const char *const dir_objects[DIR_OBJECT_COUNT] = {"domain", "user", "alias", "relay",
+                                                   "push",   "rule", "trap"};
 const char *const dir_actions[DIR_ACTION_COUNT] = {"add",    "set",     "list",   "show",
                                                    "remove", "suspend", "resume", "move"};
 
@@ -133,6 +133,9 @@ static const struct {
                          [DIR_SHOW] = {admin_rule_show, false},
                          [DIR_REMOVE] = {admin_rule_remove, true},
                          [DIR_MOVE] = {admin_rule_move, true}},
+    [DIR_OBJECT_TRAP] = {[DIR_ADD] = {admin_trap_add, true},
+                         [DIR_LIST] = {admin_trap_list, false},
+                         [DIR_REMOVE] = {admin_trap_remove, true}},
 };
 
 bool dir_admin_knows(enum dir_object object, enum dir_action action)

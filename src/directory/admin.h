@@ -1,4 +1,4 @@
-/* directory/admin.h - the administrator's requests: `postern domain|user|alias|relay|push|rule ...`.
+/* directory/admin.h - the administrator's requests: `postern domain|user|alias|relay|push|rule|trap ...`.
  * One function for both ways: the directory role answers with it over its control socket
  * (proc/control.h), the command line calls it itself while no server runs.
  *
@@ -24,6 +24,7 @@ enum dir_object {
     DIR_OBJECT_RELAY,
     DIR_OBJECT_PUSH,
     DIR_OBJECT_RULE,
+    DIR_OBJECT_TRAP,
     DIR_OBJECT_COUNT
 };
 enum dir_action {

@@ -131,6 +131,9 @@ bool admin_alias_write(struct dir_admin *a, const struct dir_name *alias,
                    alias->local, alias->domain);
         return false;
     }
+    if (!admin_no_trap(a, alias, domain_id)) {
+        return false;
+    }
     if (res == DB_DONE) {
         res = db_alias(a->store, domain_id, slice_of(alias->local), &id);
     }

@@ -94,6 +94,12 @@ void admin_user_set(struct dir_admin *a);
 void admin_user_list(struct dir_admin *a);
 void admin_user_show(struct dir_admin *a);
 void admin_user_remove(struct dir_admin *a);
+void admin_trap_add(struct dir_admin *a);
+void admin_trap_list(struct dir_admin *a);
+void admin_trap_remove(struct dir_admin *a);
+/* False, and said: it is one, or nobody knows. */
+MUST_USE bool admin_no_trap(struct dir_admin *a, const struct dir_name *name,
+                            int64_t domain_id);
 void admin_alias_add(struct dir_admin *a);
 void admin_alias_set(struct dir_admin *a);
 void admin_alias_list(struct dir_admin *a);

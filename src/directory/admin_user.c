@@ -214,7 +214,7 @@ static bool name_free(struct dir_admin *a, const struct dir_name *name, int64_t 
     } else if (res != DB_DONE) {
         admin_fault(a);
     }
-    return a->status == 0;
+    return a->status == 0 && admin_no_trap(a, name, domain_id);
 }
 
 void admin_user_add(struct dir_admin *a)

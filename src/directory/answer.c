@@ -1,11 +1,13 @@
 /* directory/answer.c - see answer.h */
 #include "directory/answer.h"
 
+enum { FLAG_TRAP = 1 };
+
 void dir_answer_write(struct buf *b, const struct dir_answer *a)
 {
     wire_put_u64(b, a->cookie);
     wire_put_u8(b, (uint8_t)a->status);
-    wire_put_u8(b, 0);
+    wire_put_u8(b, a->trap ? FLAG_TRAP : 0);
     wire_put_text(b, a->domain);
     wire_put_u64(b, a->used);
     wire_put_u64(b, a->quota);
@@ -61,12 +63,13 @@ bool dir_answer_read(struct slice payload, struct dir_answer *out)
     a.target_n = wire_u16(&r);
     struct dir_settings settings;
     if (r.failed || a.groups.len > DIR_GROUPS_LEN_MAX || status > DIR_FAULT ||
-        flags != 0 || a.domain.len > DIR_DOMAIN_MAX || a.target_n > DIR_TARGETS_MAX ||
-        (status == DIR_OK) != (a.target_n > 0) || r.rest.len > DIR_TARGETS_LEN_MAX ||
-        !dir_settings_read(a.settings, &settings)) {
+        flags > FLAG_TRAP || a.domain.len > DIR_DOMAIN_MAX ||
+        a.target_n > DIR_TARGETS_MAX || (status == DIR_OK) != (a.target_n > 0) ||
+        r.rest.len > DIR_TARGETS_LEN_MAX || !dir_settings_read(a.settings, &settings)) {
         return false;
     }
     a.status = (enum dir_status)status;
+    a.trap = flags == FLAG_TRAP;
     a.targets = r.rest;
     struct dir_target t;
     for (unsigned i = 0; i < a.target_n; i++) {

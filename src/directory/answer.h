@@ -1,6 +1,6 @@
 /* directory/answer.h - what the directory says of a recipient (pure).
  *
- * Layout  of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (0); text domain
+ * Layout  of MSG_DIR_RCPT_IS: u64 cookie; u8 enum dir_status; u8 flags (1: a trap); text domain
  *         (A-label form); u64 used octets; u64 quota octets; u64 last use, wall ms; u64
  *         generation; text settings of the domain (settings.h); text groups of the users that
  *         it leads to, with blanks between; u16 target count; per target:
@@ -39,6 +39,7 @@ enum dir_status {
 struct dir_answer {
     uint64_t cookie, used, quota, last_use_ms, generation;
     enum dir_status status;
+    bool trap; /* DIR_NO_MAILBOX: nobody was ever told of that address */
     struct slice domain;
     struct slice settings; /* encoded; as the domain has them, whatever the status */
     struct slice groups;

@@ -105,8 +105,11 @@ static void test_refused(void **state)
         assert_int_equal(dir_answer_read(buf_slice(&b), &a), cases[i].ok);
     }
     make(&b, DIR_NO_DOMAIN, 0);
-    b.ptr[9] = 1; /* flags */
+    b.ptr[9] = 2; /* flags */
     assert_false(dir_answer_read(buf_slice(&b), &a));
+    make(&b, DIR_NO_MAILBOX, 0);
+    b.ptr[9] = 1;
+    assert_true(dir_answer_read(buf_slice(&b), &a) && a.trap);
     buf_clear(&b);
 }
 

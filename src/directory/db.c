@@ -123,6 +123,11 @@ static const char *const migrations[] = {
     " until_s INTEGER NOT NULL, units INTEGER NOT NULL, made_s INTEGER NOT NULL,"
     " PRIMARY KEY (session, n, who)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX charge_by_age ON charge (made_s);",
+    /* Addresses that nobody has, and whose senders are thought less of. */
+    "CREATE TABLE trap ("
+    " domain_id INTEGER NOT NULL REFERENCES domain ON DELETE CASCADE,"
+    " local TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (domain_id, local)) STRICT, WITHOUT ROWID;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -339,6 +344,16 @@ enum db_res db_groups(struct dir_store *s, int64_t user_id, struct buf *out)
             (void)buf_add(out, name);
         }
     }
+    db_end(stmt);
+    return res;
+}
+
+enum db_res db_trap(struct dir_store *s, int64_t domain_id, struct slice local)
+{
+    sqlite3_stmt *stmt = db_get(s, DB_trap_get);
+    db_int(stmt, 1, domain_id);
+    db_text(stmt, 2, local);
+    enum db_res res = db_step(s, stmt);
     db_end(stmt);
     return res;
 }

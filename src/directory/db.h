@@ -94,6 +94,11 @@
     X(grant_all, "SELECT address FROM user_grant WHERE user_id = ?1 ORDER BY address") \
     X(grant_put, "INSERT OR IGNORE INTO user_grant (user_id, address) VALUES (?1, ?2)") \
     X(grant_del, "DELETE FROM user_grant WHERE user_id = ?1 AND address = ?2 RETURNING 1") \
+    X(trap_get, "SELECT 1 FROM trap WHERE domain_id = ?1 AND local = ?2") \
+    X(trap_put, "INSERT OR IGNORE INTO trap (domain_id, local, created_ms) VALUES (?1, ?2, ?3)") \
+    X(trap_del, "DELETE FROM trap WHERE domain_id = ?1 AND local = ?2 RETURNING 1") \
+    X(trap_page, "SELECT local, created_ms FROM trap" \
+                 " WHERE domain_id = ?1 AND local > ?2 ORDER BY local LIMIT ?3") \
     X(group_all, "SELECT name FROM user_group WHERE user_id = ?1 ORDER BY name") \
     X(group_put, "INSERT OR IGNORE INTO user_group (user_id, name) VALUES (?1, ?2)") \
     X(group_del, "DELETE FROM user_group WHERE user_id = ?1 AND name = ?2 RETURNING 1") \
@@ -265,6 +270,8 @@ MUST_USE enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slic
 /* Appends the names of the user's groups that are not among them, with blanks between. DB_DONE, or
  * DB_FAULT; those that do not fit are left out. */
 MUST_USE enum db_res db_groups(struct dir_store *s, int64_t user_id, struct buf *out);
+/* DB_ROW: it is one. */
+MUST_USE enum db_res db_trap(struct dir_store *s, int64_t domain_id, struct slice local);
 MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
                               int64_t *id);
 

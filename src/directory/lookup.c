@@ -351,6 +351,11 @@ static enum dir_status look(struct lookup *l, struct slice local, struct slice d
         *p = (char)ascii_lower((unsigned char)*p);
     }
     l->out->status = DIR_NO_MAILBOX;
+    res = db_trap(l->s, domain_id, slice_of(name->local));
+    if (res != DB_DONE) {
+        l->out->trap = res == DB_ROW;
+        return res == DB_ROW ? DIR_NO_MAILBOX : DIR_FAULT;
+    }
     if (!push(l, name, SLICE(""), 0) || work(l, local, domain_id) == DB_FAULT) {
         return DIR_FAULT;
     }

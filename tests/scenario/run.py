@@ -183,6 +183,9 @@ class Play:
     def do_rule(self, rest):
         self.command("rule " + rest)
 
+    def do_trap(self, rest):
+        self.command("trap " + rest)
+
     def do_queue(self, rest):
         self.command("queue " + rest)
 
