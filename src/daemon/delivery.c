@@ -3,8 +3,9 @@
  * Orders for mailboxes here wait in the pool; its threads do what blocks. Those for other servers go
  * by SMTP on the event loop (delivery/remote.h). The queue hands out no more than it wants to have
  * under way, so what waits here is bounded by it.
- * Queue gone   orders not begun are dropped, those under way end, their outcomes have nobody to
- *              hear them: the next queue orders anew, flagged JOB_REPEATED.
+ * Queue gone   orders not begun are dropped, and those for other servers whose message is not all
+ *              sent; the others end, their outcomes have nobody to hear them: the next queue
+ *              orders anew, flagged JOB_REPEATED.
  * Drain        nothing new is begun, what runs is ended, its outcomes told. */
 #include "base/log.h"
 #include "base/map.h"
@@ -364,6 +365,11 @@ static void delivery_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
     }
     d->queue = NULL;
     drop_waiting(d);
+    /* The next queue orders them anew: what goes on now would arrive twice. (A Maildir would know.) */
+    struct pool_order *o;
+    while (d->remote != NULL && (o = remote_abort(d->remote)) != NULL) {
+        order_end(o);
+    }
     forget_unsent(d);
     segments_forget(d);
     finish_when_done(ctx);
