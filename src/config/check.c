@@ -339,11 +339,26 @@ static void check_sources(struct load *l)
     buf_clear(&text);
 }
 
+static void check_smart_hosts(struct load *l)
+{
+    struct buf text;
+    char error[WORDS_ERROR_MAX];
+    const char *path = l->cfg->delivery_smart_hosts;
+    unsigned row = SETTING_ROW_delivery_smart_hosts;
+    if (read_table(l, row, "delivery.smart-hosts", path, &text)) {
+        l->cfg->smart_hosts = smart_hosts_read(buf_slice(&text), error);
+        if (l->cfg->smart_hosts == NULL) {
+            complain_table(l, row, "delivery.smart-hosts", path, error);
+        }
+    }
+    buf_clear(&text);
+}
+
 void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
         check_listeners, check_hostname, check_maildir, resolve_paths, check_retry,
-        check_tls,       check_proxy,    check_oauth,   check_filters, check_sources};
+        check_tls,       check_proxy,    check_oauth,   check_filters, check_sources, check_smart_hosts};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

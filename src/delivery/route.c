@@ -185,7 +185,8 @@ static bool may_send_to(const struct route_ask *ask, const struct ip *ip,
                         struct route *out)
 {
     const char *kind = ip_inner(ip);
-    if (kind == NULL || (ask->inner != NULL && netset_has(ask->inner, ip))) {
+    if (kind == NULL || ask->any_address ||
+        (ask->inner != NULL && netset_has(ask->inner, ip))) {
         return true;
     }
     out->inner = *ip;
@@ -252,33 +253,56 @@ static void name_site(struct finder *f)
     }
 }
 
+/* From hosts to addresses, and what came of it. */
+static void find_hops(struct finder *f)
+{
+    struct route *out = f->out;
+    for (unsigned i = 0; i < f->mx_n; i++) {
+        find_addresses(f, &f->mx[i]);
+    }
+    if (f->waits) {
+        out->hop_n = 0;
+        out->status = ROUTE_WAIT;
+        return;
+    }
+    if (out->hop_n == 0) {
+        bool implicit = f->mx_n == 1 && slice_ieq(f->mx[0].host, f->ask->domain);
+        out->why = f->failed != NULL || !f->inner ? f->failed : out->why;
+        out->status = f->failed != NULL ? ROUTE_DNS_FAILED
+                      : f->inner        ? ROUTE_INNER
+                      : implicit        ? ROUTE_NO_DATA
+                                        : ROUTE_NO_ADDRESS;
+        return;
+    }
+    out->why = NULL;
+    name_site(f);
+}
+
 void route_find(const struct route_ask *ask, const struct dns_source *dns,
                 struct route *out)
 {
     struct finder f = {.ask = ask, .dns = dns, .out = out};
     memset(out, 0, sizeof *out);
     out->status = find_hosts(&f);
-    if (out->status != ROUTE_OK) {
+    if (out->status == ROUTE_OK) {
+        find_hops(&f);
+    }
+}
+
+void route_host(const struct route_ask *ask, const struct dns_source *dns,
+                struct route *out)
+{
+    /* Its name is ours to believe: the addresses alone must be secure for TLSA records to count. */
+    struct route_ask own = *ask;
+    struct finder f = {.ask = &own, .dns = dns, .out = out, .secure = true};
+    own.any_address = true;
+    memset(out, 0, sizeof *out);
+    add_mx(&f, ask->domain, 0);
+    if (!ip_parse(ask->domain, &out->hop[0].ip)) {
+        find_hops(&f);
         return;
     }
-    for (unsigned i = 0; i < f.mx_n; i++) {
-        find_addresses(&f, &f.mx[i]);
-    }
-    if (f.waits) {
-        out->hop_n = 0;
-        out->status = ROUTE_WAIT;
-        return;
-    }
-    if (out->hop_n == 0) {
-        bool implicit = f.mx_n == 1 && slice_ieq(f.mx[0].host, ask->domain);
-        out->why = f.failed != NULL || !f.inner ? f.failed : out->why;
-        out->status = f.failed != NULL ? ROUTE_DNS_FAILED
-                      : f.inner        ? ROUTE_INNER
-                      : implicit       ? ROUTE_NO_DATA
-                                       : ROUTE_NO_ADDRESS;
-        return;
-    }
-    out->why = NULL;
+    out->hop_n = 1;
     name_site(&f);
 }
 

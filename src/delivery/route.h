@@ -60,10 +60,16 @@ struct route_ask {
     uint64_t seed;
     unsigned port;              /* of the TLSA name */
     bool no_ipv4, no_ipv6;      /* that family is not used */
+    bool any_address;           /* inner ones too */
     const struct netset *inner; /* inner networks that are allowed; NULL: none */
 };
 /* out->status tells; hops only with ROUTE_OK. */
 void route_find(const struct route_ask *ask, const struct dns_source *dns,
+                struct route *out);
+
+/* The same of one host, whatever MX its name has: ask->domain, a name or an address without brackets. Of
+ * any address, for it is our configuration that names it. NULL_MX and LOOP do not come. */
+void route_host(const struct route_ask *ask, const struct dns_source *dns,
                 struct route *out);
 
 /* ask->domain is "[192.0.2.1]" or "[IPv6:2001:db8::1]": the one hop that it is; OK or INNER.

@@ -1,0 +1,67 @@
+/* delivery/remote_smart.c - see remote.h: orders that go by way of a smart host (config/smart_hosts.h). */
+#include "base/log.h"
+#include "delivery/remote_impl.h"
+
+#include <stdio.h>
+
+const struct smart_host *order_smart(const struct remote_order *o)
+{
+    const struct config *config = o->remote->options.config;
+    struct slice address = o->target[0].address;
+    struct slice domain = slice_from(address, slice_rfind(address, '@') + 1);
+    return config->smart_hosts == NULL
+               ? NULL
+               : smart_hosts_find(config->smart_hosts, domain, o->order->job.account);
+}
+
+/* Whatever keeps it from being asked is ours to mend: no mail fails for it. */
+static bool defer(struct remote_order *o, const char *status, const char *what)
+{
+    const struct smart_host *h = o->smart;
+    char text[OUTCOME_REPLY_MAX];
+    (void)snprintf(text, sizeof text, "451 %s the smart host %s (%s): %s", status, h->name,
+                   h->address, what);
+    order_settle(o, JOB_DEFERRED, slice_of(text));
+    order_over(o);
+    return false;
+}
+
+bool order_smart_look(struct remote_order *o, const struct route_ask *usual)
+{
+    const struct smart_host *h = o->smart;
+    struct route_ask ask = *usual;
+    struct slice secret;
+    const char *why = NULL;
+    ask.domain = slice_of(h->address);
+    ask.port = h->port;
+    if (!smart_secret(o->remote->options.secrets, h, &secret, &why)) {
+        char what[200];
+        (void)snprintf(what, sizeof what, "its password cannot be had: %s", why);
+        return defer(o, "4.3.5", what);
+    }
+    route_host(&ask, resolver_scope_source(o->scope), &o->route);
+    switch (o->route.status) {
+    case ROUTE_OK:
+        return true;
+    case ROUTE_WAIT:
+        return false;
+    case ROUTE_DNS_FAILED:
+        return defer(o, "4.4.3", o->route.why);
+    case ROUTE_NO_DOMAIN:
+    case ROUTE_NO_DATA:
+    case ROUTE_NULL_MX:
+    case ROUTE_NO_ADDRESS:
+    case ROUTE_LOOP:
+    case ROUTE_INNER:
+        break;
+    }
+    return defer(o, "4.4.4", "it has no address in the DNS");
+}
+
+void link_smart(const struct smart_host *h, const struct smart_secrets *secrets,
+                struct smtp_client_options *out)
+{
+    const char *why = NULL;
+    out->user = slice_of(h->user);
+    IGNORE(!smart_secret(secrets, h, &out->password, &why)); /* order_smart_look() asked */
+}
