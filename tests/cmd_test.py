@@ -117,11 +117,13 @@ class CommandLine(unittest.TestCase):
         for part in ("head", "tail"):
             text = (SOURCE / f"docs/man/postern.conf.5.{part}.scd").read_text(encoding="utf-8")
             files += text.split("```\n")[1::2]
-        self.assertEqual(len(files), 8)
+        self.assertEqual(len(files), 9)
         pem = self.write("x.pem", "")
         for text in files:
             if text.startswith("source "):  # a table in a file of its own
                 text = f'delivery {{ sources = "{self.write("x.table", text)}" }}\n'
+            if text.startswith("host "):
+                text = f'delivery {{ smart-hosts = "{self.write("y.table", text)}" }}\n'
             text = re.sub(r"/etc/postern/\w+\.(pem|key)", pem, text)
             if "listener" not in text:
                 text += 'listener "x" { address = "127.0.0.1:25" service = mx tls = none }\n'

@@ -19,7 +19,7 @@
 #include "config/words.h"
 
 enum {
-    SMART_HOSTS_MAX = 256,
+    SMART_HOSTS_MAX = 100, /* their ports must fit into proc/landlock.h's */
     SMART_NAME_MAX = 63,
     SMART_ADDRESS_MAX = 253,
     SMART_USER_MAX = 255,

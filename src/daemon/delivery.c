@@ -37,6 +37,7 @@ struct delivery_role {
     struct resolver *resolver;
     struct tls_client *tls;
     struct signer *signer;
+    struct smart_secrets *secrets;
     struct remote *remote;
     struct map segments; /* by number */
     struct channel *queue;
@@ -242,7 +243,13 @@ static const char *delivery_role_prepare(struct role_ctx *ctx)
     if (d->signer == NULL) {
         return error;
     }
-    if (ctx->config->delivery_tls) {
+    if (ctx->config->smart_hosts != NULL) {
+        d->secrets = smart_secrets_new(ctx->config->smart_hosts);
+        if (d->secrets == NULL) {
+            return "no memory";
+        }
+    }
+    if (ctx->config->delivery_tls || ctx->config->smart_hosts != NULL) {
         d->tls = tls_client_new(ctx->config->delivery_tls_ca, error);
         return d->tls == NULL ? error : NULL;
     }
@@ -287,8 +294,16 @@ static void delivery_role_start(struct role_ctx *ctx)
     }
     const char *host =
         ctx->config->hostname[0] != 0 ? ctx->config->hostname : "localhost";
-    struct remote_options options = {ctx->base,   d->resolver, d->tls,         d->signer,
-                                     ctx->config, host,        on_remote_done, ctx};
+    struct remote_options options = {.base = ctx->base,
+                                     .resolver = d->resolver,
+                                     .tls = ctx->config->delivery_tls ? d->tls : NULL,
+                                     .signer = d->signer,
+                                     .secrets = d->secrets,
+                                     .smart_tls = d->tls,
+                                     .config = ctx->config,
+                                     .hostname = host,
+                                     .done = on_remote_done,
+                                     .arg = ctx};
     d->remote = remote_new(&options);
     if (d->remote == NULL) {
         fatal("delivery: no memory");

@@ -137,7 +137,7 @@ static bool end_by_row(struct remote_order *o, enum reply_id id, struct slice re
 /* --- sites --- */
 
 static struct remote_site *site_named(struct remote *r, struct slice name,
-                                      const struct sender_source *source)
+                                      const struct remote_order *o)
 {
     struct remote_site *s = map_get(&r->sites, name);
     if (s != NULL) {
@@ -149,7 +149,8 @@ static struct remote_site *site_named(struct remote *r, struct slice name,
         return NULL;
     }
     s->remote = r;
-    s->source = source;
+    s->source = o->source;
+    s->smart = o->smart;
     s->limit = REMOTE_LINKS_FIRST;
     list_init(&s->waiting);
     list_init(&s->links);
@@ -167,8 +168,8 @@ static struct remote_site *site_of(const struct remote_order *o)
 {
     struct buf key;
     buf_init(&key, SITE_KEY_MAX);
-    site_key(&o->route, o->source, &key);
-    struct remote_site *s = site_named(o->remote, buf_slice(&key), o->source);
+    site_key(o, o->source, &key);
+    struct remote_site *s = site_named(o->remote, buf_slice(&key), o);
     buf_clear(&key);
     return s;
 }
@@ -512,7 +513,12 @@ static void look(struct remote_order *o)
                             .seed = o->remote->seed + o->order->job.job,
                             .port = (unsigned)options->config->delivery_smtp_port,
                             .inner = &options->config->delivery_inner_networks};
-    if (!route_literal(&ask, &o->route)) {
+    o->smart = order_smart(o);
+    if (o->smart != NULL) {
+        if (!order_smart_look(o, &ask)) {
+            return;
+        }
+    } else if (!route_literal(&ask, &o->route)) {
         route_find(&ask, resolver_scope_source(o->scope), &o->route);
     }
     order_routed(o);

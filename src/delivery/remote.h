@@ -11,6 +11,8 @@
  *          connections or less mail has half of its connections and rests for as long as it says, but
  *          REMOTE_REST_MAX_S at most. An account that a site asks to wait (too much of one sender) waits there
  *          with its mail for all of the site's domains, others do not.
+ * Smart    (config/smart_hosts.h) a smart host is a site of its own name, with its port, its TLS and its login; what
+ *          keeps us from it, a wrong password too, is deferred: it is ours to mend.
  * Sources  (config/sources.h) a site is known to each of our addresses apart: what it says to one, and that one's
  *          connections, are no matter of another.
  * TLS      where it is offered; when its handshake fails once more in clear, but not to a host with TLSA
@@ -23,6 +25,7 @@
 #define DELIVERY_REMOTE_H
 #include "delivery/pool.h"
 #include "delivery/signer.h"
+#include "delivery/smart_secret.h"
 #include "resolver/resolver.h"
 #include "tls/client.h"
 
@@ -43,6 +46,8 @@ struct remote_options {
     struct resolver *resolver;
     const struct tls_client *tls; /* NULL: no TLS at all */
     struct signer *signer;        /* NULL: nothing is signed */
+    const struct smart_secrets *secrets; /* these two: where config->smart_hosts is */
+    const struct tls_client *smart_tls;
     const struct config *config;
     const char *hostname; /* of EHLO */
     /* From the loop, never from inside a call of yours. */

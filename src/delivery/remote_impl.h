@@ -12,7 +12,7 @@
 #include "smtp/dot_encode.h"
 #include "spool/record.h"
 
-enum { TLSA_MAX = 8, SITE_KEY_MAX = ROUTE_SITE_MAX + 2 * IP_TEXT_MAX + 2 };
+enum { TLSA_MAX = 8, SITE_KEY_MAX = ROUTE_SITE_MAX + 2 * IP_TEXT_MAX + SMART_NAME_MAX + 8 };
 
 _Static_assert((int)SMTP_CLIENT_TARGETS_MAX == (int)JOB_TARGETS_MAX, "a job is one mail");
 
@@ -42,6 +42,7 @@ struct remote_site {
     char why[OUTCOME_REPLY_MAX + 1]; /* it rests */
     size_t name_len;
     const struct sender_source *source; /* of its connections; NULL: the system chooses */
+    const struct smart_host *smart;     /* it is one; NULL: servers of domains */
     char name[SITE_KEY_MAX];            /* the route's, behind the source's */
 };
 
@@ -51,6 +52,7 @@ struct remote_order {
     struct pool_order *order;
     struct resolver_scope *scope;
     struct route route;
+    const struct smart_host *smart; /* it goes by way of it; NULL: direct */
     const struct sender_source *source;
     struct remote_site *site;
     unsigned hop;       /* of route: the one to try next */
@@ -131,11 +133,22 @@ MUST_USE bool site_rests(const struct remote_site *s);
 
 /* --- remote_source.c --- */
 
-/* What a site is known by: its hosts, and our address. */
-void site_key(const struct route *route, const struct sender_source *source,
+/* What a site is known by: its hosts, and our address; or the smart host. */
+void site_key(const struct remote_order *o, const struct sender_source *source,
               struct buf *out);
 /* Sets o->source and leaves only hosts that it reaches. False: none does, it is over. */
 MUST_USE bool order_choose_source(struct remote_order *o);
+
+/* --- remote_smart.c --- */
+
+/* By way of which host does it go? NULL: direct. */
+MUST_USE const struct smart_host *order_smart(const struct remote_order *o);
+/* Finds its addresses. False: not known yet, or the order is over. */
+MUST_USE bool order_smart_look(struct remote_order *o, const struct route_ask *usual);
+/* Its TLS, and its login if it has one. */
+void link_smart(const struct remote_link *l, struct smtp_client_options *out);
+/* Must it prove its name, where no TLSA record does? */
+MUST_USE bool smart_verifies(const struct smart_host *h);
 
 /* --- remote_account.c --- */
 

@@ -440,6 +440,28 @@ static enum step next_mail(struct remote_link *l)
     return STEP_ON;
 }
 
+static enum step begin_tls(struct remote_link *l)
+{
+    const struct remote_options *options = &l->site->remote->options;
+    const struct smart_host *smart = l->site->smart;
+    if (!conn_connect_tls(&l->conn, tls_client_context(smart != NULL ? options->smart_tls
+                                                                     : options->tls))) {
+        lost(l, SMTP_CLIENT_OURS, "no memory for TLS");
+        return STEP_ON;
+    }
+    enum tls_verify verify = l->tlsa_n > 0                            ? TLS_VERIFY_DANE
+                             : smart != NULL && smart_verifies(smart) ? TLS_VERIFY_NAME
+                                                                      : TLS_VERIFY_NONE;
+    if (!tls_client_expect(l->conn.ssl, slice_of(l->host), verify, l->tlsa, l->tlsa_n)) {
+        lost(l, SMTP_CLIENT_NO_TLS,
+             "TLS cannot be set up for this host's name or TLSA records");
+        return STEP_ON;
+    }
+    l->verified = verify != TLS_VERIFY_NONE;
+    l->phase = LINK_HANDSHAKE;
+    return STEP_ON;
+}
+
 static enum step talk(struct remote_link *l, size_t *sent)
 {
     enum step step = flush(l, &l->client.out);
@@ -452,21 +474,7 @@ static enum step talk(struct remote_link *l, size_t *sent)
     case SMTP_CLIENT_BODY:
         return send_body(l, sent);
     case SMTP_CLIENT_TLS:
-        if (!conn_connect_tls(&l->conn,
-                              tls_client_context(l->site->remote->options.tls))) {
-            lost(l, SMTP_CLIENT_OURS, "no memory for TLS");
-            return STEP_ON;
-        }
-        enum tls_verify verify = l->tlsa_n > 0 ? TLS_VERIFY_DANE : TLS_VERIFY_NONE;
-        if (!tls_client_expect(l->conn.ssl, slice_of(l->host), verify, l->tlsa,
-                               l->tlsa_n)) {
-            lost(l, SMTP_CLIENT_NO_TLS,
-                 "TLS cannot be set up for this host's name or TLSA records");
-            return STEP_ON;
-        }
-        l->verified = verify != TLS_VERIFY_NONE;
-        l->phase = LINK_HANDSHAKE;
-        return STEP_ON;
+        return begin_tls(l);
     case SMTP_CLIENT_READY:
         if (l->order == NULL && l->mails > 0) {
             return read_reply(l); /* idle: what comes now is a farewell */
@@ -511,7 +519,7 @@ static enum step connected(struct remote_link *l)
         return STEP_ENDED;
     }
     l->phase = LINK_TALKING;
-    return STEP_ON;
+    return l->client.options.tls == SMTP_CLIENT_TLS_IS ? begin_tls(l) : STEP_ON;
 }
 
 static bool is_idle(const struct remote_link *l)
@@ -712,6 +720,10 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
         .tls = options->tls == NULL || clear ? SMTP_CLIENT_TLS_NEVER
                : l->tls_must                 ? SMTP_CLIENT_TLS_MUST
                                              : SMTP_CLIENT_TLS_MAY};
+    if (s->smart != NULL) {
+        l->tls_must = l->tls_must || s->smart->tls >= SMART_TLS_must;
+        link_smart(l, &client);
+    }
     smtp_client_init(&l->client, &client, &client_ops, l);
     buf_init(&l->signatures, SIGNATURES_ROOM);
     buf_init(&l->envelope, SPOOL_ENVELOPE_MAX);
@@ -720,8 +732,8 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     s->link_n++;
     s->remote->link_n++;
     l->quitting = true; /* until it has its order: not idle */
-    conn_init(&l->conn,
-              begin_connect(&hop->ip, options->config->delivery_smtp_port, s->source));
+    uint64_t port = s->smart != NULL ? s->smart->port : config->delivery_smtp_port;
+    conn_init(&l->conn, begin_connect(&hop->ip, port, s->source));
     if (l->conn.fd < 0 || !prepare(l, s)) {
         link_close(l);
         return false;

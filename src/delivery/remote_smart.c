@@ -19,8 +19,8 @@ static bool defer(struct remote_order *o, const char *status, const char *what)
 {
     const struct smart_host *h = o->smart;
     char text[OUTCOME_REPLY_MAX];
-    (void)snprintf(text, sizeof text, "451 %s the smart host %s (%s): %s", status, h->name,
-                   h->address, what);
+    (void)snprintf(text, sizeof text, "451 %s the smart host %s (%s): %s", status,
+                   h->name, h->address, what);
     order_settle(o, JOB_DEFERRED, slice_of(text));
     order_over(o);
     return false;
@@ -58,10 +58,29 @@ bool order_smart_look(struct remote_order *o, const struct route_ask *usual)
     return defer(o, "4.4.4", "it has no address in the DNS");
 }
 
-void link_smart(const struct smart_host *h, const struct smart_secrets *secrets,
-                struct smtp_client_options *out)
+bool smart_verifies(const struct smart_host *h)
 {
+    return h->tls == SMART_TLS_verify || h->tls == SMART_TLS_implicit_verify;
+}
+
+void link_smart(const struct remote_link *l, struct smtp_client_options *out)
+{
+    static const enum smtp_client_tls tls[] = {
+        [SMART_TLS_never] = SMTP_CLIENT_TLS_NEVER,
+        [SMART_TLS_may] = SMTP_CLIENT_TLS_MAY,
+        [SMART_TLS_must] = SMTP_CLIENT_TLS_MUST,
+        [SMART_TLS_verify] = SMTP_CLIENT_TLS_MUST,
+        [SMART_TLS_implicit] = SMTP_CLIENT_TLS_IS,
+        [SMART_TLS_implicit_verify] = SMTP_CLIENT_TLS_IS,
+    };
+    const struct smart_host *h = l->site->smart;
     const char *why = NULL;
-    out->user = slice_of(h->user);
-    IGNORE(!smart_secret(secrets, h, &out->password, &why)); /* order_smart_look() asked */
+    out->tls = l->clear                                            ? SMTP_CLIENT_TLS_NEVER
+               : l->tls_must && tls[h->tls] == SMTP_CLIENT_TLS_MAY ? SMTP_CLIENT_TLS_MUST
+                                                                   : tls[h->tls];
+    if (h->user[0] != '\0') {
+        out->user = slice_of(h->user);
+        IGNORE(!smart_secret(l->site->remote->options.secrets, h, &out->password,
+                             &why)); /* order_smart_look() asked */
+    }
 }

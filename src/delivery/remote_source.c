@@ -6,11 +6,17 @@
 
 #include <stdio.h>
 
-void site_key(const struct route *route, const struct sender_source *source,
+void site_key(const struct remote_order *o, const struct sender_source *source,
               struct buf *out)
 {
+    const struct route *route = &o->route;
     if (source != NULL) {
         (void)buf_add_str(out, source->text);
+        (void)buf_add_byte(out, '|');
+    }
+    if (o->smart != NULL) {
+        (void)buf_add_str(out, "via ");
+        (void)buf_add_str(out, o->smart->name);
         (void)buf_add_byte(out, '|');
     }
     (void)buf_add(out,
@@ -22,7 +28,7 @@ static bool is_free(void *arg, const struct sender_source *source)
     const struct remote_order *o = arg;
     struct buf key;
     buf_init(&key, SITE_KEY_MAX);
-    site_key(&o->route, source, &key);
+    site_key(o, source, &key);
     const struct remote_site *s = map_get(&o->remote->sites, buf_slice(&key));
     buf_clear(&key);
     return s == NULL || !site_rests(s);

@@ -88,7 +88,7 @@ struct smart_secrets *smart_secrets_new(const struct smart_hosts *hosts)
 void smart_secrets_free(struct smart_secrets **s)
 {
     if (*s != NULL) {
-        explicit_bzero((*s)->secret, (*s)->n * sizeof (*s)->secret[0]);
+        explicit_bzero((*s)->secret, (*s)->n * sizeof(*s)->secret[0]);
         free(*s);
         *s = NULL;
     }

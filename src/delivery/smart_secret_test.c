@@ -49,7 +49,8 @@ static void test_read(void **state)
         if (cases[i].text != NULL) {
             write_file(path, cases[i].text, cases[i].mode);
         }
-        (void)snprintf(line, sizeof line, "host n 192.0.2.1 25 may\nhost h b.test 587 must login ann %s",
+        (void)snprintf(line, sizeof line,
+                       "host n 192.0.2.1 25 may\nhost h b.test 587 must login ann %s",
                        path);
         struct smart_hosts *hosts = smart_hosts_read(slice_of(line), error);
         assert_non_null(hosts);
@@ -62,7 +63,8 @@ static void test_read(void **state)
         } else {
             assert_non_null(strstr(why, cases[i].why));
         }
-        assert_true(smart_secret(s, smart_hosts_at(hosts, 0), &out, &why)); /* none wanted */
+        assert_true(
+            smart_secret(s, smart_hosts_at(hosts, 0), &out, &why)); /* none wanted */
         smart_secrets_free(&s);
         smart_hosts_free(&hosts);
         (void)unlink(path);

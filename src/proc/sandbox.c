@@ -391,6 +391,10 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
     if (row->smtp) {
         add_port(&rules, (uint16_t)seen->delivery_smtp_port);
         rules.bind_any = seen->sources != NULL;
+        for (unsigned i = 0;
+             seen->smart_hosts != NULL && i < smart_hosts_n(seen->smart_hosts); i++) {
+            add_port(&rules, smart_hosts_at(seen->smart_hosts, i)->port);
+        }
     }
     landlock_enter(&rules);
 }

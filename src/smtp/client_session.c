@@ -688,6 +688,8 @@ void smtp_client_tls(struct smtp_client *c, bool verified)
         c->tls = true;
         c->mail.verified = verified; /* of the mail that waits: it was given before */
         say_hello(c, EHLO);
+    } else if (c->options.tls == SMTP_CLIENT_TLS_IS) {
+        c->mail.verified = verified;
     }
 }
 

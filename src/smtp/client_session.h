@@ -165,7 +165,7 @@ void smtp_client_clear(struct smtp_client *c); /* passwords in `out` are wiped *
 enum smtp_client_want smtp_client_want(const struct smtp_client *c);
 void smtp_client_input(struct smtp_client *c, struct slice in);
 /* TLS stands, with a peer that is authenticated or not: that is then so for the mail that waits.
- * When it could not be made, smtp_client_lost(). */
+ * With TLS_IS it is said before the first input. When it could not be made, smtp_client_lost(). */
 void smtp_client_tls(struct smtp_client *c, bool verified);
 
 /* On a new connection, before any input, or when READY: copied, but for its slices. */
