@@ -101,6 +101,11 @@ static inline bool ascii_is_blank(unsigned char c)
 {
     return c == ' ' || c == '\t';
 }
+/* What folds header fields and stands around their words: those and CRLF. */
+static inline bool ascii_is_space(unsigned char c)
+{
+    return ascii_is_blank(c) || c == '\r' || c == '\n';
+}
 static inline unsigned char ascii_lower(unsigned char c)
 {
     return (c >= 'A' && c <= 'Z') ? (unsigned char)(c | 0x20U) : c;

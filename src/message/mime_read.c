@@ -89,24 +89,19 @@ bool mime_field_find(struct slice header, const char *name, struct slice *value)
     return false;
 }
 
-static bool is_space(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 bool mime_unfold(struct slice value, struct buf *out)
 {
     value = slice_strip(value);
     for (size_t i = 0; i < value.len;) {
-        if (is_space(value.ptr[i])) {
+        if (ascii_is_space(value.ptr[i])) {
             (void)buf_add_byte(out, ' ');
-            while (i < value.len && is_space(value.ptr[i])) {
+            while (i < value.len && ascii_is_space(value.ptr[i])) {
                 i++;
             }
             continue;
         }
         size_t start = i;
-        while (i < value.len && !is_space(value.ptr[i])) {
+        while (i < value.len && !ascii_is_space(value.ptr[i])) {
             i++;
         }
         (void)buf_add(out, slice_sub(value, start, i - start));
@@ -170,7 +165,7 @@ static void read_header(struct mime_part *part)
             slice_ieq(field.name, SLICE("Content-Type"))) {
             size_t end = 0;
             while (end < field.value.len && field.value.ptr[end] != ';' &&
-                   !is_space(field.value.ptr[end])) {
+                   !ascii_is_space(field.value.ptr[end])) {
                 end++;
             }
             typed = end > 0;
@@ -187,7 +182,8 @@ static void read_header(struct mime_part *part)
 /* What may follow a boundary; else it is only the start of a longer one. */
 static bool ends_mark(struct slice after)
 {
-    return after.len == 0 || is_space(after.ptr[0]) || slice_starts(after, SLICE("--"));
+    return after.len == 0 || ascii_is_space(after.ptr[0]) ||
+           slice_starts(after, SLICE("--"));
 }
 
 /* The next line that begins with "--" and the boundary, from `from` on: its start, or s.len. */
@@ -232,7 +228,7 @@ static bool boundary_of(const struct mime_part *part, char mark[BOUNDARY_MAX],
         memcpy(mark, "--", 2);
         memcpy(mark + 2, b.ptr, b.len);
         *len = b.len + 2;
-        while (*len > 2 && is_space((unsigned char)mark[*len - 1])) {
+        while (*len > 2 && ascii_is_space((unsigned char)mark[*len - 1])) {
             (*len)--;
         }
     }

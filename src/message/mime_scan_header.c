@@ -13,53 +13,6 @@ struct said {
     bool base64_composite;
 };
 
-/* --- tokens --- */
-
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static struct slice skip_gap(struct slice s)
-{
-    for (size_t n = 1; n > 0 && s.len > 0; s = slice_from(s, n)) {
-        n = is_blank(s.ptr[0]) ? 1 : mime_comment_len(s);
-    }
-    return s;
-}
-
-/* Takes what stands before a blank, comment, ';' or '/', in lower case. */
-static void take_token(struct slice *s, struct buf *out)
-{
-    size_t i = 0;
-    for (; i < s->len && !is_blank(s->ptr[i]); i++) {
-        unsigned char c = s->ptr[i];
-        if (c == '(' || c == ';' || c == '/') {
-            break;
-        }
-        if (c != '"') {
-            (void)buf_add_byte(out, ascii_lower(c));
-        }
-    }
-    *s = skip_gap(slice_from(*s, i));
-}
-
-/* "type/subtype" into out; returns what stands behind it. */
-static struct slice take_type(struct slice value, struct buf *out, bool *valid)
-{
-    struct slice rest = skip_gap(value);
-    take_token(&rest, out);
-    *valid = false;
-    if (out->len > 0 && rest.len > 0 && rest.ptr[0] == '/') {
-        (void)buf_add_byte(out, '/');
-        size_t before = out->len;
-        rest = skip_gap(slice_from(rest, 1));
-        take_token(&rest, out);
-        *valid = out->len > before;
-    }
-    return rest;
-}
-
 static enum mime_encoding encoding_of(struct slice value, bool *known)
 {
     static const struct {
@@ -76,8 +29,7 @@ static enum mime_encoding encoding_of(struct slice value, bool *known)
     enum mime_encoding found = MIME_IDENTITY;
     struct buf token;
     buf_init(&token, 64);
-    value = skip_gap(value);
-    take_token(&value, &token);
+    mime_take_token(&value, &token);
     *known = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (slice_eq(buf_slice(&token), slice_of(names[i].name))) {
@@ -104,7 +56,7 @@ static void take_content_type(struct mime_scan *s, struct slice value, struct sa
     said->typed = true;
     said->type = value;
     buf_reset(&s->type);
-    said->params = take_type(value, &s->type, &valid);
+    said->params = mime_take_type(value, &s->type, &valid);
     mime_names_add(&s->names, said->params);
     if (!valid) {
         scan_defect(s, MIME_DEFECT_TYPE_INVALID);
@@ -132,19 +84,8 @@ static void take_disposition(struct mime_scan *s, struct slice value)
 {
     mime_names_add(&s->names, value);
     if (s->disposition.len == 0) {
-        value = skip_gap(value);
-        take_token(&value, &s->disposition);
+        mime_take_token(&value, &s->disposition);
     }
-}
-
-static bool has_8bit(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] >= 0x80) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void read_fields(struct mime_scan *s, struct said *said)
@@ -155,7 +96,7 @@ static void read_fields(struct mime_scan *s, struct said *said)
     buf_reset(&s->type);
     buf_reset(&s->disposition);
     mime_names_reset(&s->names);
-    if (has_8bit(rest)) {
+    if (!slice_is_ascii(rest)) {
         scan_defect(s, MIME_DEFECT_HEADER_8BIT);
     }
     while (header_field_next(&rest, &line, &f)) {
@@ -230,7 +171,7 @@ static bool take_boundary(struct mime_scan *s, const struct said *said)
     buf_init(&b, MIME_SCAN_HEADER_MAX);
     bool found = mime_param(said->params, "boundary", &b);
     struct slice boundary = buf_slice(&b);
-    while (boundary.len > 0 && is_blank(boundary.ptr[boundary.len - 1])) {
+    while (boundary.len > 0 && ascii_is_space(boundary.ptr[boundary.len - 1])) {
         boundary.len--;
     }
     bool ok = found && boundary.len > 0 && boundary.len <= MIME_SCAN_BOUNDARY_MAX;

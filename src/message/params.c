@@ -3,16 +3,12 @@
 
 #include "message/mime_read.h"
 
-static bool is_space(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* --- parameters --- */
 
 enum { COMMENT_MAX = 1024 }; /* keeps unclosed ones from costing the square */
 
-size_t mime_comment_len(struct slice s)
+/* Of a comment "(...)" at the start of s, nested ones in it; 0: there is none. */
+static size_t comment_len(struct slice s)
 {
     size_t depth = 0;
     s = slice_sub(s, 0, COMMENT_MAX);
@@ -33,12 +29,43 @@ static size_t gap(struct slice s)
 {
     size_t i = 0, comment = 0;
     for (; i<s.len; i += comment> 0 ? comment : 1) {
-        comment = s.ptr[i] == '(' ? mime_comment_len(slice_from(s, i)) : 0;
-        if (comment == 0 && !is_space(s.ptr[i])) {
+        comment = s.ptr[i] == '(' ? comment_len(slice_from(s, i)) : 0;
+        if (comment == 0 && !ascii_is_space(s.ptr[i])) {
             break;
         }
     }
     return i;
+}
+
+void mime_take_token(struct slice *s, struct buf *out)
+{
+    struct slice at = slice_from(*s, gap(*s));
+    size_t i = 0;
+    for (; i < at.len && !ascii_is_space(at.ptr[i]); i++) {
+        unsigned char c = at.ptr[i];
+        if (c == '(' || c == ';' || c == '/') {
+            break;
+        }
+        if (c != '"') {
+            (void)buf_add_byte(out, ascii_lower(c));
+        }
+    }
+    at = slice_from(at, i);
+    *s = slice_from(at, gap(at));
+}
+
+struct slice mime_take_type(struct slice value, struct buf *out, bool *valid)
+{
+    mime_take_token(&value, out);
+    *valid = false;
+    if (out->len > 0 && value.len > 0 && value.ptr[0] == '/') {
+        (void)buf_add_byte(out, '/');
+        size_t before = out->len;
+        value = slice_from(value, 1);
+        mime_take_token(&value, out);
+        *valid = out->len > before;
+    }
+    return value;
 }
 
 static size_t quoted_len(struct slice s)
@@ -86,7 +113,7 @@ bool mime_param_next(struct slice *params, struct mime_param *out)
         if (s.len > 0 && s.ptr[0] == '"') {
             len = whole = quoted_len(s);
         } else {
-            while (len < s.len && s.ptr[len] != ';' && !is_space(s.ptr[len])) {
+            while (len < s.len && s.ptr[len] != ';' && !ascii_is_space(s.ptr[len])) {
                 len++;
             }
             whole = slice_find(s, ';');

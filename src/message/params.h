@@ -16,6 +16,14 @@ enum {
     MIME_SECTIONS_MAX = 64
 };
 
+/* --- what stands before them --- */
+
+/* Takes a token off the front, blanks and comments around it included: what stands before a blank, comment,
+ * ';' or '/'. Appended in lower case, without quotes. */
+void mime_take_token(struct slice *s, struct buf *out);
+/* "type/subtype" of a Content-Type; returns what stands behind it. valid: both are there. */
+struct slice mime_take_type(struct slice value, struct buf *out, bool *valid);
+
 /* --- parameters --- */
 
 struct mime_param {
@@ -32,10 +40,6 @@ bool mime_unquote(struct slice value, struct buf *out);
 /* Parameter `name`, e.g. "charset", its continuations joined; appends its value. Said twice: the
  * first holds. */
 bool mime_param(struct slice params, const char *name, struct buf *out);
-
-/* Length of a comment "(...)" at the start of s, nested ones in it; 0: there is none (or a longer one than
- * 1024 octets). */
-MUST_USE size_t mime_comment_len(struct slice s);
 
 /* --- names of files --- */
 

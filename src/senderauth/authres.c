@@ -8,11 +8,6 @@
 
 enum { LINE_MAX = 76 };
 
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* token, RFC 2045 5.1: no blanks, controls or tspecials */
 static bool is_token_octet(unsigned char c)
 {
@@ -164,7 +159,7 @@ static struct slice skip(struct slice s)
             depth--;
         } else if (c == '\\' && depth > 0) {
             i++;
-        } else if (depth == 0 && !is_blank(c)) {
+        } else if (depth == 0 && !ascii_is_space(c)) {
             break;
         }
     }
@@ -186,7 +181,7 @@ static bool take_value(struct slice *s, struct buf *out)
             i++;
             break;
         } else if (!quoted &&
-                   (is_blank(c) || c == ';' || c == '(' || c == '/' || c == '"')) {
+                   (ascii_is_space(c) || c == ';' || c == '(' || c == '/' || c == '"')) {
             break;
         } else if (c != '\r' && c != '\n') {
             buf_add_byte(out, c);

@@ -3,17 +3,12 @@
 
 #include "base/base64.h"
 
-static bool is_space(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 struct slice dkim_trim(struct slice s)
 {
-    while (s.len > 0 && is_space(s.ptr[0])) {
+    while (s.len > 0 && ascii_is_space(s.ptr[0])) {
         s = slice_from(s, 1);
     }
-    while (s.len > 0 && is_space(s.ptr[s.len - 1])) {
+    while (s.len > 0 && ascii_is_space(s.ptr[s.len - 1])) {
         s.len--;
     }
     return s;
@@ -38,7 +33,7 @@ static bool is_value(struct slice s)
         unsigned char c = s.ptr[i];
         if (c == '\r' || c == '\n') {
             i += c == '\r' && i + 1 < s.len && s.ptr[i + 1] == '\n';
-            if (s.ptr[i] != '\n' || i + 1 == s.len || !is_space(s.ptr[i + 1])) {
+            if (s.ptr[i] != '\n' || i + 1 == s.len || !ascii_is_space(s.ptr[i + 1])) {
                 return false;
             }
         } else if ((c < ' ' && c != '\t') || c == 127) {
@@ -131,7 +126,7 @@ bool dkim_base64(struct slice s, struct buf *out)
     buf_init(&packed, s.len + 2);
     size_t begin = 0;
     for (size_t i = 0; i <= s.len; i++) {
-        if (i == s.len || is_space(s.ptr[i])) {
+        if (i == s.len || ascii_is_space(s.ptr[i])) {
             buf_add(&packed, slice_sub(s, begin, i - begin));
             begin = i + 1;
         }
@@ -158,7 +153,7 @@ bool dkim_qp(struct slice s, struct buf *out)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = s.ptr[i];
-        if (is_space(c)) {
+        if (ascii_is_space(c)) {
             continue; /* white space stands for nothing: it comes from folding */
         }
         if (c == '=') {
