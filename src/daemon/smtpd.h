@@ -190,6 +190,7 @@ struct client {
     struct dir_mail *mail_kept; /* MAIL: what the directory said */
     struct message_head head;   /* the header section; fields once it is complete */
     struct line_scan lines;     /* of the message so far */
+    struct binary_talk *binary; /* NULL: the message is made of lines */
     struct milter_talk *milter; /* of the session; NULL: it has none */
     bool milter_failed;         /* memory was short for it */
     struct rspamd_talk *rspamd; /* NULL: it is not asked */
@@ -350,6 +351,15 @@ struct check_facts mail_facts(const struct client *c, const struct smtp_envelope
 struct check_facts mail_message_facts(const struct client *c);
 void mail_trace_check(void *arg, const struct check *check,
                       const struct check_verdict *v);
+
+/* smtpd_binary.c: a message with BODY=BINARYMIME becomes one that is made of lines, before anything
+ * looks at it. */
+MUST_USE bool mail_binary_begin(struct client *c, const struct smtp_envelope *e);
+/* Octets as they came, none: the end. False: none taken, they come again. */
+MUST_USE bool mail_binary_data(struct client *c, struct slice s);
+void mail_binary_free(struct client *c);
+/* smtpd_mail.c: lines of the message. False: none taken, they come again. */
+MUST_USE bool mail_lines(struct client *c, struct slice s);
 
 /* smtpd_inspect.c: the message is looked into. */
 /* Borrows from the configuration. */

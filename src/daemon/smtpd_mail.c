@@ -104,7 +104,7 @@ struct smtp_verdict mail_data_begin(void *arg, const struct smtp_envelope *e)
     fields_reset(&v.evidence);
     c->message = spool_message_new(c->smtpd->writer, (struct message_id){c->id, c->n},
                                    on_resume, c);
-    if (c->message != NULL && mail_rules_begin(c, e)) {
+    if (c->message != NULL && mail_binary_begin(c, e) && mail_rules_begin(c, e)) {
         return (struct smtp_verdict){REPLY_NONE, NULL};
     }
     fields_add_str(&v.evidence, "what", "out of memory");
@@ -158,12 +158,8 @@ static enum spool_res take_span(struct client *c, struct slice s)
     return s.len == 0 || body_add(c, s) == SPOOL_OK ? SPOOL_OK : SPOOL_FAIL;
 }
 
-bool mail_data(void *arg, struct slice s)
+bool mail_lines(struct client *c, struct slice s)
 {
-    struct client *c = arg;
-    if (c->message == NULL) {
-        return true; /* failed before; the session drops what still comes */
-    }
     if (!mail_milter_room(c) || !mail_rspamd_room(c)) {
         return false;
     }
@@ -178,6 +174,15 @@ bool mail_data(void *arg, struct slice s)
         break;
     }
     return true;
+}
+
+bool mail_data(void *arg, struct slice s)
+{
+    struct client *c = arg;
+    if (c->message == NULL) {
+        return true; /* failed before; the session drops what still comes */
+    }
+    return c->binary != NULL ? mail_binary_data(c, s) : mail_lines(c, s);
 }
 
 /* The protocol of "with": RFC 5321 4.4, RFC 3848, RFC 6531 4.3. */
@@ -337,7 +342,7 @@ static struct spool_recipient *list_targets(struct client *c,
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
     uint8_t flags =
-        (uint8_t)((e->params.body == SMTP_BODY_8BITMIME ? SPOOL_8BITMIME : 0) |
+        (uint8_t)((e->params.body != SMTP_BODY_7BIT ? SPOOL_8BITMIME : 0) |
                   (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
                   (mail_verify_junk(c) ? SPOOL_JUNK : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags,
@@ -558,6 +563,7 @@ void mail_reset(void *arg)
     mail_forget(c);
     dns_end_transaction(c);
     spool_message_free(&c->message);
+    mail_binary_free(c);
     message_head_clear(&c->head);
     inspect_free(&c->inspect);
     mail_milter_forget(c);

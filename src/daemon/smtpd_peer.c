@@ -104,7 +104,7 @@ static unsigned extensions_of(const struct config *cfg, enum config_service serv
     if (service != SERVICE_SUBMISSION) {
         return all;
     }
-    all |= SMTP_EXT_DELIVERBY | SMTP_EXT_MT_PRIORITY;
+    all |= SMTP_EXT_DELIVERBY | SMTP_EXT_MT_PRIORITY | SMTP_EXT_BINARYMIME;
     return all | (cfg->limits_hold_time >= 1000 ? (unsigned)SMTP_EXT_FUTURERELEASE : 0);
 }
 

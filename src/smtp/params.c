@@ -30,13 +30,18 @@ static const char *read_size(struct slice value, const struct smtp_params_rules 
 static const char *read_body(struct slice value, const struct smtp_params_rules *rules,
                              struct smtp_params *out)
 {
-    (void)rules;
+    bool binary = (rules->offered & SMTP_EXT_BINARYMIME) != 0;
     if (slice_ieq(value, SLICE("8BITMIME"))) {
         out->body = SMTP_BODY_8BITMIME;
         return NULL;
     }
+    if (binary && slice_ieq(value, SLICE("BINARYMIME"))) {
+        out->body = SMTP_BODY_BINARYMIME;
+        return NULL;
+    }
     return slice_ieq(value, SLICE("7BIT")) ? NULL
-                                           : "a body that is neither 7BIT nor 8BITMIME";
+           : binary ? "a body that is none of 7BIT, 8BITMIME, BINARYMIME"
+                    : "a body that is neither 7BIT nor 8BITMIME";
 }
 
 static const char *read_smtputf8(struct slice value,

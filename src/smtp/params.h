@@ -1,6 +1,6 @@
 /* smtp/params.h - parameters of MAIL and RCPT: one table of those we know.
  *
- * Source  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8),
+ * Source  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 and 3030 (BODY), RFC 6531 (SMTPUTF8),
  *         RFC 3461 and 6533 (RET, ENVID, NOTIFY, ORCPT), RFC 8689 (REQUIRETLS), RFC 2852 (BY),
  *         RFC 4865 (HOLDFOR, HOLDUNTIL), RFC 6710 (MT-PRIORITY), RFC 4954 5 (AUTH).
  * Pure    no I/O, allocation, globals or locale.
@@ -12,7 +12,7 @@
 #include "base/slice.h"
 
 enum smtp_params_of { SMTP_PARAMS_MAIL = 1, SMTP_PARAMS_RCPT = 2 };
-enum smtp_body { SMTP_BODY_7BIT = 0, SMTP_BODY_8BITMIME };
+enum smtp_body { SMTP_BODY_7BIT = 0, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 
 /* Extensions that not every session offers; a parameter of one that is not is refused. */
 enum smtp_extension {
@@ -22,6 +22,7 @@ enum smtp_extension {
     SMTP_EXT_FUTURERELEASE = 8,
     SMTP_EXT_MT_PRIORITY = 16,
     SMTP_EXT_AUTH = 32,
+    SMTP_EXT_BINARYMIME = 64,
 };
 
 enum smtp_ret { SMTP_RET_DEFAULT = 0, SMTP_RET_FULL, SMTP_RET_HDRS };

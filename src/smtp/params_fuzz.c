@@ -31,7 +31,9 @@ static void write_anew(struct buf *b, const struct smtp_params *p)
     if (p->size > 0) {
         (void)buf_add_fmt(b, " SIZE=%" PRIu64, p->size);
     }
-    (void)buf_add_str(b, p->body == SMTP_BODY_8BITMIME ? " BODY=8BITMIME" : "");
+    (void)buf_add_str(b, p->body == SMTP_BODY_8BITMIME     ? " BODY=8BITMIME"
+                         : p->body == SMTP_BODY_BINARYMIME ? " BODY=BINARYMIME"
+                                                           : "");
     (void)buf_add_str(b, p->smtputf8 ? " SMTPUTF8" : "");
     (void)buf_add_str(b, p->requiretls ? " REQUIRETLS" : "");
     (void)buf_add_str(b, p->ret == SMTP_RET_FULL   ? " RET=FULL"

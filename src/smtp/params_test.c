@@ -94,7 +94,8 @@ static void test_cases(void **state)
 enum { NOW_S = 1700000000 }; /* 2023-11-14T22:13:20Z */
 static const struct smtp_params_rules all_rules = {
     .offered = SMTP_EXT_DSN | SMTP_EXT_REQUIRETLS | SMTP_EXT_DELIVERBY |
-               SMTP_EXT_FUTURERELEASE | SMTP_EXT_MT_PRIORITY | SMTP_EXT_AUTH,
+               SMTP_EXT_FUTURERELEASE | SMTP_EXT_MT_PRIORITY | SMTP_EXT_AUTH |
+               SMTP_EXT_BINARYMIME,
     .utf8 = true,
     .by_least_s = 60,
     .hold_most_s = 1000,

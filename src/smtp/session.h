@@ -150,7 +150,8 @@ struct smtp_session_ops {
     struct smtp_verdict (*data_begin)(void *arg, const struct smtp_envelope *e);
     /* Message octets. False: none taken, wait for smtp_session_resume(). After
      * smtp_session_data_failed() they are counted, not handed on; of a message that is too
-     * large, limits->message_size octets are. */
+     * large, limits->message_size octets are. Of BODY=BINARYMIME they are any octets, and none
+     * at all tell that the message is over; else lines. */
     bool (*data)(void *arg, struct slice s);
     /* The message is complete (octets as received, dots undone): keep it, then call
      * smtp_session_done(). */

@@ -268,7 +268,10 @@ void smtp_session_rcpt(struct smtp_session *s, struct smtp_verdict verdict, void
 
 static void cmd_data(struct smtp_session *s, const struct smtp_line *line)
 {
-    (void)line;
+    if (s->envelope.params.body == SMTP_BODY_BINARYMIME) { /* RFC 3030 3 */
+        session_say_out_of_order(s, line, "BDAT");
+        return;
+    }
     if (s->envelope.bdat) {
         session_say_sequence(s, REPLY_bdat_then_data, line);
         return;

@@ -189,11 +189,20 @@ static bool chunk_lost(const struct smtp_session *s)
     return s->chunk_refusal != REPLY_NONE || s->data_refusal != REPLY_NONE;
 }
 
+static bool is_binary(const struct smtp_session *s)
+{
+    return s->envelope.params.body == SMTP_BODY_BINARYMIME;
+}
+
 /* A CR at the very end of a message, or a last line without CRLF. False: wait. */
 static bool close_last_line(struct smtp_session *s)
 {
     if (!s->chunk_last || chunk_lost(s)) {
         return true;
+    }
+    if (is_binary(s)) {
+        s->blocked = !s->ops->data(s->arg, SLICE("")) && s->data_refusal == REPLY_NONE;
+        return !s->blocked;
     }
     if (s->decoder.state == DOT_CR) {
         struct fields f;
@@ -217,6 +226,11 @@ static bool take_chunk(struct smtp_session *s, struct slice *in)
         s->data_len += s->chunk_refusal == REPLY_NONE ? in->len : 0;
         *in = slice_from(*in, in->len);
         return true;
+    }
+    if (is_binary(s)) {
+        bool taken = take_span(s, at);
+        *in = slice_from(at, taken ? at.len : 0);
+        return taken;
     }
     enum dot_res res = dot_decode(&s->decoder, in, &span);
     if (res == DOT_SPAN && !take_span(s, span)) {

@@ -208,7 +208,7 @@ static struct smtp_verdict on_data_begin(void *arg, const struct smtp_envelope *
     BUG_ON(!f->in_mail || e->recipient_n == 0);
     line(f, 'B');
     buf_reset(&f->message);
-    f->has_ended = false;
+    f->has_ended = f->told_over = false;
     if (sender_is(e, "full")) {
         return refusal(f, REPLY_rcpt_too_many, &evidence);
     }
@@ -219,7 +219,10 @@ static bool on_data(void *arg, struct slice s)
 {
     struct fake *f = arg;
     struct fields evidence;
-    BUG_ON(!f->in_mail || s.len == 0 || f->has_ended || f->closed);
+    bool binary =
+        smtp_session_envelope(f->session)->params.body == SMTP_BODY_BINARYMIME;
+    BUG_ON(!f->in_mail || f->told_over || f->has_ended || f->closed);
+    BUG_ON(s.len == 0 && !binary);
     BUG_ON(sender_is(smtp_session_envelope(f->session), "full"));
     if (f->block_in > 0 && --f->block_in == 0) {
         f->block = true;
@@ -232,6 +235,7 @@ static bool on_data(void *arg, struct slice s)
         smtp_session_data_failed(f->session, refusal(f, REPLY_hop_limit, &evidence));
         return true;
     }
+    f->told_over = s.len == 0;
     if (!f->joining) {
         note(f, 'D', SLICE(""));
     }
@@ -251,6 +255,7 @@ static void on_data_end(void *arg, const struct smtp_envelope *e)
         n++;
     }
     BUG_ON(!f->in_mail || f->has_ended || n == 0 || n != e->recipient_n);
+    BUG_ON(f->told_over != (e->params.body == SMTP_BODY_BINARYMIME));
     BUG_ON(f->message.len != smtp_session_data_len(f->session) ||
            f->message.len > f->limits.message_size);
     f->has_ended = true;

@@ -26,6 +26,7 @@ struct fake {
     struct buf rendered; /* the last reply as it would be sent */
     bool silent;  /* replies are not rendered: another one did that with the same ones */
     bool joining; /* the last call was data() */
+    bool told_over; /* of BODY=BINARYMIME */
     bool in_mail, in_auth, has_ended, tls_asked, closed;
     bool block;        /* data() takes nothing until fake_resume() */
     unsigned block_in; /* > 0: data() blocks at that many calls from now, by itself */

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                .auth_n = (o & 8U) != 0 ? FAKE_MECHANISMS : 0,
                                .auth_in_clear = (o & 4U) != 0,
                                .bare_lf_ok = (o & 32U) != 0,
-                               .extensions = (o & 1U) != 0 ? 63U : SMTP_EXT_DSN,
+                               .extensions = (o & 1U) != 0 ? 127U : SMTP_EXT_DSN,
                                .xclient = (o & 2U) != 0,
                                .xclient_login = (o & 6U) == 2};
     struct smtp_limits limits = fake_limits();

@@ -78,8 +78,6 @@ static bool say_xclient(const struct smtp_session *s, char *out)
     return s->offer.xclient;
 }
 
-/* BINARYMIME is none of them: neither Maildir nor the LMTP of our peers can hold what is not made
- * of lines, see docs/architecture.md. */
 /* clang-format off */
 static const struct keyword {
     struct slice name;      /* or */
@@ -99,6 +97,7 @@ static const struct keyword {
     {SLICE_INIT(""),                    say_deliver_by,     SMTP_EXT_DELIVERBY},
     {SLICE_INIT(""),                    say_future_release, SMTP_EXT_FUTURERELEASE},
     {SLICE_INIT("MT-PRIORITY"),         NULL,               SMTP_EXT_MT_PRIORITY},
+    {SLICE_INIT("BINARYMIME"),          NULL,               SMTP_EXT_BINARYMIME},
     {SLICE_INIT(""),                    say_limits,         0},
     {SLICE_INIT(""),                    say_xclient,        0},
     {SLICE_INIT("ENHANCEDSTATUSCODES"), NULL,               0},

@@ -24,6 +24,7 @@
 
 #define HELLO "C: EHLO c.example\nS: ok-ehlo\n"
 #define MAIL  "C: MAIL FROM:<a@x.example>\nS: ok-mail\n"
+#define BINARY "C: MAIL FROM:<a@x.example> BODY=BINARYMIME\nS: ok-mail\n"
 #define RCPT  "C: RCPT TO:<b@y.example>\nS: ok-rcpt\n"
 #define START HELLO MAIL RCPT
 #define DATA  START "C: DATA\nS: ok-data\n"
@@ -289,6 +290,13 @@ static const struct script {
     {"bdat", START "C: BDAT 10 LAST\nc: abc|defgh\nM: abc|defgh|\nS: ok-queued\n" MAIL},
     {"bdat, exact", START "C: BDAT 4\nc: .a|\nS: ok-bdat\nE: size=4\nC: bdat 6 last\nc: |.|.\nM: .a||.|.|\n"
                     "S: ok-queued\n"},
+    {"binary", "O: everything\n" HELLO BINARY RCPT "C: BDAT 5\nc: a~^`^\nS: ok-bdat\nC: BDAT 2 LAST\nc: ~^\n"
+               "M: a~^`^~^\nS: ok-queued\n" MAIL},
+    {"binary, waiting", "O: everything\n" HELLO BINARY RCPT "A: block\nC: BDAT 2 LAST\nc: ~^\nA: resume\nM: ~^\nS: ok-queued\n"},
+    {"binary, too large", "O: everything size=3\n" HELLO BINARY RCPT "C: BDAT 4 LAST\nc: ~~~~\nS: message-too-large-measured\n"},
+    {"binary by DATA", "O: everything\n" HELLO BINARY RCPT "C: DATA\nS: sequence-bad\nE: command=DATA expected=BDAT\n"
+                       "C: BDAT 1 LAST\nc: ~\nM: ~\nS: ok-queued\n"},
+    {"binary is not offered", HELLO "C: MAIL FROM:<a@x.example> BODY=BINARYMIME\nS: syntax-error\n"},
     {"bdat pipelined", HELLO "c: MAIL FROM:<a@x>|RCPT TO:<b@y>|BDAT 5|abc|BDAT 3 LAST|d||NOOP|\n"
                        "S: ok-mail ok-rcpt ok-bdat\nM: abc|d|\nS: ok-queued command-unrecognized ok-noop\n"},
     {"bdat, empty last", START "C: BDAT 3\nc: a|\nS: ok-bdat\nC: BDAT 0 LAST\nM: a|\nS: ok-queued\n"},
@@ -398,7 +406,7 @@ static void options(struct run *r, struct slice words)
         }
         offer.service = known ? SMTP_SUBMISSION : offer.service;
         if (slice_eq(word, SLICE("everything"))) {
-            offer.extensions = 63;
+            offer.extensions = 127;
             known = true;
         }
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -668,13 +676,14 @@ static void test_keywords(void **state)
                                       "L: DSN",
                                       "L: DELIVERBY 60",
                                       "L: MT-PRIORITY",
+                                      "L: BINARYMIME",
                                       "L: FUTURERELEASE 86400 2023-11-15T22:13:20Z",
                                       "L: LIMITS RCPTMAX=10",
                                       "L: XCLIENT NAME ADDR PORT PROTO HELO"};
     for (int tls = 0; tls < 3; tls++) { /* not offered, offered, stands */
         struct fake f;
         struct smtp_offer offer = {
-            .starttls = tls > 0, .extensions = 63, .xclient = true};
+            .starttls = tls > 0, .extensions = 127, .xclient = true};
         struct smtp_limits limits = fake_limits();
         fake_init(&f, &offer, &limits);
         if (tls == 2) {
