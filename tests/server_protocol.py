@@ -3,6 +3,7 @@
 
 usage: server_protocol.py POSTERN [PART...]"""
 import base64
+import email
 import os
 import re
 import shutil
@@ -347,6 +348,51 @@ def utf8(make):
     c.do("RCPT TO:<jörg@bücher.example>", 553)  # only with SMTPUTF8
 
 
+def binary(make):
+    """BODY=BINARYMIME: what arrives holds lines alone, and decodes to the same octets."""
+    server = make(listeners=["mx", "submission"])
+    server.run("domain", "add", "example.test")
+    word = server.run("user", "add", USER, "--generate").split()[-1]
+    server.start()
+    c = server.connect()
+    require("not on mx", not any("BINARYMIME" in line for line in c.hello().lines))
+    c.do("MAIL FROM:<ann@client.example> BODY=BINARYMIME", 555)
+    c = server.connect("submission")
+    c.hello()
+    c.do("STARTTLS", 220)
+    c.start_tls()
+    require("under TLS", any(line[4:] == "BINARYMIME" for line in c.do("EHLO client.example", 250).lines))
+    c.do("AUTH PLAIN " + base64.b64encode(f"\0{USER}\0{word}".encode()).decode(), 235)
+    part = os.urandom(300000) + b"\r\n--b\r\n\r\n.\r\n\0\r"
+    head = (f"From: {USER}\r\nTo: {USER}\r\nSubject: binary\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/mixed; boundary=boundary\r\nContent-Transfer-Encoding: binary\r\n\r\n").encode()
+    text = head + (b"--boundary\r\nContent-Type: text/plain\r\n\r\nhello\r\n--boundary\r\n"
+                   b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+                   + part + b"\r\n--boundary--\r\n")
+
+    def chunks(octets, size):
+        for i in range(0, len(octets), size):
+            piece = octets[i:i + size]
+            last = " LAST" if i + size >= len(octets) else ""
+            c.send(f"BDAT {len(piece)}{last}\r\n".encode() + piece)
+            yield last
+    for size in (len(text), 9999):
+        c.do(f"MAIL FROM:<{USER}> BODY=BINARYMIME", 250)
+        c.do(f"RCPT TO:<{USER}>", 250)
+        c.do("DATA", 503)
+        for _ in chunks(text, size):
+            c.expect(250)
+    for octets in server.messages(USER, 2):
+        require("lines alone", b"\0" not in octets and b"\r" not in octets and max(map(len, octets.splitlines())) < 999)
+        parts_of = email.message_from_bytes(octets).get_payload()
+        require("the same text", parts_of[0].get_payload().strip() == "hello")
+        require("the same octets", parts_of[1].get_payload(decode=True) == part)
+    c.do(f"MAIL FROM:<{USER}> BODY=BINARYMIME", 250)
+    c.do(f"RCPT TO:<{USER}>", 250)
+    for _ in chunks(head + b"--boundary\r\n\r\nhel\rlo\r\n--boundary--\r\n", 1000):
+        c.expect(554)  # a bare CR outside of what is binary
+
+
 def parameters(make):
     server = make(settings=["queue.deliver = no"])
     server.add_users(USER)
@@ -417,7 +463,7 @@ def future_release(make):
 
 
 PARTS = (swaks, future_release, proxy_protocol, proxy_of_a_stranger, xclient, xclient_login, tls_versions, tls_records, no_room_for_tls, names_and_reload, tickets, client_certificate,
-         utf8, parameters)
+         utf8, binary, parameters)
 
 
 def main():
