@@ -286,7 +286,9 @@ static void print_results(struct attempt *a)
     struct buf field;
     buf_init(&field, OUTPUT_MAX);
     if (a->verify != NULL) {
-        (void)verify_write_results(a->verify, false, &field);
+        struct ptr ptr;
+        bool named = ptr_check(dns_wait_source(a->dns), &a->address, &ptr);
+        (void)verify_write_results(a->verify, named ? &ptr : NULL, false, &field);
         (void)verify_write_spf(a->verify, &field);
     }
     struct slice answer = a->answer == REPLY_NONE ? SLICE("") : buf_slice(&a->reply);

@@ -201,8 +201,12 @@ void mail_verify_fields(struct client *c, const struct smtp_envelope *e, unsigne
         return;
     }
     buf_reset(text);
-    bool ok = verify_write_results(c->verify, e->params.smtputf8, text) &&
-              message_head_insert(&c->head, (*at)++, buf_slice(text));
+    struct ptr ptr;
+    bool named = c->dns_session != NULL &&
+                 ptr_check(resolver_scope_source(c->dns_session), &c->address, &ptr);
+    bool ok =
+        verify_write_results(c->verify, named ? &ptr : NULL, e->params.smtputf8, text) &&
+        message_head_insert(&c->head, (*at)++, buf_slice(text));
     buf_reset(text);
     ok = ok && verify_write_spf(c->verify, text) &&
          message_head_insert(&c->head, (*at)++, buf_slice(text));

@@ -333,8 +333,19 @@ static struct authres_item dmarc_item(const struct verified *r)
     return item;
 }
 
-bool verify_write_results(const struct verify *v, bool utf8, struct buf *out)
+static struct authres_item iprev_item(const struct ptr *ptr, struct slice ip)
 {
+    return (struct authres_item){
+        .method = "iprev",
+        .result = ptr_result_name(ptr->result),
+        .comment = ptr->result == PTR_TEMPERROR ? slice_of(ptr->why) : ptr->name,
+        .prop = {{"policy.iprev", ip}}};
+}
+
+bool verify_write_results(const struct verify *v, const struct ptr *ptr, bool utf8,
+                          struct buf *out)
+{
+    char ip[IP_TEXT_MAX];
     const struct verified *r = &v->result;
     struct authres_item item[ITEMS_MAX];
     unsigned n = 0;
@@ -344,7 +355,7 @@ bool verify_write_results(const struct verify *v, bool utf8, struct buf *out)
     }
     if (v->header_seen) {
         unsigned signatures = dkim_count(v->dkim);
-        for (unsigned i = 0; i < signatures && n < ITEMS_MAX - 2; i++) {
+        for (unsigned i = 0; i < signatures && n < ITEMS_MAX - 3; i++) {
             item[n++] = authres_of_dkim(dkim_result(v->dkim, i));
         }
         if (signatures == 0) {
@@ -356,6 +367,9 @@ bool verify_write_results(const struct verify *v, bool utf8, struct buf *out)
         if (r->arc->cv != ARC_NONE) {
             item[n++] = authres_of_arc(r->arc);
         }
+    }
+    if (ptr != NULL) {
+        item[n++] = iprev_item(ptr, ip_text(&v->mail_from.ip, ip));
     }
     return authres_write(out, v->o.receiver, item, n, utf8);
 }

@@ -18,6 +18,7 @@
 #include "senderauth/arc.h"
 #include "senderauth/author.h"
 #include "senderauth/dmarc.h"
+#include "senderauth/ptr.h"
 #include "senderauth/spf.h"
 
 struct verify_options {
@@ -71,7 +72,9 @@ MUST_USE const struct verified *verify_result(const struct verify *v);
 MUST_USE unsigned verify_dkim_count(const struct verify *v);
 MUST_USE const struct dkim_result *verify_dkim(const struct verify *v, unsigned i);
 
-/* An Authentication-Results field under our name, and a Received-SPF one. */
-bool verify_write_results(const struct verify *v, bool utf8, struct buf *out);
+/* An Authentication-Results field under our name, and a Received-SPF one. ptr: the client's; NULL: not
+ * known, nothing is said of it. */
+bool verify_write_results(const struct verify *v, const struct ptr *ptr, bool utf8,
+                          struct buf *out);
 bool verify_write_spf(const struct verify *v, struct buf *out);
 #endif
