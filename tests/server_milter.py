@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Messages on their way through a milter: what it hears, each of its answers, each change, what goes wrong;
-and a real one, OpenDKIM, where it is installed.
+and real ones, where they are
+installed: OpenDKIM, ClamAV's, and a program on sendmail's libmilter.
 
 server_milter.py POSTERN
 """
+import base64
 import contextlib
+import os
 import pathlib
 import re
 import shutil
@@ -275,10 +278,37 @@ def faults(postern):
         assert say(server).code == "250" and not peer.heard
 
 
-class OpenDkim:
-    """Signs what comes from client.example."""
+class Program:
+    """A real milter: its process, and where it listens."""
 
-    def __init__(self, server):
+    def __init__(self, at, *command, cwd=None):
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment(), cwd=cwd)
+        family = socket.AF_UNIX if isinstance(at, str) else socket.AF_INET
+        end = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.socket(family) as peer:
+                peer.settimeout(1)
+                peer.connect(at)
+                return
+            assert time.monotonic() < end and self.process.poll() is None, f"{command[0]} does not start"
+            time.sleep(0.1)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def program(name):
+    return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+def open_dkim(postern):
+    """Signs what comes from client.example."""
+    if program("opendkim") is None:
+        print("OpenDKIM is not installed: skipped")
+        return
+
+    def peer(server):
         directory = server.dir / "opendkim"
         directory.mkdir()
         subprocess.run(["openssl", "genrsa", "-out", str(directory / "key"), "1024"], check=True,
@@ -288,33 +318,136 @@ class OpenDkim:
             f"Socket inet:{milter.PORT}@{server.host}\nDomain client.example\nSelector s\nMode s\n"
             f"KeyFile {directory}/key\nInternalHosts 0.0.0.0/0\nRequireSafeKeys no\nSyslog no\n"
             f"PidFile {directory}/pid\n")
-        self.process = subprocess.Popen(
-            [shutil.which("opendkim", path="/usr/sbin:/usr/bin"), "-f", "-x", str(directory / "conf")],
-            stdin=subprocess.DEVNULL, env=environment())
-        end = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection((server.host, milter.PORT), 1):
-                return
-            assert time.monotonic() < end and self.process.poll() is None, "OpenDKIM does not start"
-            time.sleep(0.1)
+        return Program((server.host, milter.PORT), program("opendkim"), "-f", "-x", str(directory / "conf"))
 
-    def stop(self):
-        child.end(self.process)
+    with running(postern, peer, 'milter.time = "10 s"') as (server, _):
+        with contextlib.closing(server.connect()) as c:  # two messages in a session
+            c.hello()
+            for _ in range(2):
+                assert transact(c, HEAD + BODY)[1].code == "250"
+        for octets in server.messages("alice@example.test", 2):
+            assert b"\nDKIM-Signature: v=1;" in octets.replace(b"\r", b""), octets[:2000]
+            assert b"d=client.example; s=s;" in octets, octets[:2000]
 
 
-def open_dkim(postern):
-    if shutil.which("opendkim", path="/usr/sbin:/usr/bin") is None:
-        print("OpenDKIM is not installed: skipped")
+# A signature of our own: EICAR's would wake every scanner that this file meets.
+BAD = b"POSTERN-TEST-VIRUS-3f9c1d"
+
+
+def clamav(postern):
+    """ClamAV's milter and scanner, by a signature of our own; over UNIX sockets."""
+    if program("clamav-milter") is None or program("clamd") is None:
+        print("ClamAV's milter is not installed: skipped")
         return
-    with running(postern, OpenDkim, 'milter.time = "10 s"') as (server, _):
-        assert say(server, HEAD + BODY).code == "250"
-        octets, = server.messages("alice@example.test", 1)
-        assert b"\nDKIM-Signature: v=1;" in octets.replace(b"\r", b""), octets[:2000]
-        assert b"d=client.example; s=s;" in octets, octets[:2000]
+
+    def peer(server):
+        directory = server.dir / "clamav"
+        (directory / "db").mkdir(parents=True)
+        (directory / "db" / "own.ndb").write_text(f"Postern.Test:0:*:{BAD.hex()}\n")
+        (directory / "clamd.conf").write_text(
+            f"LocalSocket {directory}/clamd.sock\nDatabaseDirectory {directory}/db\nForeground yes\nUser root\n"
+            if os.getuid() == 0 else
+            f"LocalSocket {directory}/clamd.sock\nDatabaseDirectory {directory}/db\nForeground yes\n")
+        (directory / "milter.conf").write_text(
+            f"MilterSocket unix:{directory}/milter.sock\nClamdSocket unix:{directory}/clamd.sock\n"
+            "Foreground yes\nOnInfected Reject\nRejectMsg infected: %v\nAddHeader Replace\n"
+            + ("User root\n" if os.getuid() == 0 else ""))
+        clamd = Program(f"{directory}/clamd.sock", program("clamd"), "-c", str(directory / "clamd.conf"))
+        try:
+            return Several(Program(f"{directory}/milter.sock", program("clamav-milter"), "-c",
+                                   str(directory / "milter.conf")), clamd)
+        except BaseException:
+            clamd.stop()
+            raise
+
+    with Server(postern) as server:
+        server.settings += [f'milter.server = "unix:{server.dir}/clamav/milter.sock time=40s"']
+        peers = peer(server)
+        try:
+            server.run("domain", "add", "example.test")
+            server.add_users("alice@example.test")
+            server.start()
+            assert say(server, HEAD + BODY).code == "250"
+            octets, = server.messages("alice@example.test", 1)
+            assert b"X-Virus-Status: Clean" in octets, octets[:1000]
+            attached = HEAD[:-2] + (b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
+                                    b"Content-Transfer-Encoding: base64\r\n\r\n" +
+                                    base64.encodebytes(b"x" * 100 + BAD).replace(b"\n", b"\r\n"))
+            reply = say(server, attached)
+            assert reply.code == "550" and "infected: Postern.Test" in str(reply), str(reply)
+        finally:
+            peers.stop()
+
+
+# A program of ours on sendmail's libmilter, through python3-milter.
+LIBMILTER = """
+import sys, Milter
+class Own(Milter.Base):
+    def envfrom(self, sender, *params):
+        self.body_seen = b''
+        return Milter.REJECT if 'spammer' in sender else Milter.CONTINUE
+    def envrcpt(self, rcpt, *params):
+        if 'carl' in rcpt:
+            self.setreply('550', '5.7.1', 'carl takes no mail')
+            return Milter.REJECT
+        return Milter.CONTINUE
+    def header(self, name, value):
+        return Milter.CONTINUE
+    def body(self, octets):
+        self.body_seen += octets
+        return Milter.CONTINUE
+    def eom(self):
+        self.addheader('X-Seen', str(len(self.body_seen)), 0)
+        self.chgheader('Subject', 1, 'changed')
+        self.replacebody(b'it was ' + self.body_seen)
+        self.addrcpt('<bob@example.test>')
+        self.delrcpt('<alice@example.test>')
+        self.chgfrom('<eve@other.example>')
+        if b'hold' in self.body_seen:
+            self.quarantine('asked for')
+        return Milter.CONTINUE
+    @classmethod
+    def factory(cls, *args):
+        return cls()
+Milter.factory = Own
+Milter.set_flags(Milter.ADDHDRS | Milter.CHGHDRS | Milter.CHGBODY | Milter.ADDRCPT | Milter.DELRCPT |
+                 Milter.CHGFROM | Milter.QUARANTINE)
+Milter.runmilter('own', sys.argv[1], 30)
+"""
+
+
+def libmilter(postern):
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import Milter"], capture_output=True).returncode != 0:
+        print("python3-milter is not installed: skipped")
+        return
+
+    def peer(server):
+        (server.dir / "own.py").write_text(LIBMILTER)
+        return Program((server.host, milter.PORT), python, str(server.dir / "own.py"),
+                       f"inet:{milter.PORT}@{server.host}", cwd=server.dir)
+
+    with running(postern, peer, 'milter.time = "10 s"') as (server, _):
+        with contextlib.closing(server.connect()) as c:
+            c.hello()
+            assert transact(c, sender="spammer@x.example")[0] == "MAIL"
+            c.do("RSET", 250)
+            c.do("MAIL FROM:<ann@client.example>", 250)
+            assert "carl takes no mail" in str(c.do("RCPT TO:<carl@example.test>", 550))
+            c.do("RSET", 250)
+            assert transact(c)[1].code == "250"
+            assert transact(c, HEAD + b"hold it\r\n")[1].code == "250"
+        octets, = server.messages("bob@example.test", 1)
+        head, _, body = octets.replace(b"\r", b"").partition(b"\n\n")
+        assert head.startswith(b"Return-Path: <eve@other.example>\n"), head
+        assert b"\nX-Seen: 6" in head and b"\nSubject: changed" in head, head
+        assert body == b"it was text\n", body
+        assert not server.files("alice@example.test")
+        assert "asked for" in server.run("queue", "list", "--json")
 
 
 def main():
-    works = (hears_all, hears_what_it_wants, stages, changes, several, faults, open_dkim)
+    works = (hears_all, hears_what_it_wants, stages, changes, several, faults, open_dkim, clamav, libmilter)
     for work in [w for w in works if w.__name__ in sys.argv[2:] or len(sys.argv) == 2]:
         work(sys.argv[1])
         print(f"{work.__name__}: well", flush=True)
