@@ -46,6 +46,7 @@ static const struct magic magics[] = {
     {257, SLICE_INIT("ustar"),                               KIND_NONE, SNIFF_ARCHIVE},
     {0,   SLICE_INIT("070707"),                              KIND_NONE, SNIFF_ARCHIVE},
     {0,   SLICE_INIT("070701"),                              KIND_NONE, SNIFF_ARCHIVE},
+    {0,   SLICE_INIT("\x78\x9f\x3e\x22"),                    KIND_NONE, SNIFF_ARCHIVE}, /* winmail.dat */
     {0,   SLICE_INIT("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),    KIND_NONE, SNIFF_COMPOUND},
     {0,   SLICE_INIT("{\\rt"),                               KIND_NONE, SNIFF_RTF},
     {0,   SLICE_INIT("\x89PNG\r\n\x1a\n"),                   KIND_NONE, SNIFF_PLAIN},

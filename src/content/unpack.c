@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "content/tnef.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -309,12 +310,85 @@ static enum unpack_outcome take_entries(struct archive *a, struct source *s,
     return outcome;
 }
 
+/* All names that it may be saved under are told, the content with the first. */
+static bool tell_tnef(struct look *l, const struct tnef_file *file,
+                      const struct sniff *sniff, struct buf *name)
+{
+    struct unpack_file f = {
+        .content = sniff->kind, .macros = sniff->macros, .objects = sniff->objects};
+    size_t place = l->place.len;
+    bool go_on = true;
+    for (unsigned i = file->n; i > 0 && go_on; i--) { /* the long one comes last */
+        buf_reset(name);
+        tnef_name_text(&file->name[i - 1], name);
+        f.name = buf_slice(name);
+        (void)buf_add_str(&l->place, " > ");
+        add_place(l, f.name);
+        go_on = tell(l, &f);
+        l->place.len = place;
+        l->place.failed = false;
+        f = (struct unpack_file){.name = f.name};
+    }
+    return go_on && (file->n > 0 || tell(l, &f));
+}
+
+static enum unpack_outcome take_tnef_file(struct look *l, const struct tnef_file *file,
+                                          struct buf *name, unsigned depth)
+{
+    enum unpack_outcome outcome = UNPACK_DONE;
+    size_t place = l->place.len;
+    struct sniff *sniff = calloc(1, sizeof *sniff);
+    if (sniff == NULL) {
+        return UNPACK_BEYOND;
+    }
+    IGNORE(sniff_feed(sniff, file->data)); /* it has been given all */
+    sniff_end(sniff);
+    bool stopped = !tell_tnef(l, file, sniff, name);
+    bool archive = sniff->format == SNIFF_ARCHIVE || kind_names_archive(buf_slice(name));
+    free(sniff);
+    if (stopped) {
+        return UNPACK_STOPPED;
+    }
+    (void)buf_add_str(&l->place, " > ");
+    add_place(l, buf_slice(name));
+    if (archive && file->data.len > 0) {
+        outcome = look_at(l, file->data, buf_slice(name), depth + 1);
+        outcome = outcome == UNPACK_UNREADABLE ? UNPACK_DONE : outcome;
+    }
+    if (outcome == UNPACK_DONE && file->inner.len > 0) {
+        outcome = look_at(l, file->inner, buf_slice(name), depth + 1);
+    }
+    l->place.len = place;
+    l->place.failed = false;
+    return outcome;
+}
+
+static enum unpack_outcome take_tnef(struct look *l, struct slice octets, unsigned depth)
+{
+    enum { NAME_MAX_OCTETS = 4096 };
+    struct tnef t = tnef_open(octets);
+    struct tnef_file file;
+    struct buf name;
+    enum unpack_outcome outcome = UNPACK_DONE;
+    buf_init(&name, NAME_MAX_OCTETS);
+    while (outcome == UNPACK_DONE && tnef_next(&t, &file)) {
+        bool beyond = ++l->entries > l->limits.entries || clock_mono_ms() > l->deadline;
+        buf_reset(&name);
+        outcome = beyond ? UNPACK_BEYOND : take_tnef_file(l, &file, &name, depth);
+    }
+    buf_clear(&name);
+    return outcome == UNPACK_DONE && t.broken ? UNPACK_UNREADABLE : outcome;
+}
+
 static enum unpack_outcome look_at(struct look *l, struct slice octets, struct slice name,
                                    unsigned depth)
 {
     struct source s = {.look = l, .octets = octets};
     if (depth > l->limits.depth) {
         return UNPACK_BOMB;
+    }
+    if (tnef_is(octets)) {
+        return take_tnef(l, octets, depth);
     }
     struct archive *a = open_archive(&s);
     if (a == NULL) {

@@ -2,7 +2,7 @@
  * of archives within it too.
  *
  * Source  zip, tar, cpio, 7z, rar, lha, and what gzip, bzip2, xz, lzma, lzip, compress and zstd
- *         make, by libarchive. Names and first octets of files are looked at; only archives
+ *         make, by libarchive; winmail.dat (tnef.h). Names and first octets of files are looked at; only archives
  *         within it, office documents and RTF are unpacked as a whole.
  * I/O     none: octets come from memory, nothing is written, no program is started; the clock is
  *         read. libarchive is not ours, and what it reads is hostile: call this only where the

@@ -256,6 +256,11 @@ static void open_leaf(struct mime_scan *s, const struct said *said, enum mime_wa
     s->uu_on =
         counted && (slice_eq(type, SLICE("text/plain")) || said->how == MIME_UUENCODE);
     s->uu = (struct uudecode){.state = UU_SEARCH};
+    if (counted && (slice_eq(type, SLICE("application/mac-binhex40")) ||
+                    slice_eq(type, SLICE("application/mac-binhex")))) {
+        s->uu_on = true;
+        uu_expect_binhex(&s->uu);
+    }
     mime_decoder_init(&s->decoder, said->how);
     bool message = want == MIME_MESSAGE || (counted && is_message_type(type));
     if (message && may_nest(s)) {

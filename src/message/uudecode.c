@@ -1,6 +1,8 @@
 /* message/uudecode.c - see uudecode.h */
 #include "message/uudecode.h"
 
+#include "message/yenc.h"
+
 #include <string.h>
 
 /* "begin 644 name": the name. */
@@ -49,38 +51,103 @@ static bool take_data(struct slice line, unsigned char out[63], size_t *len)
     return true;
 }
 
-static void take_line(struct uudecode *u, const struct uu_events *events, void *arg)
+static void keep_name(struct uudecode *u, enum uu_form form, struct slice name)
 {
-    struct slice line = {u->line, u->line_len}, name;
-    unsigned char data[63];
-    size_t n = 0;
-    bool is_data = take_data(line, data, &n);
-    if (u->state == UU_INSIDE && is_data) {
-        events->content(arg, (struct slice){data, n});
-        return;
+    u->state = UU_BEGUN;
+    u->form = form;
+    u->name_len = name.len;
+    memcpy(u->name, name.ptr, name.len);
+}
+
+void uu_expect_binhex(struct uudecode *u)
+{
+    u->state = UU_BEGUN;
+    u->form = UU_BINHEX;
+    u->binhex = (struct binhex){0};
+}
+
+/* Does a file begin here? */
+static void search(struct uudecode *u, struct slice line)
+{
+    struct slice name;
+    if (take_begin(line, &name)) {
+        keep_name(u, UU_POSIX, name);
+    } else if (yenc_begin(line, &name)) {
+        keep_name(u, UU_YENC, name);
+    } else if (binhex_announces(line)) {
+        uu_expect_binhex(u);
     }
-    if (u->state == UU_BEGUN && is_data && n > 0) {
+}
+
+static void begin(struct uudecode *u, const struct uu_events *events, void *arg)
+{
+    if (u->state == UU_BEGUN) {
         u->state = UU_INSIDE;
         events->begin(arg, (struct slice){u->name, u->name_len});
-        events->content(arg, (struct slice){data, n});
+    }
+}
+
+/* Each: false: the line is none of the file's. */
+static bool take_posix(struct uudecode *u, struct slice line,
+                       const struct uu_events *events, void *arg)
+{
+    unsigned char data[63];
+    size_t n = 0;
+    if (!take_data(line, data, &n) || (u->state == UU_BEGUN && n == 0)) {
+        return false;
+    }
+    begin(u, events, arg);
+    events->content(arg, (struct slice){data, n});
+    return true;
+}
+
+static bool take_yenc(struct uudecode *u, struct slice line,
+                      const struct uu_events *events, void *arg)
+{
+    unsigned char data[UU_LINE_MAX];
+    if (yenc_is_keyword(line)) {
+        return !yenc_is_end(line);
+    }
+    begin(u, events, arg);
+    events->content(arg, (struct slice){data, yenc_decode(line, data)});
+    return true;
+}
+
+/* It tells begin and end itself. */
+static void take_binhex(struct uudecode *u, struct slice line,
+                        const struct uu_events *events, void *arg)
+{
+    if (binhex_line(&u->binhex, line, events, arg) == BINHEX_END) {
+        u->state = UU_SEARCH;
+    } else if (!u->binhex.begun) {
+        search(u, line); /* the announcement may have been mere words */
+    }
+}
+
+static void take_line(struct uudecode *u, const struct uu_events *events, void *arg)
+{
+    struct slice line = {u->line, u->line_len};
+    if (u->state != UU_SEARCH && u->form == UU_BINHEX) {
+        take_binhex(u, line, events, arg);
+        return;
+    }
+    if (u->state != UU_SEARCH &&
+        (u->form == UU_YENC ? take_yenc : take_posix)(u, line, events, arg)) {
         return;
     }
     if (u->state == UU_INSIDE) {
         events->end(arg);
     }
     u->state = UU_SEARCH;
-    if (take_begin(line, &name)) {
-        u->state = UU_BEGUN;
-        u->name_len = name.len;
-        memcpy(u->name, name.ptr, name.len);
-    }
+    search(u, line);
 }
 
 void uu_feed(struct uudecode *u, struct slice in, const struct uu_events *events,
              void *arg)
 {
     while (in.len > 0) {
-        bool idle = u->state == UU_SEARCH && u->line_len == 0 && in.ptr[0] != 'b';
+        bool idle = u->state == UU_SEARCH && u->line_len == 0 && in.ptr[0] != 'b' &&
+                    in.ptr[0] != '=' && in.ptr[0] != '(';
         size_t end = slice_find(in, '\n');
         if (!u->skip && !idle) {
             size_t room = UU_LINE_MAX - u->line_len;
@@ -115,5 +182,6 @@ void uu_end(struct uudecode *u, const struct uu_events *events, void *arg)
     if (u->state == UU_INSIDE) {
         events->end(arg);
     }
+    binhex_end(&u->binhex, events, arg);
     *u = (struct uudecode){.state = UU_SEARCH};
 }
