@@ -21,6 +21,9 @@ ZONE = [
     'good.example. TXT "v=spf1 ip4:192.0.2.9 -all"',
     '_dmarc.good.example. TXT "v=DMARC1; p=reject; rua=mailto:d@good.example"',
     f"sel._domainkey.good.example. TXT {dkim.record()}",
+    '_smtp._tls.good.example. TXT "v=TLSRPTv1; rua=mailto:t@good.example"',
+    '_mta-sts.all.example. TXT "v=STSv1; id=a-b"', '_smtp._tls.all.example. TXT "v=TLSRPTv1; rua=x"',
+    "_25._tcp.all.example. TLSA 1 1 1 " + "00" * 32,
     'old._domainkey.good.example. TXT "v=DKIM1; p="',
     'all.example. TXT "v=spf1 mx +all"', "all.example. A 192.0.2.1",
     '_dmarc.all.example. TXT "v=DMARC1; p=none"',
@@ -55,7 +58,8 @@ class OnDns(unittest.TestCase):
         status, out = self.postern("check", "good.example", "--ip", "192.0.2.9", "--selector", "sel")
         self.assertEqual(status, 0, out)
         self.assertNotIn("error", out)
-        self.assertNotIn("warning", out)
+        self.assertEqual([line.split()[1] for line in out.splitlines() if line.startswith("warning")], ["STS"], out)
+        self.assertIn("reports go to mailto:t@good.example", out)
         self.assertIn("192.0.2.9 is mail.good.example, and back", out)
 
     def test_check_bad(self):
@@ -66,8 +70,10 @@ class OnDns(unittest.TestCase):
         for wanted in (("warning", "MX", "all.example. MX 10 mail.all.example."),
                        ("error", "PTR", "7.2.0.192.in-addr.arpa. PTR mail.all.example."),
                        ("error", "SPF", 'all.example. TXT "v=spf1 mx -all"'),
-                       ("ok", "SPF", ""), ("warning", "DMARC", "")):
+                       ("ok", "SPF", ""), ("warning", "DMARC", ""), ("error", "DANE", ""), ("warning", "DANE", ""),
+                       ("error", "TLSRPT", '_smtp._tls.all.example. TXT "v=TLSRPTv1; rua=mailto:postmaster@all.example"')):
             self.assertIn(wanted, found)
+        self.assertIn("error STS", [f"{f['severity']} {f['topic']}" for f in json.loads(out)["findings"]])
         status, out = self.postern("check", "good.example", "--ip", "192.0.2.8", "--selector", "old")
         self.assertEqual(status, 1)
         self.assertIn('publish: good.example. TXT "v=spf1 ip4:192.0.2.8 ip4:192.0.2.9 -all"', out)

@@ -442,17 +442,50 @@ static void test_base32(void **state)
     assert_true(base32_decode(SLICE("MY"), octet, 1) && octet[0] == 'f');
 }
 
+static void like(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *pattern;
+        bool is;
+    } cases[] = {
+        {"a.example", "A.Example", true},
+        {"a.example", "*", true},
+        {"x.a.example", "*.a.example", true},
+        {"a.example", "*.a.example", false},
+        {"a.b.c", "a.*.c", true},
+        {"abab", "*ab", true},
+        {"a", "", false},
+        {"", "", true},
+        {"", "**", true},
+        {"a.example.org", "*.example", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(slice_like(slice_of(cases[i].text), slice_of(cases[i].pattern)),
+                         cases[i].is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slice),       cmocka_unit_test(test_number),
-        cmocka_unit_test(test_buf),         cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_clock_text),  cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_hash),        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_id),          cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_base64),      cmocka_unit_test(test_slice_kinds),
-        cmocka_unit_test(test_file),        cmocka_unit_test(test_base32),
+        cmocka_unit_test(like),
+        cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_arena_marks),
+        cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_clock_text),
+        cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_id),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_slice_kinds),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_base32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

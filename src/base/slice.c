@@ -166,3 +166,31 @@ bool slice_cstr(struct slice s, char *dst, size_t cap)
     dst[s.len] = '\0';
     return true;
 }
+
+/* Linear in practice: on a mismatch only the last * moves. */
+bool slice_like(struct slice name, struct slice pattern)
+{
+    size_t n = 0;
+    size_t p = 0;
+    size_t star = pattern.len;
+    size_t after = 0;
+    while (n < name.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            after = n;
+        } else if (p < pattern.len &&
+                   ascii_lower(pattern.ptr[p]) == ascii_lower(name.ptr[n])) {
+            p++;
+            n++;
+        } else if (star < pattern.len) {
+            p = star + 1;
+            n = ++after;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*') {
+        p++;
+    }
+    return p == pattern.len;
+}

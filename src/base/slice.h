@@ -70,6 +70,9 @@ MUST_USE size_t slice_rfind(struct slice s, unsigned char c);
 MUST_USE size_t slice_search(struct slice s, struct slice needle);
 MUST_USE size_t slice_isearch(struct slice s, struct slice needle);
 
+/* Is all of s as the pattern says, in which * stands for anything? Blind to ASCII case. */
+MUST_USE bool slice_like(struct slice s, struct slice pattern);
+
 /* No octet above 127. */
 MUST_USE bool slice_is_ascii(struct slice s);
 

@@ -4,34 +4,6 @@
 #include "check/client_dns.h"
 #include "senderauth/ptr.h"
 
-/* * stands for anything, ASCII case does not matter. Linear: on a mismatch only the last * moves. */
-static bool matches(struct slice name, struct slice pattern)
-{
-    size_t n = 0;
-    size_t p = 0;
-    size_t star = pattern.len;
-    size_t after = 0;
-    while (n < name.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            after = n;
-        } else if (p < pattern.len &&
-                   ascii_lower(pattern.ptr[p]) == ascii_lower(name.ptr[n])) {
-            p++;
-            n++;
-        } else if (star < pattern.len) {
-            p = star + 1;
-            n = ++after;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.ptr[p] == '*') {
-        p++;
-    }
-    return p == pattern.len;
-}
-
 /* Does the number stand in the name, with no digit beside it but zeros before it? */
 static bool has_number(struct slice name, unsigned number)
 {
@@ -60,7 +32,7 @@ static bool named_so(const struct check_facts *f, struct slice name, const char 
         return false;
     }
     for (unsigned i = 0; i < list->n; i++) {
-        if (matches(name, slice_of(list->item[i]))) {
+        if (slice_like(name, slice_of(list->item[i]))) {
             *pattern = list->item[i];
             return true;
         }

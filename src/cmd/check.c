@@ -2,44 +2,24 @@
  * and what to publish instead. It looks from its start whenever an answer came, until it lacks
  * none. */
 #include "base/json.h"
+#include "cmd/check_look.h"
 #include "cmd/cmd.h"
 #include "cmd/dns_wait.h"
 #include "senderauth/dkim_key.h"
 #include "senderauth/dmarc.h"
 #include "senderauth/domain.h"
 #include "senderauth/ptr.h"
-#include "senderauth/spf_survey.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define SAY "DOMAIN [--ip IP] [--selector NAME ...] [--json]"
+#define SAY "DOMAIN [--ip IP] [--selector NAME ...] [--connect] [--json]"
 
 enum {
-    SELECTORS_MAX = 16,
-    HOSTS_MAX = 10,
     KEY_BITS_USUAL = 2048,
-    TEXT_MAX = 1024,
+    TEXT_MAX = CHECK_TEXT_MAX,
     OUTPUT_MAX = 4 * 1024 * 1024,
-};
-
-enum severity { GOOD = 0, WARNING, ERROR };
-static const char *const severities[] = {"ok", "warning", "error"};
-
-struct look {
-    const char *given, *ip;
-    const char *selector[SELECTORS_MAX];
-    unsigned selector_n;
-    bool json;
-    unsigned char octets[DNS_NAME_MAX];
-    struct slice domain;
-    struct ip address;
-    const struct dns_source *dns;
-    bool waits;
-    enum severity worst;
-    bool any;
-    struct buf out;
-    struct spf_survey survey; /* large */
 };
 
 static const char *parse(int argc, char **argv, struct look *l)
@@ -47,6 +27,8 @@ static const char *parse(int argc, char **argv, struct look *l)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             l->json = true;
+        } else if (strcmp(argv[i], "--connect") == 0) {
+            l->connect = true;
         } else if (strcmp(argv[i], "--ip") == 0 && i + 1 < argc) {
             l->ip = argv[++i];
         } else if (strcmp(argv[i], "--selector") == 0 && i + 1 < argc &&
@@ -89,9 +71,10 @@ static void put(struct look *l, struct slice s)
     }
 }
 
-/* publish: the record to have instead; "" none. */
-static void find(struct look *l, enum severity severity, const char *topic,
-                 struct slice text, struct slice publish)
+static const char *const severities[] = {"ok", "warning", "error"};
+
+void check_find(struct look *l, enum severity severity, const char *topic,
+                struct slice text, struct slice publish)
 {
     l->worst = severity > l->worst ? severity : l->worst;
     if (l->json) {
@@ -119,17 +102,26 @@ static void find(struct look *l, enum severity severity, const char *topic,
 static void find_str(struct look *l, enum severity severity, const char *topic,
                      const char *text, const char *publish)
 {
-    find(l, severity, topic, slice_of(text), slice_of(publish));
+    check_find(l, severity, topic, slice_of(text), slice_of(publish));
 }
 
-static const struct dns_answer *ask(struct look *l, enum dns_type type, struct slice name)
+void check_say(struct look *l, enum severity severity, const char *topic,
+               const char *publish, const char *fmt, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    check_find(l, severity, topic, slice_of(text), slice_of(publish));
+}
+
+const struct dns_answer *check_ask(struct look *l, enum dns_type type, struct slice name)
 {
     const struct dns_answer *a = l->dns->ask(l->dns->arg, type, name);
     l->waits |= a == NULL;
     return a;
 }
-
-#define ARG(s) (int)(s).len, (const char *)(s).ptr
 
 /* --- MX --- */
 
@@ -137,8 +129,8 @@ static const struct dns_answer *ask(struct look *l, enum dns_type type, struct s
 static const struct dns_answer *address_of(struct look *l, struct slice host,
                                            bool *failed)
 {
-    const struct dns_answer *a4 = ask(l, DNS_A, host);
-    const struct dns_answer *a6 = ask(l, DNS_AAAA, host);
+    const struct dns_answer *a4 = check_ask(l, DNS_A, host);
+    const struct dns_answer *a6 = check_ask(l, DNS_AAAA, host);
     if (a4 == NULL || a6 == NULL) {
         return NULL;
     }
@@ -166,7 +158,7 @@ static void look_at_mx(struct look *l)
 {
     char publish[TEXT_MAX];
     bool failed = false;
-    const struct dns_answer *a = ask(l, DNS_MX, l->domain);
+    const struct dns_answer *a = check_ask(l, DNS_MX, l->domain);
     const struct dns_answer *own = address_of(l, l->domain, &failed);
     (void)snprintf(publish, sizeof publish, "%.*s. MX 10 mail.%.*s.", ARG(l->domain),
                    ARG(l->domain));
@@ -189,7 +181,8 @@ static void look_at_mx(struct look *l)
         find_str(l, WARNING, "MX", "a null MX: the domain takes no mail, nor bounces",
                  "");
     }
-    for (unsigned i = 0; i < a->n && i < HOSTS_MAX && a->record[i].name.len > 0; i++) {
+    for (unsigned i = 0; i < a->n && i < CHECK_HOSTS_MAX && a->record[i].name.len > 0;
+         i++) {
         look_at_host(l, &a->record[i]);
     }
 }
@@ -294,8 +287,8 @@ static void tell_survey(struct look *l)
         buf_init(&b, TEXT_MAX);
         (void)spf_found_text(&s->found[i], &b);
         without_all(l, &s->found[i], text);
-        find(l, f == SPF_FINDS_PTR || f == SPF_FINDS_CLOUD ? WARNING : ERROR, "SPF",
-             buf_slice(&b), slice_of(text));
+        check_find(l, f == SPF_FINDS_PTR || f == SPF_FINDS_CLOUD ? WARNING : ERROR, "SPF",
+                   buf_slice(&b), slice_of(text));
         buf_clear(&b);
     }
     (void)snprintf(text, sizeof text,
@@ -374,7 +367,7 @@ static void look_at_selector(struct look *l, const char *selector)
     (void)snprintf(name, sizeof name, "%s._domainkey.%.*s", selector, ARG(l->domain));
     (void)snprintf(publish, sizeof publish,
                    "%s. TXT \"v=DKIM1; k=rsa; p=PUBLIC-KEY\", of 2048 bits", name);
-    const struct dns_answer *a = ask(l, DNS_TXT, slice_of(name));
+    const struct dns_answer *a = check_ask(l, DNS_TXT, slice_of(name));
     if (a == NULL) {
         return;
     }
@@ -479,6 +472,7 @@ static void look(struct look *l)
     look_at_spf(l);
     look_at_dkim(l);
     look_at_dmarc(l);
+    check_look_at_tls(l);
     (void)buf_add_str(&l->out, l->json ? "]}\n" : "");
 }
 
@@ -494,7 +488,10 @@ int cmd_check(struct cmd_ctx *ctx, int argc, char **argv)
         return EXIT_CONFIG;
     }
     struct dns_wait *dns = dns_wait_new(config);
-    if (dns == NULL) {
+    l.tls = check_tls_new(config);
+    if (dns == NULL || l.tls == NULL) {
+        dns_wait_free(&dns);
+        check_tls_free(&l.tls);
         config_free(&config);
         return EXIT_SYSTEM;
     }
@@ -506,6 +503,7 @@ int cmd_check(struct cmd_ctx *ctx, int argc, char **argv)
     (void)fwrite(l.out.ptr, 1, l.out.len, stdout);
     buf_clear(&l.out);
     dns_wait_free(&dns);
+    check_tls_free(&l.tls);
     config_free(&config);
     return l.worst == ERROR ? EXIT_NO : EXIT_OK;
 }

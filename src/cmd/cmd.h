@@ -22,6 +22,7 @@ int cmd_domain_key(struct cmd_ctx *ctx, int argc, char **argv); /* domain key */
 int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv); /* limits, reputation */
 int cmd_suppress(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_tlsrpt(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_events(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_check(struct cmd_ctx *ctx, int argc, char **argv);

@@ -30,9 +30,10 @@ static const struct command commands[] = {
     {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
     {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},
     {"events", cmd_events, "--account A [--since TIME] [--json] [--follow]", "what became of the messages of an account"},
+    {"tlsrpt", cmd_tlsrpt, "[DOMAIN] [--day YYYY-MM-DD] [--json]", "how TLS went with the servers that mail was sent to, by day and domain"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
     {"try", cmd_try, "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--tls] [--score N] [--json] FILE|-", "what each check would say of a message from there; nothing is done"},
-    {"check", cmd_check, "DOMAIN [--ip IP] [--selector NAME ...] [--json]", "what a strict receiver sees of a domain, and what to publish instead"},
+    {"check", cmd_check, "DOMAIN [--ip IP] [--selector NAME ...] [--connect] [--json]", "what a strict receiver sees of a domain, and what to publish instead"},
     {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rules", "what a reply, a bounce, a log means, and what to do about it"},
 };
 /* clang-format on */

@@ -357,7 +357,17 @@ struct config_times {
     X("delivery", "smart-hosts", delivery_smart_hosts, PATH, "", 0, 4000, "", "file that says which mail goes by way of other servers, and with which logins; see SMART HOSTS below") \
     X("delivery", "sources", delivery_sources, PATH, "", 0, 4000, "", "file that says from which addresses of this machine mail goes out, and under which names; see SOURCE ADDRESSES below (default: the system chooses)") \
     X("delivery", "tls", delivery_tls, BOOL, "yes", 0, 0, "", "no: STARTTLS is not used towards other servers, whatever they offer") \
-    X("delivery", "tls-ca", delivery_tls_ca, PATH, "", 0, 4000, "", "PEM file of the authorities that are believed where a policy demands a verified server (default: the system's)") \
+    X("delivery", "tls-ca", delivery_tls_ca, PATH, "", 0, 4000, "", "PEM file of the authorities that are believed where a policy demands a verified server, and of servers that have MTA-STS policies (default: the system's)") \
+    X("delivery", "tls-never", delivery_tls_never, NAMES, "", 0, 1024, "", "domains to whose hosts STARTTLS is not used") \
+    X("delivery", "tls-may", delivery_tls_may, NAMES, "", 0, 1024, "", "domains with TLS where it is offered, whatever their own policies (DANE, MTA-STS) demand") \
+    X("delivery", "tls-must", delivery_tls_must, NAMES, "", 0, 1024, "", "domains that get mail under TLS or not at all") \
+    X("delivery", "tls-verify", delivery_tls_verify, NAMES, "", 0, 1024, "", "domains whose hosts must prove who they are: by TLSA records where they have such, else by a certificate for the name of the MX host") \
+    X("delivery", "tls-dane", delivery_tls_dane, NAMES, "", 0, 1024, "", "domains whose hosts must prove who they are by TLSA records") \
+    X("delivery", "mta-sts", delivery_mta_sts, BOOL, "yes", 0, 0, "", "the MTA-STS policies of other domains are fetched and kept to") \
+    X("delivery", "mta-sts-port", delivery_mta_sts_port, INT, "443", 1, 65535, "", "port of the servers that have the policies") \
+    X("delivery", "mta-sts-time", delivery_mta_sts_time, TIME, "20 s", 100, 60000, "", "wait for a policy; the mail for its domain waits with it") \
+    X("delivery", "mta-sts-cache", delivery_mta_sts_cache, INT, "10000", 16, 1000000, "", "domains whose policies are kept") \
+    X("delivery", "tls-report-keep", delivery_tls_report_keep, TIME, "14 d", 86400000, 31536000000, "", "how long it is kept how TLS went with each domain (postern tlsrpt)") \
     X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \
     X("trace", "keep", trace_keep, TIME, "14 d", 60000, 31536000000, "", "how long sessions can be asked about") \
     X("trace", "size", trace_size, SIZE, "4 GiB", 16777216, 1099511627776, "", "size of trace.db at which the oldest sessions go before their time") \

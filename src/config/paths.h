@@ -16,6 +16,7 @@
 #define STATE_DIRECTORY    "directory" /* directory */
 #define STATE_DIRECTORY_DB "directory/directory.db" /* domains, users, aliases */
 #define STATE_RATES        "directory/rate.snapshot" /* counts, for the next start */
+#define STATE_TLS          "tls" /* delivery: MTA-STS policies, counts for TLS reports */
 #define STATE_TRACE        "trace"                  /* trace */
 #define STATE_TRACE_DB     "trace/trace.db"         /* sessions and deliveries */
 #define STATE_DKIM         "dkim" /* DOMAIN/SELECTOR.pem: root alone; read before roles lose that */

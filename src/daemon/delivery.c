@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "config/paths.h"
+#include "daemon/delivery_tls.h"
 #include "delivery/remote.h"
 #include "proc/role.h"
 
@@ -36,6 +37,7 @@ struct delivery_role {
     struct pool *pool;
     struct resolver *resolver;
     struct tls_client *tls;
+    struct delivery_tls *policies;
     struct signer *signer;
     struct smart_secrets *secrets;
     struct remote *remote;
@@ -157,6 +159,7 @@ static void finish(struct role_ctx *ctx)
     struct delivery_role *d = ctx->state;
     if (!d->finished) {
         d->finished = true;
+        delivery_tls_flush(d->policies);
         role_finish(ctx); /* threads that still run end with the process */
     }
 }
@@ -249,6 +252,10 @@ static const char *delivery_role_prepare(struct role_ctx *ctx)
             return "no memory";
         }
     }
+    d->policies = delivery_tls_new(ctx->config, error);
+    if (d->policies == NULL) {
+        return error;
+    }
     if (ctx->config->delivery_tls || ctx->config->smart_hosts != NULL) {
         d->tls = tls_client_new(ctx->config->delivery_tls_ca, error);
         return d->tls == NULL ? error : NULL;
@@ -294,12 +301,17 @@ static void delivery_role_start(struct role_ctx *ctx)
     }
     const char *host =
         ctx->config->hostname[0] != 0 ? ctx->config->hostname : "localhost";
+    if (!delivery_tls_start(d->policies, ctx->config, ctx->base)) {
+        fatal("delivery: no memory, or no thread");
+    }
     struct remote_options options = {.base = ctx->base,
                                      .resolver = d->resolver,
                                      .tls = ctx->config->delivery_tls ? d->tls : NULL,
                                      .signer = d->signer,
                                      .secrets = d->secrets,
                                      .smart_tls = d->tls,
+                                     .sts = delivery_tls_sts(d->policies),
+                                     .counts = delivery_tls_counts(d->policies),
                                      .config = ctx->config,
                                      .hostname = host,
                                      .done = on_remote_done,

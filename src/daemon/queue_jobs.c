@@ -11,6 +11,8 @@ enum { FULL_PAUSE_MS = 100, SLEEP_MAX_MS = 60 * 60 * 1000 };
 _Static_assert((int)JOB_TARGETS_MAX == (int)MSG_JOB_TARGETS_MAX, "one limit, two names");
 _Static_assert((int)JOB_PAYLOAD_MAX == (int)MSG_PAYLOAD_MAX, "one limit, two names");
 _Static_assert((int)JOB_8BITMIME == (int)SPOOL_8BITMIME, "flags go through as they are");
+_Static_assert((int)JOB_REQUIRETLS == (int)SPOOL_REQUIRETLS,
+               "flags go through as they are");
 _Static_assert((int)JOB_JUNK == (int)SPOOL_JUNK, "flags go through as they are");
 _Static_assert((int)JOB_SMTPUTF8 == (int)SPOOL_SMTPUTF8, "flags go through as they are");
 
@@ -132,12 +134,12 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                     .sender = path.len > 0 ? buf_slice(&path) : queue_sender(m),
                     .account = queue_account(m),
                     .service = m->service,
-                    .flags =
-                        (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 | JOB_JUNK)) |
-                                  (pick->repeated ? JOB_REPEATED : 0) |
-                                  (pick->remote ? JOB_REMOTE : 0) |
-                                  (pick->report ? JOB_REPORT : 0) |
-                                  (pick->same_source ? JOB_SAME_SOURCE : 0)),
+                    .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 |
+                                                    JOB_JUNK | JOB_REQUIRETLS)) |
+                                       (pick->repeated ? JOB_REPEATED : 0) |
+                                       (pick->remote ? JOB_REMOTE : 0) |
+                                       (pick->report ? JOB_REPORT : 0) |
+                                       (pick->same_source ? JOB_SAME_SOURCE : 0)),
                     .target_n = pick->n};
     buf_reset(&q->out);
     job_write(&q->out, &j);

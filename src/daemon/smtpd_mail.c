@@ -344,6 +344,7 @@ static void write_envelope(struct client *c, const struct smtp_envelope *e, stru
     uint8_t flags =
         (uint8_t)((e->params.body != SMTP_BODY_7BIT ? SPOOL_8BITMIME : 0) |
                   (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
+                  (e->params.requiretls ? SPOOL_REQUIRETLS : 0) |
                   (mail_verify_junk(c) ? SPOOL_JUNK : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags,
                          mail_milter_sender(c, e), slice_of(c->ip), smtp_session_helo(c->session),
@@ -584,7 +585,7 @@ void mail_give_up(struct client *c)
                  "no answer to AUTH: is the directory role running?");
         auth_give_up(c);
     } else if (!mail_give_up_asking(c)) {
-        const char *who = !c->checks_wait             ? "the spool"
+        const char *who = !c->checks_wait              ? "the spool"
                           : c->checks_wait_for == NULL ? "the DNS"
                                                        : c->checks_wait_for;
         char what[64];

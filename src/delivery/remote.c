@@ -329,6 +329,23 @@ void site_pump(struct remote_site *s)
     }
 }
 
+/* RFC 8689 4.2.1: no host meets what REQUIRETLS demands. Where one could not be asked, it may later. */
+static void end_without_tls(struct remote_order *o, const struct fault *fault)
+{
+    bool fails = !o->out_of_reach;
+    struct slice why = slice_of(fault->text);
+    bool offered = !slice_starts(why, SLICE("550 5.7.30"));
+    char text[OUTCOME_REPLY_MAX];
+    why = slice_from(why, slice_find(why, ' ') + 1); /* behind both codes */
+    why = slice_from(why, slice_find(why, ' ') + 1);
+    (void)snprintf(text, sizeof text, "%s.7.%s %s%.*s", fails ? "550 5" : "451 4",
+                   offered ? "10" : "30",
+                   offered ? "the message demands REQUIRETLS: " : "", (int)why.len,
+                   (const char *)why.ptr);
+    order_settle(o, fails ? JOB_FAILED : JOB_DEFERRED, slice_of(text));
+    order_over(o);
+}
+
 void order_no_host(struct remote_order *o, const struct fault *fault, bool clear)
 {
     static const enum reply_id rows[] = {
@@ -338,6 +355,7 @@ void order_no_host(struct remote_order *o, const struct fault *fault, bool clear
     };
     struct remote_site *s = o->site;
     o->may_pass = o->may_pass || !fault->for_good;
+    o->out_of_reach = o->out_of_reach || !fault->tls;
     if (clear && link_open(s, o, true)) {
         return;
     }
@@ -349,6 +367,12 @@ void order_no_host(struct remote_order *o, const struct fault *fault, bool clear
         }
         o->hop++;
         o->hop_tried++;
+    }
+    if (o->requiretls &&
+        fault->tls) { /* what other mail is sent to the site knows nothing of it */
+        end_without_tls(o, fault);
+        site_pump(s);
+        return;
     }
     site_failed(s, fault->text);
     struct slice last = o->route.hop[o->route.hop_n - 1].host;
@@ -436,10 +460,9 @@ static void order_inner(struct remote_order *o, struct slice domain)
     }
 }
 
-static void order_routed(struct remote_order *o)
+static void order_routed(struct remote_order *o, const struct sts_view *sts)
 {
-    struct slice domain = o->target[0].address;
-    domain = slice_from(domain, slice_rfind(domain, '@') + 1);
+    struct slice domain = order_domain(o);
     int len = (int)domain.len;
     const char *name = (const char *)domain.ptr;
     static const enum reply_id rows[] = {
@@ -486,12 +509,17 @@ static void order_routed(struct remote_order *o)
         order_inner(o, domain);
         return;
     case ROUTE_DNS_FAILED:
+        if (o->route.bogus) {
+            tls_count(o->remote->options.counts, domain, TLS_RPT_TLSA,
+                      TLS_RPT_DNSSEC_INVALID, SLICE(""));
+        }
         order_end(o, JOB_DEFERRED,
                   "451 4.4.3 the MX hosts of %.*s cannot be looked up: %s", len, name,
                   o->route.why);
         return;
     }
-    if (order_paused(o) || order_waits_for_account(o) || !order_choose_source(o)) {
+    if (order_paused(o) || order_waits_for_account(o) || !order_tls(o, sts) ||
+        !order_choose_source(o)) {
         return;
     }
     o->site = site_of(o);
@@ -513,15 +541,32 @@ static void look(struct remote_order *o)
                             .seed = o->remote->seed + o->order->job.job,
                             .port = (unsigned)options->config->delivery_smtp_port,
                             .inner = &options->config->delivery_inner_networks};
+    struct sts_view sts = {0};
     o->smart = order_smart(o);
     if (o->smart != NULL) {
         if (!order_smart_look(o, &ask)) {
             return;
         }
     } else if (!route_literal(&ask, &o->route)) {
-        route_find(&ask, resolver_scope_source(o->scope), &o->route);
+        const struct dns_source *dns = resolver_scope_source(o->scope);
+        route_find(&ask, dns, &o->route);
+        bool may = o->route.status == ROUTE_OK || o->route.status == ROUTE_WAIT;
+        if (may && options->sts != NULL &&
+            !sts_ask(options->sts, dns, ask.domain, &sts)) {
+            return;
+        }
     }
-    order_routed(o);
+    order_routed(o, &sts);
+}
+
+/* A policy came, or cannot be had. */
+static void on_policies(void *arg)
+{
+    struct remote *r = arg;
+    for (struct list *at = r->looking.next, *next = NULL; at != &r->looking; at = next) {
+        next = at->next;
+        look(LIST_ITEM(at, struct remote_order, node));
+    }
 }
 
 static void on_news(void *arg)
@@ -543,6 +588,7 @@ void remote_put(struct remote *r, struct pool_order *order)
     o->remote = r;
     o->order = order;
     o->start_ms = clock_mono_ms();
+    o->requiretls = (order->job.flags & JOB_REQUIRETLS) != 0;
     struct job walk = order->job;
     while (o->n < JOB_TARGETS_MAX && job_next_target(&walk, &o->target[o->n])) {
         o->n++;
@@ -633,6 +679,9 @@ struct remote *remote_new(const struct remote_options *options)
     }
     r->options = *options;
     r->seed = id_new_session();
+    if (options->sts != NULL) {
+        sts_listen(options->sts, on_policies, r);
+    }
     list_init(&r->looking);
     list_init(&r->done);
     list_init(&r->short_of_links);
@@ -684,6 +733,9 @@ void remote_free(struct remote **remote)
     struct remote *r = *remote;
     if (r == NULL) {
         return;
+    }
+    if (r->options.sts != NULL) {
+        sts_listen(r->options.sts, NULL, NULL);
     }
     free_orders(&r->looking);
     free_orders(&r->done);

@@ -15,8 +15,10 @@
  *          keeps us from it, a wrong password too, is deferred: it is ours to mend.
  * Sources  (config/sources.h) a site is known to each of our addresses apart: what it says to one, and that one's
  *          connections, are no matter of another.
- * TLS      where it is offered; when its handshake fails once more in clear, but not to a host with TLSA
- *          records (DANE, RFC 7672): they are binding.
+ * TLS      as delivery/tls_need.h says of each host: where it is offered, and in clear when the handshake
+ *          fails; but TLSA records (DANE), an enforced MTA-STS policy, REQUIRETLS and the settings are
+ *          binding. What none of the hosts can do is deferred, REQUIRETLS fails. Connections whose TLS
+ *          was asked for by a domain serve only domains that ask for the same.
  * I/O      non-blocking on the event loop; the spool is read with pread(), which blocks for the disk.
  * Own      an order belongs to it from remote_put() until `done`.
  * Errors   in the outcomes: each target has one when `done` is called. Never delivered without the
@@ -26,6 +28,7 @@
 #include "delivery/pool.h"
 #include "delivery/signer.h"
 #include "delivery/smart_secret.h"
+#include "delivery/sts.h"
 #include "resolver/resolver.h"
 #include "tls/client.h"
 
@@ -44,10 +47,12 @@ struct remote;
 struct remote_options {
     struct event_base *base;
     struct resolver *resolver;
-    const struct tls_client *tls; /* NULL: no TLS at all */
-    struct signer *signer;        /* NULL: nothing is signed */
+    const struct tls_client *tls;        /* NULL: no TLS at all */
+    struct signer *signer;               /* NULL: nothing is signed */
     const struct smart_secrets *secrets; /* these two: where config->smart_hosts is */
     const struct tls_client *smart_tls;
+    struct sts *sts;           /* NULL: no MTA-STS */
+    struct tls_counts *counts; /* NULL: nothing is counted */
     const struct config *config;
     const char *hostname; /* of EHLO */
     /* From the loop, never from inside a call of yours. */

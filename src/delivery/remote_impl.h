@@ -6,13 +6,19 @@
 #include "delivery/push_row.h"
 #include "delivery/remote.h"
 #include "delivery/route.h"
+#include "delivery/sts.h"
+#include "delivery/tls_need.h"
 #include "net/conn.h"
 #include "queue/pause.h"
 #include "smtp/client_session.h"
 #include "smtp/dot_encode.h"
 #include "spool/record.h"
 
-enum { TLSA_MAX = 8, SITE_KEY_MAX = ROUTE_SITE_MAX + 2 * IP_TEXT_MAX + SMART_NAME_MAX + 8 };
+enum {
+    TLSA_MAX = 8,
+    TLS_CLASS_MAX = 24,
+    SITE_KEY_MAX = ROUTE_SITE_MAX + 2 * IP_TEXT_MAX + SMART_NAME_MAX + 8 + TLS_CLASS_MAX
+};
 
 _Static_assert((int)SMTP_CLIENT_TARGETS_MAX == (int)JOB_TARGETS_MAX, "a job is one mail");
 
@@ -43,7 +49,8 @@ struct remote_site {
     size_t name_len;
     const struct sender_source *source; /* of its connections; NULL: the system chooses */
     const struct smart_host *smart;     /* it is one; NULL: servers of domains */
-    char name[SITE_KEY_MAX];            /* the route's, behind the source's */
+    char name
+        [SITE_KEY_MAX]; /* the route's, behind the source's, before what TLS is asked for */
 };
 
 struct remote_order {
@@ -54,6 +61,10 @@ struct remote_order {
     struct route route;
     const struct smart_host *smart; /* it goes by way of it; NULL: direct */
     const struct sender_source *source;
+    struct tls_need need[ROUTE_HOPS_MAX]; /* of each hop */
+    bool requiretls;
+    bool out_of_reach; /* a host could not be reached: it may offer what others lack */
+    char tls_class[TLS_CLASS_MAX]; /* "": nothing but what its hosts ask for themselves */
     struct remote_site *site;
     unsigned hop;       /* of route: the one to try next */
     unsigned hop_tried; /* addresses */
@@ -69,8 +80,9 @@ enum { WHERE_MAX = DNS_NAME_MAX + IP_TEXT_MAX + 3 }; /* host[ip], as text */
 /* Why a host is no good. */
 struct fault {
     enum smtp_client_loss loss;
-    enum bounce_stage stage;          /* where it said so itself; UNKNOWN: it did not */
-    bool for_good;                    /* it said so, with 5yz */
+    enum bounce_stage stage; /* where it said so itself; UNKNOWN: it did not */
+    bool for_good;           /* it said so, with 5yz */
+    bool tls; /* it was reached, and lacks what TLS policies or REQUIRETLS demand */
     char text[OUTCOME_REPLY_MAX + 1]; /* with its codes in front */
     char where[WHERE_MAX];
 };
@@ -89,9 +101,13 @@ struct remote_link {
     char host[DNS_NAME_MAX + 1], where[WHERE_MAX];
     struct slice tlsa[TLSA_MAX]; /* usable ones; until the handshake */
     unsigned tlsa_n;
-    bool tls_must; /* it has TLSA records, usable or not */
-    bool clear;    /* TLS failed here: without it this time */
+    char tlsa_base[DNS_NAME_MAX + 1];
+    struct tls_need need;
+    enum tls_rpt_result tls_result;
+    uint64_t counted; /* hash of the domain whose session it was counted as last */
+    bool clear;       /* TLS failed here: without it this time */
     bool no_good, quitting;
+    bool misfit; /* it does not offer REQUIRETLS: the order goes to the next host */
     /* What it waits for, and until when: only when that moves on the time begins anew, so that
      * an octet now and then holds nothing up. */
     uint64_t progress, deadline_ms, sent;
@@ -147,8 +163,8 @@ MUST_USE const struct smart_host *order_smart(const struct remote_order *o);
 MUST_USE bool order_smart_look(struct remote_order *o, const struct route_ask *usual);
 /* Its TLS, and its login if it has one. */
 void link_smart(const struct remote_link *l, struct smtp_client_options *out);
-/* Must it prove its name, where no TLSA record does? */
-MUST_USE bool smart_verifies(const struct smart_host *h);
+/* What is demanded of it. */
+MUST_USE enum tls_rule smart_rule(const struct smart_host *h);
 
 /* --- remote_account.c --- */
 
@@ -164,6 +180,17 @@ MUST_USE bool order_waits_for_account(struct remote_order *o);
 
 /* It has its route and meets a pause: it is over. */
 MUST_USE bool order_paused(struct remote_order *o);
+
+/* --- remote_tls.c --- */
+
+MUST_USE struct slice order_domain(const struct remote_order *o);
+/* It has its route: leaves out hosts that may not have it. False: none is left, it is over. */
+MUST_USE bool order_tls(struct remote_order *o, const struct sts_view *sts);
+/* Of the handshake; counted for the order, and for those of other domains that follow. */
+void link_tls_stands(struct remote_link *l);
+void link_tls_failed(struct remote_link *l);
+void link_tls_missing(struct remote_link *l);
+void link_count(struct remote_link *l); /* a mail goes over it now */
 
 /* --- remote_link.c --- */
 

@@ -84,8 +84,8 @@ static void link_end(struct remote_link *l)
     struct remote_order *o = l->order;
     struct fault fault = l->fault;
     bool no_good = l->no_good;
-    /* DANE and REQUIRETLS are binding; else clear text is better than no mail. */
-    bool clear = l->phase == LINK_HANDSHAKE && !l->tls_must && !l->mail.requiretls;
+    /* What is demanded is binding; else clear text is better than no mail. */
+    bool clear = l->phase == LINK_HANDSHAKE && !l->need.must && !l->mail.requiretls;
     if (o == NULL) {
         link_close(l);
         site_pump(s);
@@ -119,6 +119,30 @@ static const enum bounce_stage stages[] = {
     [SMTP_CLIENT_AT_QUIT] = BOUNCE_STAGE_UNKNOWN,
 };
 
+static void on_fault(void *arg, const struct smtp_client_result *r)
+{
+    struct remote_link *l = arg;
+    bool asked = r->stage == SMTP_CLIENT_AT_STARTTLS ||
+                 (r->stage == SMTP_CLIENT_AT_HELO && r->local);
+    bool no_starttls =
+        r->loss == SMTP_CLIENT_NOT_LOST && l->need.must && !l->client.tls && asked;
+    l->no_good = true;
+    l->fault.loss = r->loss;
+    l->fault.tls = no_starttls || l->misfit || r->loss == SMTP_CLIENT_NO_TLS;
+    if (no_starttls) {
+        link_tls_missing(l);
+    }
+    /* A policy of ours that the host does not meet (TLS, AUTH) is no refusal of the mail. */
+    bool refused = !r->local && (r->stage == SMTP_CLIENT_AT_CONNECT ||
+                                 r->stage == SMTP_CLIENT_AT_HELO);
+    l->fault.stage = refused ? stages[r->stage] : BOUNCE_STAGE_UNKNOWN;
+    l->fault.for_good = refused && r->code / 100 == 5;
+    (void)snprintf(l->fault.text, sizeof l->fault.text, "%.*s%s%s%s", (int)r->reply.len,
+                   (const char *)r->reply.ptr, refused ? "" : " (",
+                   refused ? "" : l->where, refused ? "" : ")");
+    memcpy(l->fault.where, l->where, sizeof l->fault.where);
+}
+
 static void on_result(void *arg, unsigned target, const struct smtp_client_result *r)
 {
     static const enum job_result results[] = {
@@ -132,6 +156,11 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
         return; /* it has no outcome yet: it goes with the next mail */
     }
     if (out->set) {
+        return;
+    }
+    if (r->local && l->mail.requiretls && slice_starts(r->reply, SLICE("550 5.7.30"))) {
+        l->misfit = true; /* RFC 8689 4.2.1: the other hosts are asked */
+        on_fault(l, r);
         return;
     }
     if (r->loss == SMTP_CLIENT_CLOSED_OFF &&
@@ -156,22 +185,6 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     if (!r->local) {
         site_slower(l->site, site, out);
     }
-}
-
-static void on_fault(void *arg, const struct smtp_client_result *r)
-{
-    struct remote_link *l = arg;
-    l->no_good = true;
-    l->fault.loss = r->loss;
-    /* A policy of ours that the host does not meet (TLS, AUTH) is no refusal of the mail. */
-    bool refused = !r->local && (r->stage == SMTP_CLIENT_AT_CONNECT ||
-                                 r->stage == SMTP_CLIENT_AT_HELO);
-    l->fault.stage = refused ? stages[r->stage] : BOUNCE_STAGE_UNKNOWN;
-    l->fault.for_good = refused && r->code / 100 == 5;
-    (void)snprintf(l->fault.text, sizeof l->fault.text, "%.*s%s%s%s", (int)r->reply.len,
-                   (const char *)r->reply.ptr, refused ? "" : " (",
-                   refused ? "" : l->where, refused ? "" : ")");
-    memcpy(l->fault.where, l->where, sizeof l->fault.where);
 }
 
 static const struct smtp_client_ops client_ops = {on_result, on_fault};
@@ -406,6 +419,18 @@ static enum step next_mail(struct remote_link *l)
 {
     struct remote_site *s = l->site;
     struct remote_order *o = l->order;
+    if (o != NULL) {
+        link_count(l);
+    }
+    if (l->misfit) {
+        struct fault fault = l->fault;
+        l->misfit = false;
+        l->order = NULL;
+        l->quitting = true; /* the site's other mail demands the same */
+        smtp_client_quit(&l->client);
+        order_no_host(o, &fault, false);
+        return STEP_ON;
+    }
     if (o != NULL && order_open(o)) { /* more targets than the server takes at once */
         if (!smtp_client_reusable(&l->client)) {
             return STEP_ENDED;
@@ -440,25 +465,34 @@ static enum step next_mail(struct remote_link *l)
     return STEP_ON;
 }
 
+/* What the server must show. Of a host with TLSA records (RFC 7672 3.2.2): the name that has them, its
+ * own, or the domain's that the mail is for. */
+static bool expect(struct remote_link *l)
+{
+    bool dane = l->need.verify == TLS_VERIFY_DANE;
+    l->verified = dane || l->need.verify == TLS_VERIFY_NAME;
+    return tls_client_expect(l->conn.ssl, slice_of(dane ? l->tlsa_base : l->host),
+                             l->need.verify, l->tlsa, l->tlsa_n) &&
+           (!dane || (tls_client_also(l->conn.ssl, slice_of(l->host)) &&
+                      (l->site->smart != NULL ||
+                       tls_client_also(l->conn.ssl, order_domain(l->order)))));
+}
+
 static enum step begin_tls(struct remote_link *l)
 {
     const struct remote_options *options = &l->site->remote->options;
-    const struct smart_host *smart = l->site->smart;
-    if (!conn_connect_tls(&l->conn, tls_client_context(smart != NULL ? options->smart_tls
-                                                                     : options->tls))) {
+    if (!conn_connect_tls(&l->conn,
+                          tls_client_context(l->site->smart != NULL ? options->smart_tls
+                                                                    : options->tls))) {
         lost(l, SMTP_CLIENT_OURS, "no memory for TLS");
         return STEP_ON;
     }
-    enum tls_verify verify = l->tlsa_n > 0                            ? TLS_VERIFY_DANE
-                             : smart != NULL && smart_verifies(smart) ? TLS_VERIFY_NAME
-                                                                      : TLS_VERIFY_NONE;
-    if (!tls_client_expect(l->conn.ssl, slice_of(l->host), verify, l->tlsa, l->tlsa_n)) {
+    l->phase = LINK_HANDSHAKE;
+    if (!expect(l)) {
+        link_tls_failed(l);
         lost(l, SMTP_CLIENT_NO_TLS,
              "TLS cannot be set up for this host's name or TLSA records");
-        return STEP_ON;
     }
-    l->verified = verify != TLS_VERIFY_NONE;
-    l->phase = LINK_HANDSHAKE;
     return STEP_ON;
 }
 
@@ -491,7 +525,9 @@ static enum step shake_hands(struct remote_link *l)
     switch (conn_handshake(&l->conn)) {
     case CONN_OK:
         l->phase = LINK_TALKING;
+        link_tls_stands(l);
         smtp_client_tls(&l->client, l->verified);
+        link_count(l);
         return STEP_ON;
     case CONN_AGAIN:
         return STEP_WAIT;
@@ -503,6 +539,7 @@ static enum step shake_hands(struct remote_link *l)
     why = why != NULL ? why : l->conn.why != NULL ? l->conn.why : "closed by the server";
     char text[200];
     (void)snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
+    link_tls_failed(l);
     lost(l, SMTP_CLIENT_NO_TLS, text);
     return STEP_ENDED;
 }
@@ -674,7 +711,8 @@ static void name_link(struct remote_link *l, const struct route_hop *hop)
     l->ip = hop->ip;
     (void)ip_text(&hop->ip, ip);
     (void)snprintf(l->where, sizeof l->where, "%s[%s]", l->host, ip);
-    l->tls_must = hop->tlsa != NULL && hop->tlsa->n > 0;
+    IGNORE(!slice_cstr(hop->tlsa_base, l->tlsa_base,
+                       sizeof l->tlsa_base)); /* it is a name */
     for (unsigned i = 0; hop->tlsa != NULL && i < hop->tlsa->n; i++) {
         struct slice record = hop->tlsa->record[i].data;
         if (l->tlsa_n < TLSA_MAX && tls_client_usable(record)) {
@@ -710,6 +748,7 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
     list_init(&l->node);
     list_init(&l->idle);
     name_link(l, hop);
+    l->need = o->need[hop->number];
     const char *hostname = s->source == NULL ? options->hostname : s->source->helo;
     const struct config *config = options->config;
     struct smtp_client_options client = {
@@ -717,11 +756,10 @@ bool link_open(struct remote_site *s, struct remote_order *o, bool clear)
         .command_s = whole_s(config->delivery_command_time),
         .data_s = whole_s(config->delivery_data_time),
         .end_s = whole_s(config->delivery_end_time),
-        .tls = options->tls == NULL || clear ? SMTP_CLIENT_TLS_NEVER
-               : l->tls_must                 ? SMTP_CLIENT_TLS_MUST
-                                             : SMTP_CLIENT_TLS_MAY};
+        .tls = l->need.never || clear ? SMTP_CLIENT_TLS_NEVER
+               : l->need.must         ? SMTP_CLIENT_TLS_MUST
+                                      : SMTP_CLIENT_TLS_MAY};
     if (s->smart != NULL) {
-        l->tls_must = l->tls_must || s->smart->tls >= SMART_TLS_must;
         link_smart(l, &client);
     }
     smtp_client_init(&l->client, &client, &client_ops, l);

@@ -58,9 +58,17 @@ bool order_smart_look(struct remote_order *o, const struct route_ask *usual)
     return defer(o, "4.4.4", "it has no address in the DNS");
 }
 
-bool smart_verifies(const struct smart_host *h)
+enum tls_rule smart_rule(const struct smart_host *h)
 {
-    return h->tls == SMART_TLS_verify || h->tls == SMART_TLS_implicit_verify;
+    static const enum tls_rule rules[] = {
+        [SMART_TLS_never] = TLS_RULE_NEVER,
+        [SMART_TLS_may] = TLS_RULE_AUTO,
+        [SMART_TLS_must] = TLS_RULE_MUST,
+        [SMART_TLS_verify] = TLS_RULE_VERIFY,
+        [SMART_TLS_implicit] = TLS_RULE_MUST,
+        [SMART_TLS_implicit_verify] = TLS_RULE_VERIFY,
+    };
+    return rules[h->tls];
 }
 
 void link_smart(const struct remote_link *l, struct smtp_client_options *out)
@@ -75,9 +83,9 @@ void link_smart(const struct remote_link *l, struct smtp_client_options *out)
     };
     const struct smart_host *h = l->site->smart;
     const char *why = NULL;
-    out->tls = l->clear                                            ? SMTP_CLIENT_TLS_NEVER
-               : l->tls_must && tls[h->tls] == SMTP_CLIENT_TLS_MAY ? SMTP_CLIENT_TLS_MUST
-                                                                   : tls[h->tls];
+    out->tls = l->clear ? SMTP_CLIENT_TLS_NEVER
+               : l->need.must && tls[h->tls] == SMTP_CLIENT_TLS_MAY ? SMTP_CLIENT_TLS_MUST
+                                                                    : tls[h->tls];
     if (h->user[0] != '\0') {
         out->user = slice_of(h->user);
         IGNORE(!smart_secret(l->site->remote->options.secrets, h, &out->password,

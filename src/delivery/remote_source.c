@@ -9,7 +9,6 @@
 void site_key(const struct remote_order *o, const struct sender_source *source,
               struct buf *out)
 {
-    const struct route *route = &o->route;
     if (source != NULL) {
         (void)buf_add_str(out, source->text);
         (void)buf_add_byte(out, '|');
@@ -19,8 +18,9 @@ void site_key(const struct remote_order *o, const struct sender_source *source,
         (void)buf_add_str(out, o->smart->name);
         (void)buf_add_byte(out, '|');
     }
-    (void)buf_add(out,
-                  (struct slice){(const unsigned char *)route->site, route->site_len});
+    (void)buf_add(
+        out, (struct slice){(const unsigned char *)o->route.site, o->route.site_len});
+    (void)buf_add_str(out, o->tls_class);
 }
 
 static bool is_free(void *arg, const struct sender_source *source)

@@ -33,7 +33,9 @@ struct route_hop {
     struct slice host; /* name, "" for an address literal */
     struct ip ip;
     uint16_t preference;
-    bool secure;                   /* MX and address are DNSSEC-validated: TLSA counts */
+    uint16_t
+        number;  /* for who looks at it next: where it keeps what it knows of the hop */
+    bool secure; /* MX and address are DNSSEC-validated: TLSA counts */
     const struct dns_answer *tlsa; /* the host's; NULL: none, or not secure */
     struct slice
         tlsa_base; /* the name that has them: the host's, or what it is an alias of */

@@ -81,12 +81,9 @@ static void say_missing(const char *role, int abi)
     buf_clear(&b);
 }
 
-static void add_path(int ruleset, const char *path, uint64_t access, int abi)
+static void add_below(int ruleset, int fd, const char *path, uint64_t access, int abi)
 {
-    struct path_attr rule = {.parent_fd = open(path, O_PATH | O_CLOEXEC)};
-    if (rule.parent_fd < 0) {
-        fatal("%s: %s", path, strerror(errno));
-    }
+    struct path_attr rule = {.parent_fd = fd};
     for (unsigned i = 0; i < RIGHT_N; i++) {
         if (rights[i].where == FS && rights[i].abi <= abi &&
             (rights[i].access & access) != 0) {
@@ -96,7 +93,16 @@ static void add_path(int ruleset, const char *path, uint64_t access, int abi)
     if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) != 0) {
         fatal("landlock rule for %s: %s", path, strerror(errno));
     }
-    (void)close(rule.parent_fd);
+}
+
+static void add_path(int ruleset, const char *path, uint64_t access, int abi)
+{
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0) {
+        fatal("%s: %s", path, strerror(errno));
+    }
+    add_below(ruleset, fd, path, access, abi);
+    (void)close(fd);
 }
 
 void landlock_enter(const struct landlock_rules *rules)
@@ -130,6 +136,9 @@ void landlock_enter(const struct landlock_rules *rules)
     }
     if (rules->also != NULL) {
         add_path(ruleset, rules->also, LANDLOCK_FILES, abi);
+    }
+    if (rules->open > 0) {
+        add_below(ruleset, rules->open, "an open directory", LANDLOCK_FILES, abi);
     }
     for (unsigned i = 0; i < rules->connect_n && abi >= 4; i++) {
         struct port_attr rule = {1U << 1, rules->connect_port[i]};

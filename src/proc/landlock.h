@@ -21,6 +21,7 @@ struct landlock_rules {
     const char *path; /* a directory; NULL: none, no path can be opened at all */
     uint64_t access;  /* LANDLOCK_* */
     const char *also; /* a second one, with LANDLOCK_FILES; NULL: none */
+    int open;         /* a third one, likewise: a descriptor; 0: none */
     uint16_t connect_port[LANDLOCK_PORTS_MAX]; /* TCP, connect_n of them */
     unsigned connect_n;
     bool bind_any; /* TCP sockets to an address, at a port that the system chooses */

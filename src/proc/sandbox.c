@@ -7,6 +7,7 @@
 #include "proc/landlock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,9 @@ struct row {
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     bool dns;        /* it may ask the servers of the dns settings */
     bool filters; /* it connects to rspamd.server and milter.server, where they are set */
-    bool smtp;    /* it connects to delivery.smtp-port of any server */
+    bool
+        smtp; /* it connects to delivery.smtp-port of any server, and for MTA-STS policies to
+                   * delivery.mta-sts-port; it may use STATE_TLS, which it has open, beside the rest */
     uint64_t access; /* to that directory */
     unsigned calls;  /* sets of system calls, proc/calls.h */
 };
@@ -77,7 +80,7 @@ static const struct row rows[ROLE_COUNT] = {
         .root = ROOT_MAIL, .root_early = true, .fds = DELIVERY_FDS, .fd_a_session = false,
         .own = NULL, .mail = true, .access = LANDLOCK_FILES | LANDLOCK_TREES, .dns = true,
         .smtp = true,
-        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT | CALLS_DNS,
+        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT | CALLS_DNS | CALLS_HTTP,
     },
     /* Decodes records of all others; one SQLite file. */
     [ROLE_trace] = {
@@ -277,9 +280,17 @@ bool sandbox_root_early(enum role role)
     return row_of(role)->root_early;
 }
 
+/* STATE_TLS, which is not below the role's new root; 0: none. */
+static int tls_directory;
+
 void sandbox_root(enum role role, const struct sandbox_user *user, struct config *seen)
 {
     char root[PATH_ROOM];
+    if (row_of(role)->smtp) {
+        format_path(root, seen->state_dir, STATE_TLS);
+        int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        tls_directory = fd < 0 ? 0 : fd;
+    }
     if (!user->change) {
         return;
     }
@@ -395,6 +406,10 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
              seen->smart_hosts != NULL && i < smart_hosts_n(seen->smart_hosts); i++) {
             add_port(&rules, smart_hosts_at(seen->smart_hosts, i)->port);
         }
+        rules.open = tls_directory;
+    }
+    if (row->smtp && seen->delivery_tls && seen->delivery_mta_sts) {
+        add_port(&rules, (uint16_t)seen->delivery_mta_sts_port);
     }
     landlock_enter(&rules);
 }
@@ -417,8 +432,11 @@ void sandbox_lock(enum role role, const struct config *seen)
     }
     lock_paths(row, role, seen);
     /* who connects to nobody needs no sockets */
-    bool connects = row->oauth ? seen->oauth_introspection[0] != '\0'
-                               : seen->delivery_lmtp[0] != '\0';
-    calls_enter(connects ? row->calls : row->calls & ~(CALLS_CONNECT | CALLS_HTTP),
-                m == MODE_LOG);
+    unsigned calls = row->calls;
+    bool http = row->oauth ? seen->oauth_introspection[0] != '\0'
+                           : seen->delivery_tls && seen->delivery_mta_sts;
+    bool connects = row->oauth ? http : seen->delivery_lmtp[0] != '\0';
+    calls &= connects ? ~0U : ~CALLS_CONNECT;
+    calls &= http ? ~0U : ~CALLS_HTTP;
+    calls_enter(calls, m == MODE_LOG);
 }

@@ -34,6 +34,7 @@
 static struct test_place place;
 static enum role acting;
 static int handed; /* a file that was opened before the sandbox */
+static int tls_fd;
 
 /* What a child does inside: true when it went as an allowed thing should. */
 typedef bool action(const struct config *seen);
@@ -161,6 +162,17 @@ static bool read_is_refused(const struct config *seen)
     (void)seen;
     return open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 &&
            (errno == EACCES || errno == ENOENT);
+}
+
+/* Its directory of policies, open since before it lost the way there. */
+static bool use_tls_directory(const struct config *seen)
+{
+    (void)seen;
+    int fd = openat(tls_fd, "s-x.test", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return fd >= 0 && write(fd, "x", 1) == 1 && close(fd) == 0 &&
+           renameat(tls_fd, "s-x.test", tls_fd, "s-y.test") == 0 &&
+           unlinkat(tls_fd, "s-y.test", 0) == 0 &&
+           openat(tls_fd, "../trace/x", O_RDONLY | O_CLOEXEC) < 0;
 }
 
 /* Files that are there, of the same user: Landlock alone keeps them apart. */
@@ -356,6 +368,7 @@ static bool ask_endpoint(const struct config *seen)
     }
     return ok;
 }
+
 static bool make_udp_socket(const struct config *seen)
 {
     (void)seen;
@@ -523,6 +536,7 @@ static void test_mail(void **state)
     }
     for (int way = geteuid() == 0 ? AS_ROOT : WITHOUT_ROOT; way < WAYS; way++) {
         expect("Maildir", ROLE_delivery, way, use_mail, FINE);
+        expect("policies", ROLE_delivery, way, use_tls_directory, FINE);
     }
 }
 
@@ -576,6 +590,23 @@ static void test_dns(void **state)
     assert_true(test_configure(&place, ""));
 }
 
+static void test_policies(void **state)
+{
+    (void)state;
+    if (test_sandbox_off() || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 4) {
+        skip();
+    }
+    for (int on = 0; on < 2; on++) {
+        assert_true(
+            test_configure(&place, on != 0 ? "delivery { smtp-port = 7 mta-sts-port = 2 }"
+                                           : "delivery { smtp-port = 2 mta-sts = no }"));
+        for (int way = geteuid() == 0 ? AS_ROOT : WITHOUT_ROOT; way < WAYS; way++) {
+            expect("MTA-STS", ROLE_delivery, way, ask_endpoint, on != 0 ? FINE : KILLED);
+        }
+    }
+    assert_true(test_configure(&place, ""));
+}
+
 static void test_mail_root(void **state)
 {
     static const struct {
@@ -616,6 +647,9 @@ static int make_place(void **state)
             return 1;
         }
     }
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/tls", place.state);
+    tls_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     handed = memfd_create("handed", MFD_CLOEXEC);
     return handed < 0;
 }
@@ -634,7 +668,7 @@ int main(void)
         cmocka_unit_test(test_mail_root),    cmocka_unit_test(test_as_root),
         cmocka_unit_test(test_without_root), cmocka_unit_test(test_mail),
         cmocka_unit_test(test_lmtp),         cmocka_unit_test(test_oauth),
-        cmocka_unit_test(test_dns),
+        cmocka_unit_test(test_policies),     cmocka_unit_test(test_dns),
     };
     return cmocka_run_group_tests(tests, make_place, remove_place);
 }

@@ -79,6 +79,7 @@ void state_make(const struct config *config, const struct sandbox_user *user)
         {STATE_EMPTY, 0755, false}, {STATE_CONTROL, 0755, false},
         {STATE_SPOOL, 0700, true},  {STATE_DIRECTORY, 0700, true},
         {STATE_TRACE, 0700, true},  {STATE_MAIL, 0700, true},
+        {STATE_TLS, 0700, true},
     };
     int top = state_directory(config);
     for (unsigned i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {

@@ -36,6 +36,7 @@ enum job_flags {
     JOB_REPORT =
         32, /* its targets are return paths of ours: delivery/report.h reads it */
     JOB_SAME_SOURCE = 64, /* to be sent from the address it was sent from before */
+    JOB_REQUIRETLS = 128, /* as in enum spool_envelope_flags */
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 
