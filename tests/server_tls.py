@@ -351,7 +351,7 @@ def test_dane(postern):
             check(not any(line.startswith("MAIL") for line in peer.heard), f"{peer.heard}")
         check(not said_in_clear(dane) and not said_in_clear(useless_tls), "in clear")
         for what in (("dane.test", "tlsa", "success"), ("danebad.test", "tlsa", "validation-failure"),
-                     ("daneclear.test", "tlsa", "starttls-not-supported")):
+                     ("daneclear.test", "tlsa", "starttls-not-supported"), ("daneuseful.test", "tlsa", "tlsa-invalid")):
             p.expect_counted(*what)
     finally:
         p.stop()

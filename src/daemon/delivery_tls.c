@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { THREADS = 4, FLUSH_S = 1 };
+enum { THREADS = CREW_THREADS_MAX, FLUSH_S = 1 };
 
 struct delivery_tls {
     int dir;

@@ -98,7 +98,7 @@ bool order_tls(struct remote_order *o, const struct sts_view *sts)
         ask.sts_allows = sts->found && sts_policy_allows(&sts->policy, hop->host);
         ask.secure = o->smart != NULL || r->secure;
         tls_need_of(&ask, &need);
-        if (need.unfit != NULL && o->smart == NULL &&
+        if (need.unfit != NULL && need.counted != TLS_RPT_SUCCESS && o->smart == NULL &&
             (i == 0 || !same_host(r, i - 1, i))) {
             tls_count(options->counts, domain, need.policy, need.counted, hop->host);
         }
@@ -136,8 +136,10 @@ static enum tls_rpt_result result_of(const struct remote_link *l)
         [TLS_CLIENT_NO_TLSA] = TLS_RPT_VALIDATION_FAILURE,
         [TLS_CLIENT_BROKEN] = TLS_RPT_VALIDATION_FAILURE,
     };
-    return l->need.verify == TLS_VERIFY_NONE ? TLS_RPT_SUCCESS
-                                             : results[tls_client_verdict(l->conn.ssl)];
+    if (l->need.verify == TLS_VERIFY_NONE) { /* of TLSA records, none was of use */
+        return l->need.policy == TLS_RPT_TLSA ? TLS_RPT_TLSA_INVALID : TLS_RPT_SUCCESS;
+    }
+    return results[tls_client_verdict(l->conn.ssl)];
 }
 
 static void count(struct remote_link *l, enum tls_rpt_result result)

@@ -36,6 +36,7 @@ struct sts {
     struct map domains;
     uint64_t files; /* about so many */
     uint64_t swept_ms;
+    unsigned fetches; /* under way */
 };
 
 /* --- files --- */
@@ -395,10 +396,11 @@ static enum begun begin_fetch(struct sts *s, const struct dns_source *dns,
         fetch_over(f);
         return BEGUN_NOT;
     }
-    if (!s->options.fetch(s->options.fetch_arg, f)) {
+    if (s->fetches >= STS_FETCHES_MAX || !s->options.fetch(s->options.fetch_arg, f)) {
         free(f);
         return BEGUN_NOT;
     }
+    s->fetches++;
     e->fetching = true;
     return BEGUN;
 }
@@ -420,6 +422,7 @@ void sts_fetch_run(struct sts_fetch *f)
 void sts_fetched(struct sts_fetch *f)
 {
     struct sts *s = f->sts;
+    s->fetches--;
     fetch_over(f);
     if (s->options.news != NULL) {
         s->options.news(s->options.news_arg);

@@ -20,6 +20,7 @@ enum {
     STS_REFRESH_S = 24 * 3600, /* a policy in use is had anew when it is older */
     STS_AGAIN_S =
         300, /* the least wait after a failure (3.3); how long a policy holds at least */
+    STS_FETCHES_MAX = 64,              /* at once: beyond it mail goes by what is known */
     STS_DOMAIN_MAX = DNS_NAME_MAX - 9, /* "_mta-sts." in front */
 };
 

@@ -33,7 +33,6 @@ static void by_requiretls(const struct tls_ask *a, struct tls_need *out)
 {
     bool sts = a->sts && a->mode != STS_NONE && a->sts_allows;
     out->must = true;
-    out->counted = TLS_RPT_SUCCESS;
     if (out->never) {
         out->unfit = "the message demands REQUIRETLS, and TLS is switched off here";
     } else if (!a->secure && !sts) {

@@ -33,9 +33,8 @@ struct tls_need {
     const char *unfit; /* this host may not have the mail: why; NULL: it may */
     bool never, must;
     enum tls_verify verify;
-    enum tls_rpt_policy policy; /* under which its sessions are counted */
-    enum tls_rpt_result
-        counted; /* of a host that is unfit, or only reported: else SUCCESS */
+    enum tls_rpt_policy policy;  /* under which its sessions are counted */
+    enum tls_rpt_result counted; /* what its policy has against the host; else SUCCESS */
 };
 void tls_need_of(const struct tls_ask *ask, struct tls_need *out);
 #endif
