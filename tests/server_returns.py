@@ -42,7 +42,7 @@ class Heard(list):
 
 
 class Play:
-    def __init__(self, postern, zone=(), broken=(), settings=()):
+    def __init__(self, postern, zone=(), broken=(), settings=(), before=None):
         self.server = Server(postern, listeners=["mx", "push"], settings=[
             f"delivery.smtp-port = {PORTS['mx']}", 'delivery.connect-time = "2 s"', 'dns.timeout = "2 s"',
             'queue.retry = {"1 s"}', f'push.return-path-domain = "{DOMAIN}"',
@@ -52,6 +52,8 @@ class Play:
         self.peer.heard = Heard()
         self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, [
             "far.test. MX 10 mx.far.test.", f"mx.far.test. A {self.peer.host}", *zone], list(broken))
+        if before is not None:
+            before(self.server)
         self.server.run("domain", "add", "example.test")
         self.server.run("user", "add", "alice@example.test", "--generate")
         self.server.run("push", "add", "news@example.test", "--password-hash", HASH)

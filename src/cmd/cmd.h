@@ -24,6 +24,7 @@ int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv); /* limits, reputatio
 int cmd_suppress(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_tlsrpt(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_why(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_webhook(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_events(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_check(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_try(struct cmd_ctx *ctx, int argc, char **argv);
@@ -50,6 +51,9 @@ MUST_USE int cmd_ask(const struct config *cfg, const char *socket_name,
  * status; what is wrong is said on standard error. */
 MUST_USE int cmd_ask_directory(const struct config *cfg, json_t *request,
                                void (*each)(void *arg, const char *line), void *arg);
+/* From here on as the owner of that directory: what we make there must be the server's, and a link that
+ * somebody laid there leads us nowhere that he could not go. False: said on standard error. */
+MUST_USE bool cmd_become_owner(const char *dir);
 /* The database itself, as its owner from here on; made where there is none. NULL: said on standard
  * error. */
 struct dir_store;

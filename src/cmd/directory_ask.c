@@ -15,9 +15,7 @@
 
 enum { BUSY_MS = 5000, NOBODY_LISTENS = -1 };
 
-/* As the owner of the database's directory: what we make there must be the server's, and a
- * link that somebody laid there leads us nowhere that he could not go. */
-static bool become_owner(const char *dir)
+bool cmd_become_owner(const char *dir)
 {
     struct stat st;
     if (stat(dir, &st) != 0) {
@@ -66,7 +64,7 @@ struct dir_store *cmd_open_directory(const struct config *cfg)
         struct sandbox_user user = state_user(cfg);
         state_make(cfg, &user);
     }
-    if (!become_owner(dir)) {
+    if (!cmd_become_owner(dir)) {
         return NULL;
     }
     struct dir_store_config config = {

@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
     {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
     {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},
+    {"webhook", cmd_webhook, "add|list|remove ...", "where events of accounts are posted"},
     {"events", cmd_events, "--account A [--since TIME] [--json] [--follow]", "what became of the messages of an account"},
     {"tlsrpt", cmd_tlsrpt, "[DOMAIN] [--day YYYY-MM-DD] [--json]", "how TLS went with the servers that mail was sent to, by day and domain"},
     {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},

@@ -225,6 +225,22 @@ static void check_retry(struct load *l)
     }
 }
 
+static void check_webhook(struct load *l)
+{
+    const struct config_list *ports = &l->cfg->webhook_ports;
+    for (unsigned i = 0; i < ports->n; i++) {
+        uint64_t port = 0;
+        if (!slice_u64(slice_of(ports->item[i]), &port) || port == 0 ||
+            port > UINT16_MAX) {
+            buf_add_str(load_complain_value(l, l->line[SETTING_ROW_webhook_ports],
+                                            "webhook.ports", slice_of(ports->item[i]),
+                                            "it is no port"),
+                        "numbers from 1 to 65535");
+            return;
+        }
+    }
+}
+
 static bool below_state(const struct load *l, const char *path)
 {
     struct slice dir = slice_of(l->cfg->state_dir);
@@ -358,7 +374,8 @@ void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
         check_listeners, check_hostname, check_maildir, resolve_paths, check_retry,
-        check_tls,       check_proxy,    check_oauth,   check_filters, check_sources, check_smart_hosts};
+        check_tls,       check_proxy,    check_oauth,   check_filters, check_sources, check_smart_hosts,
+        check_webhook};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

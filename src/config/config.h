@@ -371,6 +371,11 @@ struct config_times {
     X("delivery", "sub-address", delivery_sub_address, STR, "+", 0, 1, "", "sign that starts a sub-address (user+tag); empty: none") \
     X("trace", "keep", trace_keep, TIME, "14 d", 60000, 31536000000, "", "how long sessions can be asked about") \
     X("trace", "size", trace_size, SIZE, "4 GiB", 16777216, 1099511627776, "", "size of trace.db at which the oldest sessions go before their time") \
+    X("webhook", "ports", webhook_ports, WORDS, "", 0, 16, "", "TCP ports that events of accounts may be posted to (postern webhook), such as 443; empty: there are no webhooks, and the role that posts has no network") \
+    X("webhook", "ca", webhook_ca, PATH, "", 0, 4000, "", "PEM file of the authorities that are believed there (default: the system's)") \
+    X("webhook", "time", webhook_time, TIME, "10 s", 100, 300000, "", "wait for the answer to one request") \
+    X("webhook", "events", webhook_events, INT, "50", 1, 500, "", "most events in one request") \
+    X("webhook", "connections", webhook_connections, INT, "4", 1, 16, "", "requests at once") \
     X("log", "level", log_level, ENUM, "info", 0, 0, "error|warning|info|debug", "the least important event that is logged") \
     X("log", "format", log_format, ENUM, "text", 0, 0, "text|json", "a line of key=value, or an object of JSON")
 /* clang-format on */

@@ -108,7 +108,7 @@ static void test_bad(void **state)
         {"frobnication {",
          ":1: unknown section \"frobnication\"; expected one of listener tls trust "
          "dns limits auth oauth checks rate milter rspamd content spool queue push directory "
-         "delivery trace log"},
+         "delivery trace webhook log"},
         {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
         {"hostname = a\nhostname = b",
          ":2: hostname stands in line 1 already; expected it once"},

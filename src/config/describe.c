@@ -28,6 +28,7 @@ static const struct {
     {"directory", "Domains, users and aliases"},
     {"delivery", "Where mail for our own users goes"},
     {"trace", "The memory of postern why"},
+    {"webhook", "Events of accounts, posted to servers of theirs"},
     {"log", "Lines on standard error"},
 };
 enum { SECTION_N = sizeof sections / sizeof sections[0] };

@@ -18,6 +18,7 @@
 #define STATE_RATES        "directory/rate.snapshot" /* counts, for the next start */
 #define STATE_TLS          "tls" /* delivery: MTA-STS policies, counts for TLS reports */
 #define STATE_TRACE        "trace"                  /* trace */
+#define STATE_HOOKS_DB     "trace/webhook.db" /* where events are posted, and how far that is */
 #define STATE_TRACE_DB     "trace/trace.db"         /* sessions and deliveries */
 #define STATE_DKIM         "dkim" /* DOMAIN/SELECTOR.pem: root alone; read before roles lose that */
 #define STATE_CONTROL      "control"                /* NAME.sock, for the command line */

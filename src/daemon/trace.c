@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/paths.h"
+#include "daemon/trace_hooks.h"
 #include "proc/role.h"
 #include "trace/record.h"
 #include "trace/store.h"
@@ -30,6 +31,7 @@ enum {
 
 struct trace_role {
     struct trace_store *store;
+    struct trace_hooks *hooks; /* NULL: there are none */
     struct event *commit_timer, *tidy_timer, *end_timer;
     unsigned peers;
     bool draining;
@@ -71,6 +73,9 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 static void finish(struct role_ctx *ctx)
 {
     struct trace_role *t = ctx->state;
+    if (t->hooks != NULL) {
+        trace_hooks_end(t->hooks);
+    }
     trace_store_close(&t->store);
     event_free(t->commit_timer);
     event_free(t->tidy_timer);
@@ -87,15 +92,18 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
     finish(arg);
 }
 
+static const char *trace_role_prepare(struct role_ctx *ctx)
+{
+    struct trace_role *t = calloc(1, sizeof *t);
+    ctx->state = t;
+    return t == NULL ? "no memory" : trace_hooks_prepare(ctx, &t->hooks);
+}
+
 static const char *trace_role_open(struct role_ctx *ctx)
 {
     char path[4096];
-    struct trace_role *t = calloc(1, sizeof *t);
+    struct trace_role *t = ctx->state;
     int n = snprintf(path, sizeof path, "%s/" STATE_TRACE_DB, ctx->config->state_dir);
-    if (t == NULL) {
-        return "no memory";
-    }
-    ctx->state = t;
     if (n < 0 || (size_t)n >= sizeof path) {
         return "state-dir is too long";
     }
@@ -103,7 +111,10 @@ static const char *trace_role_open(struct role_ctx *ctx)
     (void)umask(077);
     (void)setpriority(PRIO_PROCESS, 0, NICENESS);
     t->store = trace_store_open(path, ctx->config->trace_keep, ctx->config->trace_size);
-    return t->store == NULL ? "no memory" : NULL;
+    if (t->store == NULL) {
+        return "no memory";
+    }
+    return t->hooks == NULL ? NULL : trace_hooks_open(t->hooks);
 }
 
 static void trace_role_start(struct role_ctx *ctx)
@@ -116,6 +127,9 @@ static void trace_role_start(struct role_ctx *ctx)
         fatal("trace: no memory");
     }
     after(t->tidy_timer, TIDY_BUSY_MS);
+    if (t->hooks != NULL) {
+        trace_hooks_start(t->hooks);
+    }
 }
 
 static void trace_role_peer(struct role_ctx *ctx, struct channel *ch)
@@ -179,6 +193,7 @@ static void trace_role_drain(struct role_ctx *ctx, uint32_t ms)
 const struct role_ops trace_ops = {
     .role = ROLE_trace,
     .peers = "smtpd, directory, queue and delivery tell it; it tells nobody",
+    .prepare = trace_role_prepare,
     .open = trace_role_open,
     .start = trace_role_start,
     .peer = trace_role_peer,

@@ -70,6 +70,7 @@ static int begin(void **state)
     ctx = (struct role_ctx){.role = ROLE_trace, .config = &config, .control_fd = -1};
     ctx.base = event_base_new();
     assert_non_null(ctx.base);
+    assert_null(trace_ops.prepare(&ctx));
     assert_null(trace_ops.open(&ctx));
     trace_ops.start(&ctx);
     return 0;

@@ -43,6 +43,7 @@ struct row {
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     bool dns;        /* it may ask the servers of the dns settings */
     bool filters; /* it connects to rspamd.server and milter.server, where they are set */
+    bool hooks;   /* posts to webhook.ports of any server, and asks the DNS for it, where they are set */
     bool
         smtp; /* it connects to delivery.smtp-port of any server, and for MTA-STS policies to
                    * delivery.mta-sts-port; it may use STATE_TLS, which it has open, beside the rest */
@@ -82,11 +83,11 @@ static const struct row rows[ROLE_COUNT] = {
         .smtp = true,
         .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT | CALLS_DNS | CALLS_HTTP,
     },
-    /* Decodes records of all others; one SQLite file. */
+    /* Decodes records of all others; two SQLite files. With webhook.ports it posts events. */
     [ROLE_trace] = {
         .root = ROOT_STATE, .root_early = true, .fds = SPARE_FDS, .fd_a_session = false,
-        .own = STATE_TRACE, .mail = false, .access = LANDLOCK_FILES,
-        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES,
+        .own = STATE_TRACE, .mail = false, .access = LANDLOCK_FILES, .dns = true, .hooks = true,
+        .calls = CALLS_BASE | CALLS_WRITE_FD | CALLS_FILES | CALLS_CONNECT | CALLS_HTTP | CALLS_DNS,
     },
 };
 /* clang-format on */
@@ -375,7 +376,7 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         }
         add_port(&rules, landlock_port(&address));
     }
-    if (row->dns) {
+    if (row->dns && !(row->hooks && seen->webhook_ports.n == 0)) {
         add_port(&rules, 53); /* of /etc/resolv.conf, or of the servers of any zone */
         add_dns_ports(&rules, &seen->dns_forward);
         add_dns_ports(&rules, &seen->dns_forward_zones);
@@ -388,6 +389,12 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
             fatal("oauth.connect-to: '%s' is no address", seen->oauth_connect_to);
         }
         add_port(&rules, landlock_port(&address));
+    }
+    for (unsigned i = 0; row->hooks && i < seen->webhook_ports.n; i++) {
+        uint64_t port = 0;
+        if (slice_u64(slice_of(seen->webhook_ports.item[i]), &port)) {
+            add_port(&rules, (uint16_t)port);
+        }
     }
     if (row->filters) {
         add_filter_port(&rules, "rspamd.server", seen->rspamd_server);
@@ -432,11 +439,14 @@ void sandbox_lock(enum role role, const struct config *seen)
     }
     lock_paths(row, role, seen);
     /* who connects to nobody needs no sockets */
+    bool hooks = row->hooks && seen->webhook_ports.n > 0;
     unsigned calls = row->calls;
-    bool http = row->oauth ? seen->oauth_introspection[0] != '\0'
-                           : seen->delivery_tls && seen->delivery_mta_sts;
-    bool connects = row->oauth ? http : seen->delivery_lmtp[0] != '\0';
+    bool http = row->oauth   ? seen->oauth_introspection[0] != '\0'
+                : row->hooks ? hooks
+                             : seen->delivery_tls && seen->delivery_mta_sts;
+    bool connects = row->oauth || row->hooks ? http : seen->delivery_lmtp[0] != '\0';
     calls &= connects ? ~0U : ~CALLS_CONNECT;
     calls &= http ? ~0U : ~CALLS_HTTP;
+    calls &= row->hooks && !hooks ? ~CALLS_DNS : ~0U;
     calls_enter(calls, m == MODE_LOG);
 }
