@@ -141,6 +141,7 @@ struct config_times {
  *   NAMES     struct config_list   items            list of words without blanks
  *   EXCEPTIONS struct config_exceptions items       list of "check mode kind value"
  *   MILTERS   struct config_milters items           list of "server", "server time=10s mail=incoming"
+ *   RATES     struct config_list   items            list of lines as in config/rates.h
  *   LIMIT     struct rate_bound    -                "1000/hour burst 100", as in rate/limit.h */
 #define CONFIG_TYPE_STR        char *
 #define CONFIG_TYPE_DOMAIN     char *
@@ -162,6 +163,7 @@ struct config_times {
 #define CONFIG_TYPE_NAMES      struct config_list
 #define CONFIG_TYPE_EXCEPTIONS struct config_exceptions
 #define CONFIG_TYPE_MILTERS    struct config_milters
+#define CONFIG_TYPE_RATES      struct config_list
 #define CONFIG_TYPE_LIMIT      struct rate_bound
 
 /* clang-format off */
@@ -334,6 +336,7 @@ struct config_times {
     X("queue", "later", queue_later, TIME, "1 h", 1000, 604800000, "", "the least wait where the reply says that it passes, but not soon (a full mailbox)") \
     X("queue", "later-attempts", queue_later_attempts, INT, "6", 1, 1000, "", "attempts that such a reply is worth when its code is permanent") \
     X("queue", "pause", queue_pause, TIME, "15 min", 1000, 86400000, "", "wait of a sender whom a domain finds too busy, where the reply names no time") \
+    X("queue", "rates", queue_rates, RATES, "", 0, 64, "", "messages to other servers in a span of time, to a domain or of an account (login, relay customer, or sender), spread evenly: \"domain example.org 20/minute\", \"account * 1000/hour burst 50\", \"account news@example.net off\"; *: each without a line of its own. Every attempt counts") \
     X("queue", "notify", queue_notify, BOOL, "yes", 0, 0, "", "senders are told what could not be delivered (DSN); no: it stays in the queue, held, for you to decide") \
     X("queue", "notify-delay", queue_notify_delay, TIME, "4 h", 0, 2592000000, "", "age at which they are told that it is late; 0: never") \
     X("queue", "notify-language", queue_notify_language, STR, "en", 1, 20, "", "language of what they are told beside English, unless their message names another: en, sv, zh-CN, zh-TW") \

@@ -3,6 +3,7 @@
 #include "config/address.h"
 #include "config/config.h"
 #include "config/describe.h"
+#include "config/rates.h"
 #include "config/setting.h"
 
 #include <setjmp.h>
@@ -595,6 +596,27 @@ static void test_addresses(void **state)
         bool ok = config_address_parse(cases[i].text, &out, &len);
         assert_int_equal(ok, cases[i].family != 0);
         assert_int_equal(out.ss_family, cases[i].family);
+    }
+    static const struct {
+        const char *text, *wrong;
+    } rates[] = {
+        {"domain example.org 20/minute burst 5", NULL},
+        {"account  *  1000/hour", NULL},
+        {"account ann@b.test off", NULL},
+        {"", "begins neither"},
+        {"site example.org 1/day", "begins neither"},
+        {"domain", "no name"},
+        {"domain example.org", "does not start with a whole number"},
+        {"domain example.org 5/week", ""},
+        {"domain example.org 5-10/hour", "a range"},
+    };
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        struct config_rate r = {0};
+        const char *wrong = config_rate_parse(slice_of(rates[i].text), &r);
+        assert_true((wrong == NULL) == (rates[i].wrong == NULL));
+        assert_true(wrong == NULL || strstr(wrong, rates[i].wrong) != NULL);
+        assert_true(wrong != NULL || r.account == (i != 0));
+        assert_true(wrong != NULL || r.limit.count == (i == 0 ? 20 : i == 1 ? 1000 : 0));
     }
     static const struct {
         const char *name;

@@ -2,6 +2,7 @@
 #include "config/setting.h"
 
 #include "config/address.h"
+#include "config/rates.h"
 #include "config/units.h"
 
 #include <stdlib.h>
@@ -354,6 +355,13 @@ static const char *take_path(const struct setting *s, struct slice text, void *f
                                       : take_item(s, text, field);
 }
 
+static const char *take_rate(const struct setting *s, struct slice text, void *field)
+{
+    struct config_rate rate;
+    const char *wrong = config_rate_parse(text, &rate);
+    return wrong != NULL ? wrong : take_item(s, text, field);
+}
+
 static const char *take_words(const struct setting *s, struct slice text, void *field)
 {
     enum { WORD_MAX = 64 };
@@ -523,6 +531,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_NAMES]     = {true,  true,  offsetof(struct config_list, n), "a list of names, in which * stands for anything", take_name, print_item, clear_list},
     [SETTING_EXCEPTIONS] = {true, true,  offsetof(struct config_exceptions, n), "a list of exceptions such as \"ptr off network 192.0.2.0/24\"", take_exception, print_exception, clear_exceptions},
     [SETTING_MILTERS]   = {true,  true,  offsetof(struct config_milters, n), "a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", \"127.0.0.1:8891 time=10s when-down=accept mail=incoming\"", take_milter, print_milter, clear_milters},
+    [SETTING_RATES]     = {true,  true,  offsetof(struct config_list, n), "a list of rates such as \"domain example.org 20/minute\", \"account * 1000/hour burst 50\"", take_rate, print_item, clear_list},
     [SETTING_LIMIT]     = {false, true,  0, "a limit such as \"1000/hour\", \"1000/hour burst 100\", \"600-50000/hour\" or \"off\"", take_limit, print_limit, clear_nothing},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
@@ -643,6 +652,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_NAMES:
     case SETTING_EXCEPTIONS:
     case SETTING_MILTERS:
+    case SETTING_RATES:
     case SETTING_LIMIT:
     case SETTING_PATHS:
     case SETTING_WORDS:

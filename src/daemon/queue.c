@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/paths.h"
+#include "config/rates.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -275,6 +276,30 @@ static struct queue_rules rules_of(const struct config *cfg)
     return rules;
 }
 
+static bool open_pace(struct queue_role *q)
+{
+    static const uint64_t spans_ms[RATE_WINDOWS] = {
+        [RATE_MINUTE] = 60 * 1000, [RATE_HOUR] = 3600 * 1000, [RATE_DAY] = 86400 * 1000};
+    const struct config_list *rates = &q->ctx->config->queue_rates;
+    bool ok = true;
+    if (rates->n == 0) {
+        return true;
+    }
+    q->pace = pace_new();
+    for (unsigned i = 0; i < rates->n && ok && q->pace != NULL; i++) {
+        struct config_rate r;
+        if (config_rate_parse(slice_of(rates->item[i]), &r) != NULL) {
+            continue; /* it was read before */
+        }
+        struct pace_rule rule = {r.limit.count, spans_ms[r.limit.window],
+                                 r.limit.burst == 0 ? 1 : r.limit.burst};
+        ok = pace_put(q->pace, r.account ? PACE_ACCOUNT : PACE_DOMAIN,
+                      slice_eq(r.name, SLICE("*")) ? SLICE("") : r.name, rule);
+    }
+    queue_set_pace(q->index, q->pace);
+    return ok && q->pace != NULL;
+}
+
 /* The lock of the queue that was here before goes with its last descriptor. */
 static const char *open_store(struct queue_role *q)
 {
@@ -324,6 +349,9 @@ static const char *queue_role_open(struct role_ctx *ctx)
     }
     queue_suppress_open(q); /* under the spool's lock */
     queue_pause_open(q);
+    if (!open_pace(q)) {
+        return "no memory for queue.rates";
+    }
     queue_report_open(q);
     queue_started(q->index, clock_wall_ms());
     q->ledger.store = q->store;

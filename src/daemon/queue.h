@@ -57,6 +57,7 @@ struct queue_role {
     struct control *control;
     struct suppress *suppress; /* NULL: it cannot be opened */
     struct pauses *pauses;
+    struct pace *pace; /* of queue.rates; NULL: none */
     struct sent *sent;         /* NULL: it cannot be opened, or is not wanted */
     uint64_t serial;           /* of the return path that the outcome is about; 0: none */
     struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;

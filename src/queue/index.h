@@ -25,6 +25,7 @@
 #define QUEUE_INDEX_H
 #include "base/list.h"
 #include "queue/job.h"
+#include "queue/pace.h"
 #include "queue/pause.h"
 #include "queue/schedule.h"
 #include "spool/store.h"
@@ -122,6 +123,8 @@ struct queue_part { /* what goes to one domain of one message */
     struct queue_domain *domain;
     bool remote; /* to another server */
     bool report; /* to a return path of ours */
+    uint8_t paced; /* kinds (1 << enum pace_kind) that gave it a slot */
+    uint64_t slot_ms; /* the last of these; 0: none */
 };
 
 struct queue_message {
@@ -266,6 +269,14 @@ void queue_unpaused(struct queue_index *ix, uint64_t now_ms);
 MUST_USE const struct pause *queue_paused(const struct queue_index *ix,
                                           const struct queue_message *m,
                                           uint16_t number);
+
+/* --- pace --- */
+
+/* Borrowed; NULL: mail to other servers goes as fast as it can. A message to a domain gets a slot when its
+ * turn comes, and another one for each further attempt or job. */
+void queue_set_pace(struct queue_index *ix, struct pace *pace);
+/* When the target, which is pending, is due: by its schedule and by its slot. */
+MUST_USE uint64_t queue_next_ms(const struct queue_message *m, uint16_t number);
 
 /* --- readers --- */
 

@@ -32,6 +32,7 @@ struct queue_index {
     struct list messages, cursors;
     struct map by_id, by_domain, by_account, by_job;
     const struct pauses *pauses; /* NULL: none */
+    struct pace *pace;           /* NULL: none */
     struct schedule schedule[QUEUE_WAYS];
     struct queue_worker worker[QUEUE_WORKERS_MAX];
     unsigned worker_n;            /* none is up from here on */
@@ -54,7 +55,10 @@ void queue_set_state(struct queue_index *ix, struct queue_message *m, uint16_t n
                      enum queue_state to);
 void queue_tell(struct queue_index *ix, const struct queue_message *m, uint16_t number,
                 enum queue_what what);
-/* Until when pauses keep that part; 0: none does. */
+/* The part's turn has come: when may it go? Not after now: at once. */
+MUST_USE uint64_t queue_part_slot(struct queue_index *ix, struct queue_part *part,
+                                  uint64_t now_ms);
+/* Until when pauses, or its slot, keep that part; 0: nothing does. */
 MUST_USE uint64_t queue_part_paused(const struct queue_index *ix,
                                     const struct queue_part *part);
 /* A delivery says that the target's site is paused. */

@@ -153,7 +153,8 @@ static struct queue_run *run_new(struct queue_index *ix, struct queue_part *part
     return run;
 }
 
-/* The part whose turn it is. What is paused goes out of the way first; each but once for a pause. */
+/* The part whose turn it is. What is paused, or has a later slot, goes out of the way first; each but
+ * once for a pause and for a slot. */
 static struct queue_part *next_part(struct queue_index *ix, enum queue_way way,
                                     uint64_t now_ms)
 {
@@ -163,7 +164,8 @@ static struct queue_part *next_part(struct queue_index *ix, enum queue_way way,
             return NULL;
         }
         struct queue_part *part = LIST_ITEM(unit, struct queue_part, unit);
-        if (queue_part_paused(ix, part) <= now_ms) {
+        if (queue_part_paused(ix, part) <= now_ms &&
+            queue_part_slot(ix, part, now_ms) <= now_ms) {
             return part;
         }
         queue_reschedule(ix, part, now_ms);
@@ -207,6 +209,8 @@ static bool take(struct queue_index *ix, enum queue_way way, uint64_t now_ms,
         t->tried = true;
         queue_set_state(ix, m, number[i], QUEUE_running);
     }
+    part->paced = 0;
+    part->slot_ms = 0;
     run->worker = out->worker = (unsigned)(w - ix->worker);
     list_append(&w->runs, &run->node);
     w->targets[way] += n;

@@ -1,9 +1,11 @@
-/* queue/index_pause.c - see index.h: what pauses keep waiting.
+/* queue/index_pause.c - see index.h: what pauses and the pace keep waiting.
  *
  * A part that is paused stands in the schedule at the end of its pause. It gets there when its turn
  * comes (or whatever else puts it anew), so a new pause costs nothing; the end of one walks all. */
 #include "base/log.h"
 #include "queue/index_impl.h"
+
+enum { SLOT_LATE_MS = 1000 }; /* so much later a slot is still good */
 
 void queue_set_pauses(struct queue_index *ix, const struct pauses *pauses)
 {
@@ -35,7 +37,45 @@ static const struct pause *pause_of(const struct queue_index *ix,
 uint64_t queue_part_paused(const struct queue_index *ix, const struct queue_part *part)
 {
     const struct pause *p = pause_of(ix, part);
-    return p == NULL ? 0 : p->until_ms;
+    uint64_t until_ms = p == NULL ? 0 : p->until_ms;
+    return until_ms > part->slot_ms ? until_ms : part->slot_ms;
+}
+
+void queue_set_pace(struct queue_index *ix, struct pace *pace)
+{
+    ix->pace = pace;
+}
+
+/* One kind after the other: the account's time is asked for when the domain's has come, so a slow
+ * domain costs an account nothing. */
+uint64_t queue_part_slot(struct queue_index *ix, struct queue_part *part, uint64_t now_ms)
+{
+    const struct slice names[PACE_KINDS] = {
+        [PACE_DOMAIN] = {part->domain->name, part->domain->name_len},
+        [PACE_ACCOUNT] = queue_account(part->message),
+    };
+    if (ix->pace == NULL || !part->remote) {
+        return 0;
+    }
+    if (part->slot_ms + SLOT_LATE_MS < now_ms) {
+        part->paced =
+            0; /* it was kept from using it: those that were go one by one again */
+    }
+    for (unsigned kind = 0; kind < PACE_KINDS && part->slot_ms <= now_ms; kind++) {
+        if ((part->paced & 1U << kind) == 0) {
+            part->paced |= (uint8_t)(1U << kind);
+            part->slot_ms =
+                pace_slot(ix->pace, (enum pace_kind)kind, names[kind], now_ms);
+        }
+    }
+    return part->slot_ms;
+}
+
+uint64_t queue_next_ms(const struct queue_message *m, uint16_t number)
+{
+    const struct queue_target *t = &m->target[number];
+    uint64_t slot_ms = m->part[t->part].slot_ms;
+    return t->next_ms > slot_ms ? t->next_ms : slot_ms;
 }
 
 const struct pause *queue_paused(const struct queue_index *ix,

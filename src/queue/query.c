@@ -256,8 +256,8 @@ static struct summary summarize(const struct queue_message *m)
         if (t->state == QUEUE_done) {
             continue;
         }
-        if (t->state == QUEUE_pending && t->next_ms < s.next_ms) {
-            s.next_ms = t->next_ms;
+        if (t->state == QUEUE_pending && queue_next_ms(m, i) < s.next_ms) {
+            s.next_ms = queue_next_ms(m, i);
         }
         if (json_array_size(s.to) < QUEUE_SHOWN_MAX) {
             (void)json_array_append_new(s.to, json_octets(queue_given(m, i)));
@@ -310,7 +310,7 @@ static json_t *target_line(const struct queue_index *ix, const struct queue_mess
                              queue_state_name((enum queue_state)t->state), "attempts",
                              (int)t->attempts, "reply", json_octets(queue_reply(m, i)));
     if (line != NULL && t->state == QUEUE_pending) {
-        (void)json_object_set_new(line, "next_ms", json_u64(t->next_ms));
+        (void)json_object_set_new(line, "next_ms", json_u64(queue_next_ms(m, i)));
     }
     add_pause(queue_paused(ix, m, i), line);
     return line;
