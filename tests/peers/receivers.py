@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Postern sends to other people's mail servers: receivers.py POSTERN [PART...]
+
+  to_exim, to_postfix, to_opensmtpd
+        a message to somebody and to nobody there, over STARTTLS; one that is too large. Who is there gets
+        what was sent, whole; the sender is told of the other, and of the size.
+
+They are Debian's packages, unpacked below build/peers and never installed (see run.py). A part whose program cannot
+be had is left out; when all are, the exit status is 77: skipped."""
+import email
+import re
+import sys
+
+from run import POSTFIX, TIMEOUT, Jail, postfix_home, require, unpack, WORK  # first: it knows where tests/lib is
+import nsd
+import parts
+import socket
+from server import Failed, certificate_files, peer_address, wait_until
+
+BODY = ".a dot\r\n\r\n.\r\n" + "".join(f"line {n} of what was sent\r\n" for n in range(200))
+SIZE = 20000  # the most that they take
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+class Sender:
+    """Postern, with a relay client and a user who is told what becomes of it."""
+
+    def __init__(self, make, domain, tls=True):
+        self.tls = tls
+        self.host, self.port, self.domain = peer_address(), free_port(), domain
+        self.server = make(listeners=["relay"], settings=[
+            f"delivery.smtp-port = {self.port}", 'queue.retry = {"1 s"}', 'delivery.rest-time = "1 s"',
+            'dns.timeout = "5 s"', "checks.rcpt-domain = off"])
+        self.home = self.server.dir / "peer"
+        (self.home / "log").mkdir(parents=True)
+        self.certificate, self.key = certificate_files(self.home, name=f"mx.{domain}")
+        self.key.chmod(0o644)
+        self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host,
+                           [f"{domain}. MX 10 mx.{domain}.", f"mx.{domain}. A {self.host}"])
+        self.server.add_users("ann@here.test")
+        self.server.run("relay", "add", "acme", "--network", "127.0.0.0/8", "--domain", "acme.test")
+        self.server.start()
+
+    def send(self, *rcpts, body=BODY):
+        c = self.server.connect("relay")
+        c.expect(220)
+        c.do("EHLO mail.acme.test", 250)
+        message = f"From: ann@here.test\r\nMessage-ID: <1@here.test>\r\nSubject: to {self.domain}\r\n\r\n{body}"
+        c.message(message.encode(), *rcpts, sender="ann@here.test")
+        c.do("QUIT", 221)
+
+    def told(self, number, rcpt):
+        """What that one of so many notifications says that names the recipient: its fields, and the text."""
+        octets = self.server.messages("ann@here.test", number)
+        named = [o for o in octets if f"Final-Recipient: rfc822; {rcpt}\n".encode() in o]
+        require(f"{rcpt} is named in {len(named)}: {octets}", len(named) == 1)
+        report = email.message_from_bytes(named[0])
+        require(f"no report: {octets}", report.get_content_type() == "multipart/report")
+        return report.get_payload()[1].as_string(), report.get_payload()[0].get_payload(decode=True).decode()
+
+    def play(self, jail, script, stored):
+        """stored() is what the peer keeps of messages, as octets with LF."""
+        jail.start(script)
+        try:
+            def listens():
+                try:
+                    with socket.create_connection((self.host, self.port), 1) as probe:
+                        return probe.recv(3) == b"220"
+                except OSError:
+                    return False
+            wait_until("the peer does not listen", listens, 2 * TIMEOUT)
+            self.check(stored)
+        except Failed as failed:
+            raise Failed(f"{failed}\n--- the peer says\n{jail.said()}") from None
+        finally:
+            jail.stop()
+            self.dns.stop()
+
+    def check(self, stored):
+        self.send(f"bob@{self.domain}", f"nobody@{self.domain}")
+        want = BODY.replace("\r\n", "\n").encode()
+        wait_until(lambda: f"not what was sent: {stored()[:2000]}", lambda: want in stored())
+        fields, text = self.told(1, f"nobody@{self.domain}")
+        require(f"who is named: {fields}", "bob@" not in fields)
+        require(f"how: {fields}", re.search(r"Status: 5\.\d\.\d", fields) and "Diagnostic-Code: smtp; 55" in fields)
+        require(f"by whom: {text}", f"mx.{self.domain}" in text)
+        log = self.server.log()
+        require("delivered", re.search(rf"event=delivered .*to=bob@{self.domain} .*where=mx\.{self.domain}\[", log))
+        if self.tls:
+            require("over TLS", b"ESMTPS" in stored() or b"TLS" in stored())
+        self.send(f"bob@{self.domain}", body=BODY + "much more\r\n" * SIZE)
+        fields, text = self.told(2, f"bob@{self.domain}")
+        require(f"too large: {fields}", "5.3.4" in fields)
+        self.server.settle()
+
+
+def octets_below(path):
+    """All files there, dots of the wire and line ends of whatever kind undone."""
+    texts = [file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()] if path.exists() else []
+    return b"".join(texts).replace(b"\r\n", b"\n")
+
+
+def to_exim(make):
+    root = unpack("exim4-daemon-light", "libidn12")
+    s = Sender(make, "exim.test")
+    (s.home / "spool").mkdir()
+    config = s.home / "exim.conf"
+    config.write_text(f"""
+exim_path = {root}/usr/sbin/exim4
+spool_directory = {s.home}/spool
+log_file_path = {s.home}/log/%slog
+pid_file_path = {s.home}/pid
+primary_hostname = mx.exim.test
+keep_environment =
+local_interfaces = {s.host}
+daemon_smtp_ports = {s.port}
+tls_advertise_hosts = *
+tls_certificate = {s.certificate}
+tls_privatekey = {s.key}
+message_size_limit = {SIZE}
+queue_only = true
+acl_smtp_rcpt = recipients
+acl_smtp_data = accept
+begin acl
+recipients:
+  accept domains = exim.test
+         local_parts = bob
+  deny message = there is no such person
+""")
+    jail = Jail(s.home, {"Debian-exim": 30011}, {"LD_LIBRARY_PATH": f"{root}/usr/lib/x86_64-linux-gnu"})
+    s.play(jail, f"""chown -R Debian-exim {s.home}/spool {s.home}/log
+        {root}/usr/sbin/exim4 -C {config} -bdf -v &""", lambda: octets_below(s.home / "spool/input"))
+
+
+def to_postfix(make):
+    root = unpack(*POSTFIX)
+    s = Sender(make, "postfix.test")
+    home = s.home / "postfix"
+    home.mkdir()
+    jail = postfix_home(root, home, f"""
+myhostname = mx.postfix.test
+message_size_limit = {SIZE}
+virtual_mailbox_domains = postfix.test
+virtual_mailbox_maps = inline:{{ bob@postfix.test=bob/ }}
+virtual_mailbox_base = {home}/mail
+virtual_uid_maps = static:30004
+virtual_gid_maps = static:30004
+smtpd_tls_cert_file = {s.certificate}
+smtpd_tls_key_file = {s.key}
+smtpd_tls_security_level = may
+smtpd_tls_received_header = yes
+""")
+    master = home / "etc/master.cf"
+    master.write_text(f"{s.host}:{s.port} inet n - n - - smtpd\n" + master.read_text())
+    s.play(jail, f"""chown postfix {home}/data; mkdir {home}/mail; chown 30004 {home}/mail
+        {root}/usr/sbin/postfix start""", lambda: octets_below(home / "mail/bob/new"))
+
+
+def to_opensmtpd(make):
+    root = unpack("opensmtpd")
+    # Its key process and OpenSSL 3 do not get on: the handshake fails, and the mail goes in clear.
+    s = Sender(make, "opensmtpd.test", tls=False)
+    spool = s.home / "var"
+    config = s.home / "smtpd.conf"
+    config.write_text(f"""
+pki mx.opensmtpd.test cert "{s.certificate}"
+pki mx.opensmtpd.test key "{s.key}"
+smtp max-message-size "{SIZE}"
+listen on {s.host} port {s.port} tls pki mx.opensmtpd.test hostname mx.opensmtpd.test
+action "keep" relay host smtp://127.255.255.250:9
+match from any for rcpt-to "bob@opensmtpd.test" action "keep"
+""")
+    jail = Jail(s.home, {"opensmtpd": 30021, "opensmtpq": 30022}, {})
+    # Its places are compiled in: the jail has others there.
+    s.play(jail, f"""mkdir -p {spool}/spool/smtpd {spool}/lib/opensmtpd/empty {spool}/run {spool}/libexec
+        chmod 711 {spool} {spool}/spool {spool}/spool/smtpd; chmod 600 {s.key}
+        chown root {s.key} {s.certificate}
+        mount --bind {spool}/spool /var/spool; mount --bind {spool}/lib /var/lib; mount --bind {spool}/run /run
+        chmod 755 {s.home} {s.server.dir}
+        {root}/usr/sbin/smtpd -d -f {config} &""", lambda: octets_below(spool / "spool/smtpd"))
+
+
+PARTS = (to_exim, to_postfix, to_opensmtpd)
+
+
+def main():
+    WORK.mkdir(exist_ok=True)
+    return parts.run(sys.argv[1], PARTS, sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
