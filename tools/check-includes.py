@@ -33,7 +33,7 @@ MAY = {
     "proc": ["base", "config", "rate"],
     "directory": ["base", "config", "message", "rule", "sasl", "spool"],
     "queue": ["base", "config", "spool", "trace"],
-    "delivery": ["base", "bounce", "config", "dns", "net", "reply", "resolver", "senderauth", "smtp", "queue", "spool", "tls"],
+    "delivery": ["base", "bounce", "config", "dns", "net", "rate", "reply", "resolver", "senderauth", "smtp", "queue", "spool", "tls"],
     "check": PURE + ["config", "content", "directory", "rate", "spool"],
     "daemon": PURE + MIDDLE + ["check", "libbounce", "postern", "sasl"],
     "cmd": PURE + MIDDLE + ["check", "daemon", "sasl", "postern"],

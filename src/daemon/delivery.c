@@ -13,6 +13,7 @@
 #include "daemon/delivery_tls.h"
 #include "delivery/remote.h"
 #include "proc/role.h"
+#include "rate/segment.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct delivery_role {
     struct delivery_tls *policies;
     struct signer *signer;
     struct smart_secrets *secrets;
+    struct rate_table *rates; /* NULL: a test without */
     struct remote *remote;
     struct map segments; /* by number */
     struct channel *queue;
@@ -246,6 +248,15 @@ static const char *delivery_role_prepare(struct role_ctx *ctx)
     if (d->signer == NULL) {
         return error;
     }
+    if (ctx->rate_fd >= 0) {
+        size_t octets = 0;
+        d->rates = segment_map(ctx->rate_fd, &octets);
+        (void)close(ctx->rate_fd);
+        ctx->rate_fd = -1;
+        if (d->rates == NULL) {
+            return "the memory of counts cannot be mapped";
+        }
+    }
     if (ctx->config->smart_hosts != NULL) {
         d->secrets = smart_secrets_new(ctx->config->smart_hosts);
         if (d->secrets == NULL) {
@@ -308,6 +319,7 @@ static void delivery_role_start(struct role_ctx *ctx)
                                      .resolver = d->resolver,
                                      .tls = ctx->config->delivery_tls ? d->tls : NULL,
                                      .signer = d->signer,
+                                     .rates = d->rates,
                                      .secrets = d->secrets,
                                      .smart_tls = d->tls,
                                      .sts = delivery_tls_sts(d->policies),

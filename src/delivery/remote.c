@@ -431,6 +431,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct sweep sweep = {.now_ms = clock_mono_ms()};
     (void)fd, (void)what;
     accounts_tick(r);
+    send_turns_sweep(&r->turns, clock_wall_ms() * 1000);
     map_each(&r->sites, look_for_useless, &sweep);
     for (unsigned i = 0; i < sweep.n; i++) {
         struct remote_site *s = sweep.useless[i];
@@ -525,6 +526,9 @@ static void order_routed(struct remote_order *o, const struct sts_view *sts)
     o->site = site_of(o);
     if (o->site == NULL) {
         order_end(o, JOB_DEFERRED, "451 4.3.0 no memory for another site");
+        return;
+    }
+    if (!order_within_rates(o)) {
         return;
     }
     list_remove(&o->node);
@@ -690,6 +694,7 @@ struct remote *remote_new(const struct remote_options *options)
     r->classifier = bounce_classifier_new();
     r->pauses = pauses_new();
     accounts_init(r);
+    send_turns_init(&r->turns);
     r->done_event = event_new(options->base, -1, 0, on_done, r);
     r->room_event = event_new(options->base, -1, 0, on_room, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
@@ -753,6 +758,7 @@ void remote_free(struct remote **remote)
     bounce_classifier_free(&r->classifier);
     pauses_free(&r->pauses);
     accounts_clear(r);
+    send_turns_clear(&r->turns);
     free(r);
     *remote = NULL;
 }

@@ -44,11 +44,13 @@ enum {
 };
 
 struct remote;
+struct rate_table;
 struct remote_options {
     struct event_base *base;
     struct resolver *resolver;
     const struct tls_client *tls;        /* NULL: no TLS at all */
     struct signer *signer;               /* NULL: nothing is signed */
+    struct rate_table *rates;            /* NULL: nothing is limited */
     const struct smart_secrets *secrets; /* these two: where config->smart_hosts is */
     const struct tls_client *smart_tls;
     struct sts *sts;           /* NULL: no MTA-STS */

@@ -6,6 +6,7 @@
 #include "delivery/push_row.h"
 #include "delivery/remote.h"
 #include "delivery/route.h"
+#include "delivery/send_rate.h"
 #include "delivery/sts.h"
 #include "delivery/tls_need.h"
 #include "net/conn.h"
@@ -26,6 +27,7 @@ struct remote {
     struct remote_options options;
     struct list looking, done; /* orders: asking the DNS; over */
     struct map sites;          /* by name */
+    struct send_turns turns;   /* of those that a rate keeps waiting */
     struct map waits;          /* by account and site (remote_account.c) */
     struct pauses *pauses;
     struct event *done_event, *room_event, *tick;
@@ -165,6 +167,14 @@ MUST_USE bool order_smart_look(struct remote_order *o, const struct route_ask *u
 void link_smart(const struct remote_link *l, struct smtp_client_options *out);
 /* What is demanded of it. */
 MUST_USE enum tls_rule smart_rule(const struct smart_host *h);
+
+/* --- remote_rate.c --- */
+
+/* Has the address room for the order today, if it is being warmed up? site: its key. */
+MUST_USE bool source_is_warm(const struct remote_order *o,
+                             const struct sender_source *source, struct slice site);
+/* It has its site: may it go now? Counts it. False: it is over, and waits. */
+MUST_USE bool order_within_rates(struct remote_order *o);
 
 /* --- remote_account.c --- */
 

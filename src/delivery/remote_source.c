@@ -30,8 +30,10 @@ static bool is_free(void *arg, const struct sender_source *source)
     buf_init(&key, SITE_KEY_MAX);
     site_key(o, source, &key);
     const struct remote_site *s = map_get(&o->remote->sites, buf_slice(&key));
+    bool warm = (o->order->job.flags & JOB_SAME_SOURCE) != 0 ||
+                source_is_warm(o, source, buf_slice(&key));
     buf_clear(&key);
-    return s == NULL || !site_rests(s);
+    return warm && (s == NULL || !site_rests(s));
 }
 
 bool order_choose_source(struct remote_order *o)

@@ -282,7 +282,9 @@ __attribute__((noreturn)) static void child(const struct slot *s, const struct p
         .role = p->role,
         .index = p->index,
         .config = s->config,
-        .rate_fd = p->role == ROLE_smtpd || p->role == ROLE_directory ? f->rate_fd : -1,
+        .rate_fd = p->role == ROLE_smtpd || p->role == ROLE_directory || p->role == ROLE_delivery
+                       ? f->rate_fd
+                       : -1,
         .control_fd = f->control_fd[p->role]};
     struct role_start start = {.ops = s->ops,
                                .ctx = &ctx,

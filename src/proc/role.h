@@ -50,7 +50,7 @@ struct role_ctx {
      * at its start and at each reload. For the keys of TLS tickets. */
     unsigned char secret[ROLE_SECRET_LEN];
     uint64_t secret_s;
-    int rate_fd; /* smtpd, directory: the memory of counts (rate/segment.h), which all share; else -1 */
+    int rate_fd; /* smtpd, directory, delivery: the memory of counts (rate/segment.h), which all share; else -1 */
     int control_fd; /* queue and directory: listening unix socket for the command line */
     void *state;    /* the role's own, set by open() */
     struct role_loop *loop; /* NULL in a test that made the context by hand */

@@ -12,6 +12,7 @@ enum {
     SPLITS_MAX = 3,        /* attempts in a row without a wait */
     PAUSE_EVERY_MS = 1000, /* the whole queue is walked for a sender no more often */
     UNKNOWN_PAUSE_MS = 1000,
+    TURN_MAX_S = 86400,
 };
 #define TEXT_HELD "held by command"
 
@@ -815,6 +816,12 @@ void queue_apply_pause(struct queue_index *ix, struct queue_message *m,
     struct queue_target *t = &m->target[o->number];
     queue_apply_return(ix, m, o->number, false, now_ms);
     if (t->state != QUEUE_pending) {
+        return;
+    }
+    if (o->wait_s > 0) {
+        uint64_t ms = (uint64_t)(o->wait_s < TURN_MAX_S ? o->wait_s : TURN_MAX_S) * 1000;
+        t->next_ms = now_ms + ms;
+        note_set(ix, t, SLICE(""), o->reply);
         return;
     }
     const struct pause *p =

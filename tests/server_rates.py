@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""How fast mail goes out: the rate of a site and of an account, the warm-up of a new address; what is more waits, counts no
+attempt, and is not forgotten by a restart.
+
+server_rates.py POSTERN
+"""
+import datetime
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import nsd  # noqa: E402
+from server import SKIPPED, Failed, peer_address, wait_until  # noqa: E402
+from server_remote import check  # noqa: E402
+from server_sources import play  # noqa: E402
+
+
+def waiting(p, words):
+    return [m for m in p.queued() if words in m["reply"] and m["pending"]]
+
+
+def test_warm_up(postern):
+    """Two recipients a day for a site: the rest goes from the other address; alone it waits, also after a restart."""
+    new, old = peer_address(), peer_address()
+    today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    p, peer = play(postern, f"""
+source both {new} new.test slow {today}
+source both {old} old.test
+source alone {peer_address()} alone.test slow {today}
+plan slow 2 1000
+use both default
+""")
+    p.start()
+    try:
+        for i in range(12):
+            p.send(f"u{i}@far.test")
+        wait_until(lambda: f"{len(peer.mails)} mails", lambda: len(peer.mails) == 12)
+        from_new = sum(address == new for address, _ in peer.rcpts)
+        check(from_new == 2, f"{from_new} from the new address: {peer.rcpts}")
+        p.server.settle()
+
+        text = (p.server.dir / "sources").read_text()
+        (p.server.dir / "sources").write_text(text.replace("use both", "use alone"))
+        p.server.end_process()
+        p.server.start()
+        for i in range(4):
+            p.send(f"v{i}@far.test")
+        wait_until(lambda: f"{p.queued()}", lambda: len(waiting(p, "(warm-up)")) == 2)
+        check(len(peer.mails) == 14, f"{len(peer.mails)} mails")
+        target = [json.loads(line) for line in p.server.run("queue", "show", p.queued()[0]["id"], "--json").splitlines()][1]
+        check(target["attempts"] == 0, f"{target}")
+        p.server.end_process()
+        p.server.start()
+        p.server.run("queue", "retry", "--all")
+        p.send("w@far.test")
+        wait_until(lambda: f"{p.queued()}", lambda: len(waiting(p, "(warm-up)")) == 3)
+        check(len(peer.mails) == 14, f"{len(peer.mails)} mails: forgotten by a restart")
+    finally:
+        p.stop()
+
+
+def test_rates(postern):
+    p, peer = play(postern, f"source p {peer_address()} one.test\nuse p default\n")
+    p.peer("slow.test")
+    slow = p.peers[-1]
+    p.server.settings += ['delivery.account-rate = "5/hour"', 'delivery.site-rate = "3/hour"']
+    p.server.add_users("bob@here.test")
+    p.start()
+    try:
+        for i in range(4):
+            p.send(f"u{i}@far.test")
+        wait_until(lambda: f"{p.queued()}", lambda: len(waiting(p, "delivery.site-rate")) == 1)
+        for i in range(3):
+            p.send(f"u{i}@slow.test")
+        wait_until(lambda: f"{p.queued()}", lambda: len(waiting(p, "delivery.account-rate")) == 1)
+        check((len(peer.mails), len(slow.mails)) == (3, 2), f"{len(peer.mails)} {len(slow.mails)}")
+        p.send("bob@here.test")
+        p.server.messages("bob@here.test", 1)  # mailboxes here are no matter of it
+        check("account_out" in p.server.run("limits", "show", "account_out:acme"), "not shown")
+    finally:
+        p.stop()
+
+
+def main():
+    if nsd.program() is None:
+        print("skipped: NSD is not installed")
+        return SKIPPED
+    for test in (test_warm_up, test_rates):
+        try:
+            test(sys.argv[1])
+        except Failed as failed:
+            print(f"{test.__name__}: {failed}")
+            return 1
+        print(f"{test.__name__}: ok")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
