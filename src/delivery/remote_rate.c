@@ -31,9 +31,15 @@ static bool waits(struct remote_order *o, uint64_t wait_s, const char *text)
     return false;
 }
 
+/* A site's key without what its domains demand of TLS: that is no matter of rates. */
+static struct slice bare(struct slice key)
+{
+    return slice_sub(key, 0, slice_search(key, SLICE(" tls ")));
+}
+
 static struct slice site_slice(const struct remote_site *s)
 {
-    return (struct slice){(const unsigned char *)s->name, s->name_len};
+    return bare((struct slice){(const unsigned char *)s->name, s->name_len});
 }
 
 bool source_is_warm(const struct remote_order *o, const struct sender_source *source,
@@ -41,8 +47,8 @@ bool source_is_warm(const struct remote_order *o, const struct sender_source *so
 {
     const struct config *config = o->remote->options.config;
     uint64_t bound = sources_bound(config->sources, source, today());
-    return bound == SOURCE_UNBOUND ||
-           send_warm_room(o->remote->options.rates, site, today(), o->n, bound, now_us());
+    return bound == SOURCE_UNBOUND || send_warm_room(o->remote->options.rates, bare(site),
+                                                     today(), o->n, bound, now_us());
 }
 
 bool order_within_rates(struct remote_order *o)
