@@ -27,6 +27,7 @@ enum {
     TIDY_BUSY_MS = 100,
     TIDY_RECORDS = 256,
     NICENESS = 10,
+    STOP_LOOK_MS = 20,
 };
 
 struct trace_role {
@@ -34,6 +35,7 @@ struct trace_role {
     struct trace_hooks *hooks; /* NULL: there are none */
     struct event *commit_timer, *tidy_timer, *end_timer;
     unsigned peers;
+    uint64_t end_ms; /* monotonic: no later than that, when it drains */
     bool draining;
 };
 
@@ -73,6 +75,10 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 static void finish(struct role_ctx *ctx)
 {
     struct trace_role *t = ctx->state;
+    if (t->hooks != NULL && !trace_hooks_stop(t->hooks) && clock_mono_ms() < t->end_ms) {
+        after(t->end_timer, STOP_LOOK_MS); /* so that nothing is posted twice */
+        return;
+    }
     if (t->hooks != NULL) {
         trace_hooks_end(t->hooks);
     }
@@ -180,14 +186,15 @@ static void trace_role_drain(struct role_ctx *ctx, uint32_t ms)
     if (t == NULL) {
         return;
     }
+    /* In time to close the database: the supervisor kills who is late. */
+    uint32_t left_ms = ms > 1000 ? ms - 500 : ms / 2;
     t->draining = true;
+    t->end_ms = clock_mono_ms() + left_ms;
     commit(ctx);
+    after(t->end_timer, left_ms);
     if (t->peers == 0) {
         finish(ctx);
-        return;
     }
-    /* In time to close the database: the supervisor kills who is late. */
-    after(t->end_timer, ms > 1000 ? ms - 500 : ms / 2);
 }
 
 const struct role_ops trace_ops = {

@@ -82,7 +82,7 @@ struct trace_hooks {
     struct event *tick, *done;
     char trace_path[4096];
     unsigned running;
-    bool ending;
+    bool stopped, ending; /* nothing new is posted; all is closed */
 };
 
 /* --- the thread --- */
@@ -283,6 +283,7 @@ static void send_request(struct hook *h, const char *addresses)
         failed(h, "out of memory");
         return;
     }
+    buf_clear(&h->body); /* there may be many that have nothing to say for long */
     h->request = r;
     h->state = HOOK_POSTING;
     t->running++;
@@ -327,7 +328,7 @@ static void resolve(struct hook *h)
 static void on_news(void *arg)
 {
     struct hook *h = arg;
-    if (h->state == HOOK_RESOLVING) {
+    if (h->state == HOOK_RESOLVING && !h->of->stopped) {
         resolve(h);
     }
 }
@@ -515,7 +516,7 @@ static void look(struct trace_hooks *t)
 {
     const char *error = NULL;
     unsigned budget = SCAN_RECORDS;
-    if (list_empty(&t->hooks)) {
+    if (list_empty(&t->hooks) || t->stopped) {
         return;
     }
     struct trace_query *q = trace_query_open(t->trace_path, &error);
@@ -618,6 +619,12 @@ void trace_hooks_start(struct trace_hooks *t)
         !crew_start(t->crew, (unsigned)t->ctx->config->webhook_connections)) {
         fatal("trace: no memory for webhooks");
     }
+}
+
+bool trace_hooks_stop(struct trace_hooks *t)
+{
+    t->stopped = true;
+    return t->running == 0;
 }
 
 void trace_hooks_end(struct trace_hooks *t)

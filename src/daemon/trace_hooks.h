@@ -19,6 +19,8 @@ const char *trace_hooks_prepare(struct role_ctx *ctx, struct trace_hooks **out);
 /* Where state-dir is as the role sees it, trace.db open, its sandbox not closed yet. */
 const char *trace_hooks_open(struct trace_hooks *t);
 void trace_hooks_start(struct trace_hooks *t);
-/* The role ends: what is under way is posted again by the next one. */
+/* Nothing new is posted. True: nothing is under way either. */
+MUST_USE bool trace_hooks_stop(struct trace_hooks *t);
+/* The role ends: what is still under way is posted again by the next one. */
 void trace_hooks_end(struct trace_hooks *t);
 #endif

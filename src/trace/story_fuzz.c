@@ -1,5 +1,6 @@
 /* trace/story_fuzz.c - whatever a record says, what is printed is printable ASCII in whole
  * lines, and the JSON is one line of balanced, quoted text. */
+#include "trace/event.h"
 #include "trace/story.h"
 
 #include <stdlib.h>
@@ -41,6 +42,20 @@ static void check_json(const struct buf *b)
     }
 }
 
+static bool tell_event(void *arg, const struct event *e)
+{
+    struct buf *b = arg;
+    buf_reset(b);
+    event_line(e, b);
+    check(b, true);
+    buf_reset(b);
+    event_json(e, b);
+    (void)buf_add_byte(b, '\n');
+    check(b, true);
+    check_json(b);
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -64,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     story_json(s, &b);
     check(&b, true);
     check_json(&b);
+    event_each(1, in, SLICE(""), tell_event, &b);
     buf_clear(&b);
     story_free(&s);
     return 0;
