@@ -224,9 +224,11 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
         if (h != NULL && !t->ending && r->code == CURLE_OK && r->status / 100 == 2) {
             posted(h);
         } else if (h != NULL && !t->ending) {
-            (void)snprintf(why, sizeof why, r->code == CURLE_OK ? "HTTP %ld" : "%.0ld%s",
-                           r->code == CURLE_OK ? r->status : 0,
-                           curl_easy_strerror(r->code));
+            if (r->code == CURLE_OK) {
+                (void)snprintf(why, sizeof why, "HTTP %ld", r->status);
+            } else {
+                (void)snprintf(why, sizeof why, "%s", curl_easy_strerror(r->code));
+            }
             failed(h, why);
         }
         request_free(r);
@@ -343,6 +345,10 @@ static bool is_address(const char *host)
 
 static void begin(struct hook *h)
 {
+    if (h->body.failed) {
+        failed(h, "out of memory");
+        return;
+    }
     if (is_address(h->host)) {
         send_request(h, "");
         return;
