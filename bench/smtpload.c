@@ -2,11 +2,13 @@
  *
  *   smtpload [-a 127.0.0.1:2525] [-c SESSIONS] [-m MESSAGES A CONNECTION] [-s OCTETS]
  *            [-l SECONDS | -n MESSAGES] [-d DOMAIN] [-u USERS] [-p] [-t] [-x] [-i]
+ *            [-f FILE]
  *
  * Each session does its work over and over: connect, EHLO, messages, QUIT, wait for the end.
  *   -l, -n  starts no message after so many seconds, or after so many messages (5 s)
  *   -p      MAIL, RCPT and DATA in one write; otherwise each command waits for its answer
  *   -t      STARTTLS with TLS 1.3, a full handshake for each connection
+ *   -f      the message, CRLF and no dots at the start of lines; a Message-ID goes in front
  *   -x      asks for a recipient that must be refused; counts refusals
  *   -i      idle: all sessions stay open behind EHLO; prints a line, holds them until
  *           standard input ends, then says how many are still alive
@@ -67,7 +69,7 @@ static struct {
     struct sockaddr_in to;
     unsigned long sessions, per_connection, octets, messages, users;
     double seconds;
-    const char *domain;
+    const char *domain, *file;
     bool pipelining, tls, refused, idle;
 } opt = {.sessions = 1,
          .per_connection = 1,
@@ -283,6 +285,11 @@ static void rcpt_done(struct session *s)
 static void data_done(struct session *s)
 {
     s->body_off = 0;
+    if (opt.file != NULL) {
+        say(s, END, "Message-ID: <%d.%lu.%lu@sender.example>\r\n", (int)getpid(), s->serial,
+            s->carried);
+        return;
+    }
     say(s, END,
         "From: Sender <sender@sender.example>\r\nTo: user@%s\r\nSubject: benchmark\r\n"
         "Date: Sat, 1 Aug 2026 12:00:00 +0000\r\n"
@@ -558,7 +565,7 @@ static void read_options(int argc, char **argv)
     int c;
     unsigned long seconds = 5;
     read_target("127.0.0.1:2525");
-    while ((c = getopt(argc, argv, "a:c:m:s:l:n:d:u:ptxi")) != -1) {
+    while ((c = getopt(argc, argv, "a:c:m:s:l:n:d:u:f:ptxi")) != -1) {
         switch (c) {
         case 'a':
             read_target(optarg);
@@ -583,6 +590,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'u':
             opt.users = number(optarg);
+            break;
+        case 'f':
+            opt.file = optarg;
             break;
         case 'p':
             opt.pipelining = true;
@@ -623,6 +633,21 @@ static void make_body(void)
     memcpy(body + lines * LINE, end, sizeof end - 1);
 }
 
+static void read_body(void)
+{
+    static const char end[] = ".\r\n";
+    FILE *file = fopen(opt.file, "rb");
+    enum { ROOM = 1 << 20 };
+    body = malloc(ROOM);
+    if (file == NULL || body == NULL) {
+        fatal(opt.file);
+    }
+    body_len = fread(body, 1, ROOM - sizeof end, file);
+    (void)fclose(file);
+    memcpy(body + body_len, end, sizeof end - 1);
+    body_len += sizeof end - 1;
+}
+
 static void tls_start(void)
 {
     tls = SSL_CTX_new(TLS_client_method());
@@ -644,7 +669,7 @@ int main(int argc, char **argv)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    make_body();
+    opt.file != NULL ? read_body() : make_body();
     if (opt.tls) {
         tls_start();
     }

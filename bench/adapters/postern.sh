@@ -18,6 +18,14 @@ delivery { maildir = "$MAIL/%u" }
 queue { deliver = $([ "$CASE" = C ] && echo yes || echo no) }
 log { level = warning }
 U
+    [ "$CASE" != G ] || cat >>"$C" <<U
+dns { forward = {"127.0.0.1@53"} }
+checks {
+  local-networks = {"192.0.2.1"}
+$(printf '  %s = observe\n' flood-ip flood-ip-unwanted flood-network flood-domain flood-url flood-sender message-id-rate \
+    rcpt-rate bulk-tls)
+}
+U
 }
 
 # The users are made once for a build, in memory, by commands as anybody would give them.
@@ -43,6 +51,7 @@ start() {
     mkdir -p "$RUN/state/directory"
     cp "$WORK/directory.db" "$RUN/state/directory/"
     chown -R postern "$RUN/state/directory"
+    [ "$CASE" != G ] || "$WORK/auth/usr/sbin/unbound" -d -c "$WORK/unbound.conf" >"$RUN/unbound" 2>&1 &
     postern run >"$RUN/log" 2>&1 &
 }
 

@@ -1,7 +1,11 @@
 # Postfix as Debian packages it, unpacked into the work folder, with its defaults (each queue
 # file is synced before 250). Not changed for speed but where its limits would be in the way.
 # 10,000 sessions (case D) would be 10,000 processes.
-supports() { [ "$CASE" != D ]; }
+supports() { [ "$CASE" != D ] && [ "$CASE" != G ]; }
+
+# Of adapters that build on this one.
+more_services() { :; }
+more_settings() { :; }
 
 P=$WORK/postfix
 export MAIL_CONFIG=$RUN/etc LD_LIBRARY_PATH=$P/usr/lib/postfix
@@ -13,6 +17,7 @@ start() {
     sed -E "s/^smtp( +)inet/127.0.0.1:$PORT\1inet/
         s/^([a-z0-9:.]+ +(inet|unix|fifo|pass) +[-yn] +[-yn] +)[-y]( )/\1n\3/" \
         "$P/usr/share/postfix/master.cf.dist" >"$RUN/etc/master.cf"
+    more_services >>"$RUN/etc/master.cf"
     cp "$P"/etc/postfix/postfix-files "$P"/etc/postfix/postfix-script \
         "$P"/etc/postfix/post-install "$RUN/etc/" 2>/dev/null
     seq -w 0 999 | sed 's,.*,user0&@bench.example user0&/,' >"$RUN/etc/mailboxes"
@@ -48,7 +53,7 @@ virtual_minimum_uid = 100
 default_process_limit = $((SESSIONS + 20 > 100 ? SESSIONS + 20 : 100))
 smtpd_client_connection_count_limit = 0
 U
-    [ "$CASE" = C ] || echo "smtpd_relay_restrictions =
+    [ "$CASE" = C ] || [ "$CASE" = G ] || echo "smtpd_relay_restrictions =
  check_client_access static:HOLD, permit_mynetworks, reject" >>"$RUN/etc/main.cf"
     [ "$CASE" != F ] || {
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
@@ -56,6 +61,7 @@ U
         printf '%s\n' "smtpd_tls_eccert_file = $RUN/cert.pem" "smtpd_tls_eckey_file = $RUN/key.pem" \
             'smtpd_tls_security_level = may' >>"$RUN/etc/main.cf"
     }
+    more_settings >>"$RUN/etc/main.cf"
     "$P/usr/sbin/postmap" "hash:$RUN/etc/mailboxes" &&
         "$P/usr/sbin/postfix" start >"$RUN/log/start" 2>&1 || cat "$RUN"/log/*
 }
