@@ -137,12 +137,30 @@ def restart(server):
     equal("of a broken snapshot", send(server, QUIET, 1), 1)
 
 
+def imported(server):
+    """A list: addresses, a network of four that are counted, a domain; lines that are wrong are told."""
+    listed = server.dir / "list"
+    listed.write_text("# a list\n198.51.100.7\n203.0.112.0/22 ; four\n\nBad.example low\nip:198.51.100.8 good\n")
+    out = server.run("reputation", "import", str(listed))
+    equal("imported", out, "9 keys of 6 lines were set\n")
+    for key, level in (("ip:198.51.100.7", "very low"), ("network:203.0.112.0/24", "very low"),
+                       ("network:203.0.115.0/24", "very low"), ("dkim:bad.example", "low"), ("from:bad.example", "low"),
+                       ("ip:198.51.100.8", "good")):
+        lines = show(server, "reputation", "show", key)
+        equal(key, [line["reputation"] for line in lines], [level])
+    listed.write_text("198.51.100.9\nno domain at all/x\n")
+    server.run("reputation", "import", str(listed), status=2)
+    listed.write_text("10.0.0.0/8\n")
+    server.run("reputation", "import", str(listed), status=2)
+    server.run("reputation", "import", str(server.dir / "none"), status=4)
+
+
 def main():
     server = Server(sys.argv[1], settings=SETTINGS)
     server.add_users(ALICE, BOB)
     with server:
         server.start()
-        for part in (killed_smtpd, commands, reputation, restart):
+        for part in (killed_smtpd, commands, reputation, imported, restart):
             part(server)
             print("ok", part.__name__, flush=True)
 

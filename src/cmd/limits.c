@@ -18,8 +18,9 @@ static const struct {
     {"reputation", "show", "[KEY]", 0, 1},
     {"reputation", "set", "KEY good|neutral|low|very-low", 2, 2},
     {"reputation", "forget", "KEY", 1, 1},
+    {"reputation", "import", "FILE|- [--level LEVEL]", 1, 1},
 };
-enum { VERB_N = sizeof verbs / sizeof verbs[0] };
+enum { VERB_N = sizeof verbs / sizeof verbs[0], VERB_IMPORT = VERB_N - 1 };
 
 struct order {
     bool json;
@@ -108,7 +109,7 @@ static int ask(struct cmd_ctx *ctx, struct order *o, unsigned verb,
 int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv)
 {
     const char *operand[OPERANDS_MAX] = {NULL, NULL};
-    const char *object = argv[0];
+    const char *object = argv[0], *level = NULL;
     struct order o = {.json = false};
     unsigned verb = 0;
     int n = 0;
@@ -127,13 +128,19 @@ int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv)
         }
         if (strcmp(argv[i], "--json") == 0) {
             o.json = true;
-        } else if (argv[i][0] == '-') {
+        } else if (verb == VERB_IMPORT && strcmp(argv[i], "--level") == 0 &&
+                   i + 1 < argc) {
+            level = argv[++i];
+        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
             return usage(object, "there is no such option");
         } else if (n < verbs[verb].most) {
             operand[n++] = argv[i];
         } else {
             return usage(object, "there is a word too many");
         }
+    }
+    if (verb == VERB_IMPORT && n == 1) {
+        return cmd_reputation_import(ctx, operand[0], level);
     }
     return n < verbs[verb].least ? usage(object, "a word is missing")
                                  : ask(ctx, &o, verb, operand);

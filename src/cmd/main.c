@@ -27,7 +27,7 @@ static const struct command commands[] = {
     {"trap", cmd_directory, "add|list|remove ...", "addresses that nobody has: who writes to them loses reputation"},
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats|pause|resume ...", "the messages that are not delivered yet"},
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
-    {"reputation", cmd_limits, "show|set|forget ...", "what came of the mail of an address or a domain"},
+    {"reputation", cmd_limits, "show|set|forget|import ...", "what came of the mail of an address or a domain"},
     {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},
     {"webhook", cmd_webhook, "add|list|remove ...", "where events of accounts are posted"},
     {"events", cmd_events, "--account A [--since TIME] [--json] [--follow]", "what became of the messages of an account"},

@@ -117,7 +117,8 @@ enum action {
     LIMITS_RESET,
     REPUTATION_SHOW,
     REPUTATION_SET,
-    REPUTATION_FORGET
+    REPUTATION_FORGET,
+    REPUTATION_IMPORT
 };
 static const struct {
     const char *object, *action;
@@ -128,6 +129,7 @@ static const struct {
     [REPUTATION_SHOW] = {"reputation", "show", false},
     [REPUTATION_SET] = {"reputation", "set", true},
     [REPUTATION_FORGET] = {"reputation", "forget", true},
+    [REPUTATION_IMPORT] = {"reputation", "import", false},
 };
 enum { ACTIONS = sizeof actions / sizeof actions[0] };
 
@@ -261,6 +263,8 @@ static void act(const struct query *q, struct rate_entry *e, uint64_t now_us)
         break;
     case REPUTATION_FORGET:
         break;
+    case REPUTATION_IMPORT:
+        return;
     }
     (void)rate_set_signs(t, &key, good, bad, now_us);
     IGNORE(rate_read(t, &key, now_us, &e->view)); /* what cannot be kept is all zero */
@@ -332,6 +336,34 @@ static void take_key(struct query *q, const char *key)
     }
 }
 
+/* One look-up a key, for lists are long; keys are "kind:name". */
+static void import(struct rates *r, struct control_call *call, const json_t *keys,
+                   enum reputation level)
+{
+    unsigned char lower[RATE_NAME_MAX];
+    unsigned good = 0, bad = 0;
+    json_int_t set = 0;
+    size_t i = 0;
+    json_t *item = NULL;
+    reputation_signs(level, r->config->rate_evidence, &good, &bad);
+    json_array_foreach(keys, i, item)
+    {
+        struct query q = {.rates = r};
+        take_key(&q, json_is_string(item) ? json_string_value(item) : "");
+        if (!q.one_kind || q.name.len == 0 || q.name.len > sizeof lower) {
+            continue;
+        }
+        for (size_t k = 0; k < q.name.len; k++) {
+            lower[k] = ascii_lower(q.name.ptr[k]);
+        }
+        struct rate_key key =
+            rate_key(r->table, q.kind, (struct slice){lower, q.name.len});
+        set += rate_set_signs(r->table, &key, good, bad, clock_wall_ms() * 1000);
+    }
+    control_line(call, json_pack("{s:I}", "set", set));
+    control_done(call, 0);
+}
+
 bool rates_request(struct rates *r, struct control_call *call, json_t *request)
 {
     const char *object = NULL, *action = NULL, *key = "", *level = "unknown";
@@ -355,6 +387,10 @@ bool rates_request(struct rates *r, struct control_call *call, json_t *request)
     if (!reputation_read(slice_of(level), &wanted)) {
         control_error(call, STATUS_USAGE,
                       "there is no level %s; say good, neutral, low or very-low", level);
+        return true;
+    }
+    if (i == REPUTATION_IMPORT) {
+        import(r, call, json_object_get(request, "keys"), wanted);
         return true;
     }
     struct query *q = calloc(1, sizeof *q);
