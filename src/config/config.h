@@ -292,6 +292,7 @@ struct config_times {
     X("rate", "memory", rate_memory, SIZE, "64 MiB", 1048576, 68719476736, "", "memory of the counts that all smtpds share: of senders, and of the steps of ladders; 128 octets each. Read at the start alone, not at a reload") \
     X("rate", "evidence", rate_evidence, INT, "20", 1, 100000, "", "signs (mail accepted, recipients unknown, content refused ...) that must have come from a sender before anything is said of what its mail is worth") \
     X("rate", "exempt-networks", rate_exempt_networks, NETWORKS, "127.0.0.0/8, ::1, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fe80::/10, fc00::/7", 0, 64, "", "clients whose mail is neither counted nor limited (mx)") \
+    X("rate", "complaints", rate_complaints, INT, "20", 0, 10000, "", "messages a day of one mailbox that count as complaints when its user moves them into the folder Junk (Maildir), or takes back out; 0: folders are not looked at") \
     X("rate", "ip", rate_ip, LIMIT, "1000-200000/hour", 0, 0, "", "messages of one client address; a range: three times what the address sends usually, but not less nor more; less the share of its mail that is unwanted (flood-ip-*)") \
     X("rate", "network", rate_network, LIMIT, "2000-400000/hour", 0, 0, "", "of one network (limits.network-ipv4, -ipv6), where most of its mail is unwanted (flood-netblock-rate-limited)") \
     X("rate", "spf-domain", rate_spf_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "with one envelope domain that passed SPF (flood-spf-domain-rate-limited)") \

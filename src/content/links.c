@@ -55,6 +55,11 @@ static size_t domain_len(struct slice host)
     return domain == NULL ? host.len : strlen(domain);
 }
 
+struct slice links_registered(struct slice host)
+{
+    return host.len == 0 ? host : slice_from(host, host.len - domain_len(host));
+}
+
 void links_add(struct links *l, struct slice url, struct slice host)
 {
     l->total++;

@@ -33,4 +33,5 @@ MUST_USE struct slice links_host(const struct links *l, unsigned i);
 /* What somebody registered: "example.co.uk" of "www.example.co.uk"; the host itself where it is an
  * address, a public suffix, or a single label. */
 MUST_USE struct slice links_domain(const struct links *l, unsigned i);
+MUST_USE struct slice links_registered(struct slice host); /* in lower case */
 #endif

@@ -12,6 +12,7 @@
 #include "daemon/directory_rates.h"
 #include "delivery/maildir.h"
 #include "directory/admin.h"
+#include "directory/junk.h"
 #include "proc/control.h"
 #include "proc/role.h"
 #include "rule/rule.h"
@@ -44,6 +45,8 @@ struct directory {
     struct control *control;
     struct rates *rates; /* the counts of smtpds */
     struct event *tick;
+    bool watch_junk;
+    int64_t junk_at; /* dir_store_junk() */
     struct channel *smtpd[ROLE_INSTANCES_MAX];
     bool untold[ROLE_INSTANCES_MAX]; /* of the generation: its channel was full */
     struct buf answer;
@@ -134,6 +137,12 @@ static void look_after(struct directory *d)
     }
 }
 
+static void on_junk(void *arg, struct slice mailbox, struct slice header, bool wanted)
+{
+    struct directory *d = arg;
+    rates_complaint(d->rates, mailbox, header, wanted);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -144,6 +153,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         anew = true;
     } else if (d->store != NULL && dir_store_changed(d->store)) {
         anew = true;
+    }
+    if (d->store != NULL && d->watch_junk) {
+        dir_store_junk(d->store, &d->junk_at, on_junk, d);
     }
     look_after(d);
     if (d->store == NULL) {
@@ -482,6 +494,7 @@ static const char *directory_open(struct role_ctx *ctx)
                    c->limits_user_recipients},
         .busy_ms = BUSY_MS,
         .create = true};
+    d->watch_junk = c->rate_complaints > 0 && d->config.maildir != NULL;
     open_store(d);
     /* Later an empty database in the place of a lost one would refuse all mail for good. */
     d->config.create = false;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check/complaint.h"
 #include "config/paths.h"
 #include "rate/reputation.h"
 #include "rate/segment.h"
@@ -108,6 +109,31 @@ void rates_free(struct rates **rates)
     segment_unmap(&r->table, r->octets);
     free(r);
     *rates = NULL;
+}
+
+/* --- complaints --- */
+
+/* One mailbox counts a few times a day: its user may write what headers he likes there. */
+void rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
+                     bool wanted)
+{
+    char name[RATE_NAME_MAX + 1];
+    struct rate_view view = {0};
+    struct fields f;
+    uint64_t now_us = clock_wall_ms() * 1000;
+    (void)snprintf(name, sizeof name, "complaints %.*s", (int)mailbox.len,
+                   (const char *)mailbox.ptr);
+    struct rate_key key = rate_key(r->table, RATE_ladder, slice_of(name));
+    if ((rate_read(r->table, &key, now_us, &view) &&
+         view.count[RATE_DAY] >= r->config->rate_complaints) ||
+        !complaint_sign(r->config, r->table, header, wanted, now_us)) {
+        return;
+    }
+    (void)rate_add(r->table, &key, 1, NULL, now_us, NULL);
+    fields_reset(&f);
+    fields_add(&f, "mailbox", mailbox);
+    fields_add_str(&f, "what", wanted ? "wanted" : "junk");
+    log_event(LOG_INFO, 0, "complaint", &f);
 }
 
 /* --- requests --- */

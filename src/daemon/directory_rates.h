@@ -20,4 +20,7 @@ void rates_free(struct rates **r);
 
 /* False: the request is not about counts. */
 MUST_USE bool rates_request(struct rates *r, struct control_call *call, json_t *request);
+/* A user put a message into the folder Junk, or took it out again (check/complaint.h). */
+void rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
+                     bool wanted);
 #endif

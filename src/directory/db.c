@@ -128,6 +128,15 @@ static const char *const migrations[] = {
     " domain_id INTEGER NOT NULL REFERENCES domain ON DELETE CASCADE,"
     " local TEXT NOT NULL, created_ms INTEGER NOT NULL,"
     " PRIMARY KEY (domain_id, local)) STRICT, WITHOUT ROWID;",
+    /* What is known of the folders Junk (junk.h); name: a hash. */
+    "CREATE TABLE junk_folder ("
+    " user_id INTEGER PRIMARY KEY REFERENCES user ON DELETE CASCADE,"
+    " stamp INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE junk_file ("
+    " user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
+    " inode INTEGER NOT NULL, name INTEGER NOT NULL,"
+    " mtime INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " PRIMARY KEY (user_id, inode, name)) STRICT, WITHOUT ROWID;",
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 

@@ -99,6 +99,15 @@
     X(trap_del, "DELETE FROM trap WHERE domain_id = ?1 AND local = ?2 RETURNING 1") \
     X(trap_page, "SELECT local, created_ms FROM trap" \
                  " WHERE domain_id = ?1 AND local > ?2 ORDER BY local LIMIT ?3") \
+    /* the next user behind ?1, with what was seen of the folder Junk */ \
+    X(junk_user, "SELECT u.id, u.local, d.name, coalesce(j.stamp, -1) FROM user u" \
+                 " JOIN domain d ON d.id = u.domain_id LEFT JOIN junk_folder j" \
+                 " ON j.user_id = u.id WHERE u.id > ?1 ORDER BY u.id LIMIT 1") \
+    X(junk_seen, "INSERT OR REPLACE INTO junk_folder (user_id, stamp) VALUES (?1, ?2)") \
+    X(junk_all, "SELECT inode, name, mtime, size FROM junk_file WHERE user_id = ?1") \
+    X(junk_put, "INSERT OR REPLACE INTO junk_file (user_id, inode, name, mtime, size)" \
+                " VALUES (?1, ?2, ?3, ?4, ?5)") \
+    X(junk_del, "DELETE FROM junk_file WHERE user_id = ?1 AND inode = ?2 AND name = ?3") \
     X(group_all, "SELECT name FROM user_group WHERE user_id = ?1 ORDER BY name") \
     X(group_put, "INSERT OR IGNORE INTO user_group (user_id, name) VALUES (?1, ?2)") \
     X(group_del, "DELETE FROM user_group WHERE user_id = ?1 AND name = ?2 RETURNING 1") \
@@ -270,6 +279,8 @@ MUST_USE enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slic
 /* Appends the names of the user's groups that are not among them, with blanks between. DB_DONE, or
  * DB_FAULT; those that do not fit are left out. */
 MUST_USE enum db_res db_groups(struct dir_store *s, int64_t user_id, struct buf *out);
+/* A descriptor; -1: there is none, or mail is not kept in Maildirs. */
+MUST_USE int db_open_maildir(const struct dir_store *s, const struct dir_name *user);
 /* DB_ROW: it is one. */
 MUST_USE enum db_res db_trap(struct dir_store *s, int64_t domain_id, struct slice local);
 MUST_USE enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,

@@ -42,7 +42,7 @@ static bool maildir_path(const char *template, const struct dir_name *user,
     return ok;
 }
 
-static int open_maildir(const struct dir_store *s, const struct dir_name *user)
+int db_open_maildir(const struct dir_store *s, const struct dir_name *user)
 {
     char path[PATH_MAX_LEN];
     if (s->config.maildir == NULL || !maildir_path(s->config.maildir, user, path)) {
@@ -113,7 +113,7 @@ void db_quota_gone(struct dir_store *s, const struct dir_name *user, uint64_t qu
     struct buf b;
     buf_init(&b, MAILDIRSIZE_MAX);
     (void)snprintf(definition, sizeof definition, "%" PRIu64 "S", quota);
-    int maildir = open_maildir(s, user);
+    int maildir = db_open_maildir(s, user);
     if (maildir >= 0 && read_file(maildir, &b) &&
         slice_eq(definition_of(buf_slice(&b)), slice_of(definition))) {
         (void)unlinkat(maildir, QUOTA_FILE, 0);
@@ -129,7 +129,7 @@ static struct usage look(struct dir_store *s, const struct dir_name *user, uint6
     struct usage u = {0};
     struct stat st;
     struct buf b;
-    int maildir = open_maildir(s, user);
+    int maildir = db_open_maildir(s, user);
     if (maildir < 0) {
         return u;
     }
