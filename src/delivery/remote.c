@@ -322,7 +322,7 @@ void site_pump(struct remote_site *s)
         }
         struct remote_order *o = site_take(s);
         if (!link_open(s, o, false)) {
-            struct fault fault;
+            struct fault fault = {.loss = SMTP_CLIENT_NOT_LOST};
             not_begun(&fault, errno);
             order_no_host(o, &fault, false);
         }
