@@ -6,12 +6,14 @@ server_rspamd.py POSTERN
 """
 import contextlib
 import pathlib
+import signal
 import sys
 import socket
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import nsd  # noqa: E402
 import rspamd  # noqa: E402
 from server import Server, wait_until  # noqa: E402
 
@@ -50,6 +52,30 @@ def shown(server, peer):
     assert said["IP"].startswith("127.") and said["Helo"] == "client.example", said
     assert said["MTA-Name"] == "mx.example.test" and "User" not in said, said
     assert len(server.messages("alice@example.test", 2)) == 2
+
+
+def named(server, peer):
+    """The client's name, where its address and that agree, and only there."""
+    if nsd.program() is None:
+        print("NSD is not installed: skipped")
+        return
+    reverse = ".".join(reversed(server.host.split("."))) + ".in-addr.arpa."
+    for name in ("mail.client.example", "other.client.example"):
+        dns = nsd.Nsd(server.dir / "nsd", server.host, [f"{reverse} PTR mail.client.example.",
+                                                        f"{name}. A {server.host}"])
+        try:
+            with contextlib.closing(server.connect()) as c:
+                c.hello()
+                c.envelope("alice@example.test")
+                time.sleep(0.5)  # both answers are there by then
+                c.do("DATA", 354)
+                c.send(HEAD + b"text\r\n.\r\n")
+                c.reply()
+        finally:
+            dns.stop()
+        server.process.send_signal(signal.SIGHUP)  # forgets what the DNS said
+        wait_until("reloaded", lambda: "event=reloaded" in server.log())
+    assert [dict(fields).get("Hostname") for fields, _ in peer.asked] == ["mail.client.example", None], peer.asked
 
 
 def fields_changed(server, peer):
@@ -139,7 +165,7 @@ def large(server, peer):
 def main():
     postern = sys.argv[1]
     for answer, work, *settings in (
-            (PASS, shown), (PASS, fields_changed), (None, silent), ("gone", gone),
+            (PASS, shown), (PASS, named, "checks.local-networks = {}"), (PASS, fields_changed), (None, silent), ("gone", gone),
             (None, accepted, "rspamd.when-down = accept"),
             (b"220 mx ESMTP\r\n", accepted, "rspamd.when-down = accept"),
             (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", accepted, "rspamd.when-down = accept"),

@@ -1,10 +1,12 @@
 /* daemon/smtpd_rspamd.c - a transaction's message is shown to rspamd: see smtpd.h
  *
- * One connection a message, made when the header section is complete. The body goes on as it comes, in
+ * One connection a message (rspamd ends it with its answer, whatever is asked of it), made when the header section is
+ * complete. The body goes on as it comes, in
  * chunks; of what rspamd has not read yet at most FILTER_WINDOW octets are kept, then the client waits. The
  * checks at the end of the message wait for the answer. What goes wrong ends in FILTER_DOWN, and the check
  * says what becomes of that. */
 #include "base/log.h"
+#include "check/client_dns.h"
 #include "daemon/smtpd.h"
 #include "daemon/smtpd_filter.h"
 #include "filter/http_answer.h"
@@ -112,12 +114,22 @@ static const struct filter_link_ops link_ops = {
 
 /* --- the request --- */
 
+/* The client's name, where its address and that agree, as far as is known by now. */
+static struct slice client_name(const struct client *c)
+{
+    struct ptr ptr;
+    struct check_facts f = mail_facts(c, smtp_session_envelope(c->session));
+    bool known = client_dns_judged(&f) && ptr_check(f.dns_session, &c->address, &ptr);
+    return known && ptr.result == PTR_PASS ? ptr.name : SLICE("");
+}
+
 static void write_request(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
     char id[ID_TEXT_MAX];
     const struct config *config = c->smtpd->ctx->config;
     rspamd_begin(b, slice_of(config->rspamd_server));
     rspamd_field(b, "IP", slice_of(c->ip));
+    rspamd_field(b, "Hostname", client_name(c));
     rspamd_field(b, "Helo", smtp_session_helo(c->session));
     rspamd_field(b, "From", e->sender.mailbox.len > 0 ? e->sender.mailbox : SLICE("<>"));
     for (const struct smtp_recipient *r = e->first; r != NULL; r = r->next) {
