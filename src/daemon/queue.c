@@ -152,6 +152,9 @@ static void on_sync(evutil_socket_t fd, short what, void *arg)
     if (q->finished) {
         return;
     }
+    if (q->sent != NULL) {
+        sent_flush(q->sent);
+    }
     bool before = ledger_ok(&q->ledger);
     bool now = ledger_sync(&q->ledger);
     if (before && !now) {
@@ -372,6 +375,9 @@ static void finish(struct queue_role *q)
         return;
     }
     queue_dsn_finish(q);
+    if (q->sent != NULL) {
+        sent_flush(q->sent);
+    }
     if (!ledger_sync(&q->ledger)) {
         log_text(LOG_ERR, "journal",
                  "the last outcomes cannot be written: what was just "

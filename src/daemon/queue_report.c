@@ -71,6 +71,7 @@ void queue_report_path(struct queue_role *q, const struct queue_pick *pick,
 void queue_report_tidy(struct queue_role *q)
 {
     if (q->sent != NULL) {
+        sent_flush(q->sent);
         sent_tidy(q->sent, clock_wall_ms(), q->ctx->config->push_return_path_time,
                   TIDY_N);
     }

@@ -49,6 +49,7 @@ struct sent {
     unsigned char key[KEY_LEN];
     uint64_t serial; /* the last one given out */
     uint64_t complained_ms;
+    bool batch; /* a transaction is open */
 };
 
 /* --- the token --- */
@@ -239,6 +240,15 @@ struct sent *sent_open(const char *path, char error[SENT_ERROR_MAX])
     return s;
 }
 
+void sent_flush(struct sent *s)
+{
+    if (s->batch && !exec(s, "COMMIT")) {
+        complain(s);
+        IGNORE(!exec(s, "ROLLBACK"));
+    }
+    s->batch = false;
+}
+
 void sent_close(struct sent **p)
 {
     struct sent *s = *p;
@@ -246,6 +256,7 @@ void sent_close(struct sent **p)
         return;
     }
     *p = NULL;
+    sent_flush(s);
     for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
         (void)sqlite3_finalize(s->stmt[i]);
     }
@@ -269,6 +280,7 @@ bool sent_put(struct sent *s, uint64_t serial, const struct sent_entry *e)
     if (stmt == NULL) {
         return false;
     }
+    s->batch = s->batch || exec(s, "BEGIN");
     bind_int(stmt, 1, serial);
     bind_int(stmt, 2, e->id.session);
     bind_int(stmt, 3, e->id.n);

@@ -39,8 +39,12 @@ struct sent_entry {
     struct message_id id;
     struct slice account, address;
 };
-/* It was delivered. */
+/* It was delivered. Stays in memory until sent_flush(), but for sent_find(). */
 bool sent_put(struct sent *s, uint64_t serial, const struct sent_entry *e);
+
+/* To be called before the outcome of a delivery is synced: then whatever is not delivered again has its
+ * entry. */
+void sent_flush(struct sent *s);
 
 enum sent_res {
     SENT_NOT = 0, /* no return path of ours, or nobody knows any more what it was for */
