@@ -44,6 +44,10 @@ static const char *load(const char *text, struct config **cfg)
     return error + skip;
 }
 
+#define MILTERS                                                                          \
+    "; expected a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", "      \
+    "\"127.0.0.1:8891 time=10s when-down=accept mail=incoming\""
+
 static void test_bad(void **state)
 {
     (void)state;
@@ -108,7 +112,8 @@ static void test_bad(void **state)
         {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
         {"frobnication {",
          ":1: unknown section \"frobnication\"; expected one of listener tls trust "
-         "dns limits auth oauth checks rate milter rspamd content spool queue push directory "
+         "dns limits auth oauth checks rate milter rspamd content spool queue push "
+         "directory "
          "delivery trace webhook log"},
         {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
         {"hostname = a\nhostname = b",
@@ -161,6 +166,21 @@ static void test_bad(void **state)
         {"drain-time = s",
          ":1: drain-time is \"s\": it does not start with a whole number; "
          "expected a time from 0 to 1 h, such as \"30 s\""},
+        {"milter { server = {\"unix:/a time=3s\",\n\"nowhere\"} }",
+         ":2: milter.server is \"nowhere\": it is no address" MILTERS},
+        {"milter { server = \"unix:/a frob=1\" }",
+         ":1: milter.server is \"unix:/a frob=1\": a word in it is none of time=, mail=, "
+         "when-down=" MILTERS},
+        {"milter { server = \"127.0.0.1:1 time=9\" }",
+         ":1: milter.server is \"127.0.0.1:1 time=9\": its time= is no time, or out of "
+         "range" MILTERS},
+        {"milter { server = \"unix:/a mail=in\" }",
+         ":1: milter.server is \"unix:/a mail=in\": its mail= is none of all, incoming, "
+         "outgoing" MILTERS},
+        {"milter { server = \"unix:/a when-down=no\" }",
+         ":1: milter.server is \"unix:/a when-down=no\": its when-down= is none of "
+         "defer, "
+         "accept, reject, quarantine" MILTERS},
         {"queue { retry = {\n\"1 s\",\n\"1 y\"} }",
          ":3: queue.retry is \"1 y\": its unit is none of ms, s, min, h, d; expected a "
          "list of "
