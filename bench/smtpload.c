@@ -1,7 +1,7 @@
 /* bench/smtpload.c - SMTP load generator: one thread, epoll, loopback only.
  *
  *   smtpload [-a 127.0.0.1:2525] [-c SESSIONS] [-m MESSAGES A CONNECTION] [-s OCTETS]
- *            [-l SECONDS | -n MESSAGES] [-d DOMAIN] [-u USERS] [-p] [-t] [-x] [-i]
+ *            [-l SECONDS | -n MESSAGES] [-d DOMAIN | -k SITES [-K DEAD]] [-u USERS] [-p] [-t] [-x] [-i]
  *            [-f FILE]
  *
  * Each session does its work over and over: connect, EHLO, messages, QUIT, wait for the end.
@@ -12,6 +12,8 @@
  *   -x      asks for a recipient that must be refused; counts refusals
  *   -i      idle: all sessions stay open behind EHLO; prints a line, holds them until
  *           standard input ends, then says how many are still alive
+ *   -k, -K  recipients at so many address literals in turn, [127.1.x.y]; the first DEAD of them
+ *           are [10.9.x.y]
  * Recipients are user0000@DOMAIN ... in turn. Prints one JSON object. Latency is from MAIL
  * (with one message a connection: from connect) to the reply to the end of data. A failed
  * session rests RETRY_S; all ends GIVE_UP_S after the time for the run. */
@@ -67,7 +69,7 @@ struct session {
 
 static struct {
     struct sockaddr_in to;
-    unsigned long sessions, per_connection, octets, messages, users;
+    unsigned long sessions, per_connection, octets, messages, users, sites, dead;
     double seconds;
     const char *domain, *file;
     bool pipelining, tls, refused, idle;
@@ -187,6 +189,18 @@ static void say(struct session *s, enum state next, const char *fmt, ...)
 
 /* ---- the dialogue: what follows each good reply ---- */
 
+static const char *domain_of(unsigned long user)
+{
+    static char literal[sizeof "[127.1.255.255]"];
+    unsigned long n = opt.sites == 0 ? 0 : user % opt.sites;
+    if (opt.sites == 0) {
+        return opt.domain;
+    }
+    (void)snprintf(literal, sizeof literal, "[%s.%lu.%lu]",
+                   n < opt.dead ? "10.9" : "127.1", n / 200 % 200, n % 200 + 1);
+    return literal;
+}
+
 static void begin_message(struct session *s)
 {
     s->user = run.next_user++ % opt.users;
@@ -197,7 +211,7 @@ static void begin_message(struct session *s)
     if (opt.pipelining) {
         say(s, MAIL,
             "MAIL FROM:<sender@sender.example>\r\nRCPT TO:<user%04lu@%s>\r\nDATA\r\n",
-            s->user, opt.domain);
+            s->user, domain_of(s->user));
     } else {
         say(s, MAIL, "MAIL FROM:<sender@sender.example>\r\n");
     }
@@ -250,9 +264,9 @@ static void mail_done(struct session *s)
     if (opt.pipelining) {
         s->state = RCPT;
     } else if (opt.refused) {
-        say(s, RCPT, "RCPT TO:<unknown%lu@%s>\r\n", s->user, opt.domain);
+        say(s, RCPT, "RCPT TO:<unknown%lu@%s>\r\n", s->user, domain_of(s->user));
     } else {
-        say(s, RCPT, "RCPT TO:<user%04lu@%s>\r\n", s->user, opt.domain);
+        say(s, RCPT, "RCPT TO:<user%04lu@%s>\r\n", s->user, domain_of(s->user));
     }
 }
 
@@ -565,7 +579,7 @@ static void read_options(int argc, char **argv)
     int c;
     unsigned long seconds = 5;
     read_target("127.0.0.1:2525");
-    while ((c = getopt(argc, argv, "a:c:m:s:l:n:d:u:f:ptxi")) != -1) {
+    while ((c = getopt(argc, argv, "a:c:m:s:l:n:d:k:K:u:f:ptxi")) != -1) {
         switch (c) {
         case 'a':
             read_target(optarg);
@@ -587,6 +601,12 @@ static void read_options(int argc, char **argv)
             break;
         case 'd':
             opt.domain = optarg;
+            break;
+        case 'k':
+            opt.sites = number(optarg);
+            break;
+        case 'K':
+            opt.dead = number(optarg);
             break;
         case 'u':
             opt.users = number(optarg);

@@ -7,15 +7,21 @@ postern() { "$BUILD/postern" -c "$C" "$@"; }
 configure() { # STATE DIRECTORY
     tls=none
     [ "$CASE" != F ] || tls=starttls
+    service=mx deliver=no
+    case $CASE in
+    C) deliver=yes ;;
+    R) service=relay deliver=yes ;;
+    S) service=relay deliver=${DELIVER-no} ;;
+    esac
     cat >"$C" <<U
 hostname = mx.bench.example
 state-dir = $1
 user = postern
-listener "mx" { address = {"127.0.0.1:$PORT"} service = mx tls = $tls }
+listener "mx" { address = {"127.0.0.1:$PORT"} service = $service tls = $tls }
 tls { certificate = "$RUN/cert.pem" key = "$RUN/key.pem" }
 limits { sessions-per-client = 20000 sessions-per-network = 20000 session-time = "2 h" command-time = "1 h" }
-delivery { maildir = "$MAIL/%u" }
-queue { deliver = $([ "$CASE" = C ] && echo yes || echo no) }
+delivery { maildir = "$MAIL/%u" smtp-port = $SINK inner-networks = {"127.0.0.0/8", "10.9.0.0/16"} }
+queue { deliver = $deliver }
 log { level = warning }
 U
     [ "$CASE" != G ] || cat >>"$C" <<U
@@ -35,6 +41,7 @@ users() {
     chmod 755 "$made"
     configure "$made/state"
     postern domain add bench.example || return
+    postern relay add bench --network 127.0.0.0/8 --domain sender.example || return
     for i in $(seq -w 0 999); do
         postern user add "user0$i@bench.example" || return
     done
@@ -54,5 +61,8 @@ start() {
     [ "$CASE" != G ] || "$WORK/auth/usr/sbin/unbound" -d -c "$WORK/unbound.conf" >"$RUN/unbound" 2>&1 &
     postern run >"$RUN/log" 2>&1 &
 }
+
+# S: what was kept goes out now.
+deliver() { DELIVER=yes; configure "$RUN/state"; kill -HUP "$(pgrep -o -x postern)"; }
 
 queued() { postern queue stats --json | sed -n '1s/.*"messages": *\([0-9]*\).*/\1/p'; }

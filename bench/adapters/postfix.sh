@@ -1,7 +1,8 @@
 # Postfix as Debian packages it, unpacked into the work folder, with its defaults (each queue
 # file is synced before 250). Not changed for speed but where its limits would be in the way.
 # 10,000 sessions (case D) would be 10,000 processes.
-supports() { [ "$CASE" != D ] && [ "$CASE" != G ]; }
+# S wants it to keep its mail for a while, and 100 dead sites are 100 processes that wait.
+supports() { [ "$CASE" != D ] && [ "$CASE" != G ] && [ "$CASE" != S ]; }
 
 # Of adapters that build on this one.
 more_services() { :; }
@@ -53,7 +54,8 @@ virtual_minimum_uid = 100
 default_process_limit = $((SESSIONS + 20 > 100 ? SESSIONS + 20 : 100))
 smtpd_client_connection_count_limit = 0
 U
-    [ "$CASE" = C ] || [ "$CASE" = G ] || echo "smtpd_relay_restrictions =
+    [ "$CASE" != R ] || echo "default_transport = smtp:[127.0.0.2]:$SINK" >>"$RUN/etc/main.cf"
+    [ "$CASE" = C ] || [ "$CASE" = G ] || [ "$CASE" = R ] || echo "smtpd_relay_restrictions =
  check_client_access static:HOLD, permit_mynetworks, reject" >>"$RUN/etc/main.cf"
     [ "$CASE" != F ] || {
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \

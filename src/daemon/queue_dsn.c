@@ -299,8 +299,12 @@ static void over(struct notice *n, bool told)
     if (m != NULL) {
         queue_bounced(q->index, m, number, each, failed);
     }
+    struct queue_dsn *d = n->dsn;
     notice_free(n);
     queue_role_changed(q);
+    if (d->missed && d->notice_n == 0) {
+        event_active(d->again, EV_TIMEOUT, 0); /* there is room for them now */
+    }
 }
 
 static bool any_wanted(const struct notice *n)

@@ -22,8 +22,8 @@ void signer_free(struct signer **s);
 MUST_USE size_t signer_keys(const struct signer *s);
 
 /* Appends "DKIM-Signature: ..." fields for the message that src was opened for; nothing where its
- * author's domain has no key, or it has no one author. Reads it through and rewinds. False: it
- * cannot be read. */
+ * author's domain has no key, or it has no one author. Reads it through and rewinds, unless it was
+ * signed lately: then with the same fields. False: it cannot be read. */
 MUST_USE bool signer_sign(struct signer *s, struct source *src, const struct job *j,
                           uint64_t now_s, struct buf *out);
 #endif

@@ -150,6 +150,20 @@ static unsigned signed_for(const char *head)
     buf_init(&out, 1024 * 1024);
     assert_int_equal(source_open(&src, fd, &j), SOURCE_OK);
     assert_true(signer_sign(s, &src, &j, 1800000000, &out));
+    struct buf
+        again; /* the same for the next order, anew for another message and later */
+    buf_init(&again, 1024 * 1024);
+    assert_true(signer_sign(s, &src, &j, 1800000001, &again));
+    assert_true(slice_eq(buf_slice(&out), buf_slice(&again)));
+    struct job other = j;
+    other.id.n++;
+    buf_reset(&again);
+    assert_true(signer_sign(s, &src, &other, 1800000001, &again));
+    assert_true(out.len == 0 || !slice_eq(buf_slice(&out), buf_slice(&again)));
+    buf_reset(&again);
+    assert_true(signer_sign(s, &src, &j, 1800001000, &again));
+    assert_true(out.len == 0 || !slice_eq(buf_slice(&out), buf_slice(&again)));
+    buf_clear(&again);
     unsigned good = out.len == 0 ? 0 : good_signatures(buf_slice(&out), head);
     struct slice piece;
     assert_int_equal(source_next(&src, &piece), SOURCE_OK); /* it was rewound */
