@@ -82,11 +82,31 @@ def test_rates(postern):
         p.stop()
 
 
+def test_class_waits(postern):
+    """A class with waits of its own; others keep to the usual ones."""
+    p, peer = play(postern, f"source p {peer_address()} one.test\nuse p default\n",
+                   judge=lambda address, verb, line: None if verb != "RCPT" else
+                   "452 4.2.2 mailbox is full" if "full@" in line else "451 4.3.0 try again")
+    p.server.settings += ['queue.class-retry = {"mailbox-full 7h", "nonsense 1h"}']
+    p.server.excused += ["event=class-retry"]
+    p.start()
+    try:
+        p.logged("event=class-retry .*no class of that name: nonsense")
+        p.send("full@far.test")
+        wait_until(lambda: f"{p.queued()}", lambda: waiting(p, "mailbox is full"))
+        line, = p.queued()
+        check(abs(line["next_ms"] - line["arrival_ms"] - 7 * 3600 * 1000) < 60000, f"{line}")
+        p.send("busy@far.test")
+        p.logged(r"event=deferred .*to=busy@far.test .* attempt=3")
+    finally:
+        p.stop()
+
+
 def main():
     if nsd.program() is None:
         print("skipped: NSD is not installed")
         return SKIPPED
-    for test in (test_warm_up, test_rates):
+    for test in (test_warm_up, test_rates, test_class_waits):
         try:
             test(sys.argv[1])
         except Failed as failed:

@@ -161,6 +161,7 @@ struct config_times {
 #define CONFIG_TYPE_ZONES      struct config_list
 #define CONFIG_TYPE_LISTS      struct config_list
 #define CONFIG_TYPE_NAMES      struct config_list
+#define CONFIG_TYPE_WAITS      struct config_list
 #define CONFIG_TYPE_EXCEPTIONS struct config_exceptions
 #define CONFIG_TYPE_MILTERS    struct config_milters
 #define CONFIG_TYPE_RATES      struct config_list
@@ -334,6 +335,7 @@ struct config_times {
     X("queue", "deliver", queue_deliver, BOOL, "yes", 0, 0, "", "no: what is accepted is kept, and nothing delivered until this is yes again") \
     X("queue", "expire", queue_expire, TIME, "5 d", 60000, 2592000000, "", "age at which a message is given up") \
     X("queue", "retry", queue_retry, TIMES, "1 min, 5 min, 15 min, 30 min, 1 h, 2 h, 4 h", 1000, 2592000000, "", "waits between attempts; the last one repeats") \
+    X("queue", "class-retry", queue_class_retry, WAITS, "", 0, 64, "", "other waits than those of queue.retry after replies of a class (postern explain names it), such as \"greylisted 6min 10min 30min\"; a time that the reply names is the least wait") \
     X("queue", "later", queue_later, TIME, "1 h", 1000, 604800000, "", "the least wait where the reply says that it passes, but not soon (a full mailbox)") \
     X("queue", "later-attempts", queue_later_attempts, INT, "6", 1, 1000, "", "attempts that such a reply is worth when its code is permanent") \
     X("queue", "pause", queue_pause, TIME, "15 min", 1000, 86400000, "", "wait of a sender whom a domain finds too busy, where the reply names no time") \

@@ -347,6 +347,28 @@ static const char *take_milter(const struct setting *s, struct slice text, void 
     return NULL;
 }
 
+/* "CLASS WAIT WAIT ..." */
+static const char *take_waits(const struct setting *s, struct slice text, void *field)
+{
+    struct slice rest = text;
+    struct slice name = next_word(&rest);
+    uint64_t ms = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        if (!(name.ptr[i] >= 'a' && name.ptr[i] <= 'z') && name.ptr[i] != '-') {
+            return "it does not begin with the name of a class";
+        }
+    }
+    if (name.len == 0 || rest.len == 0) {
+        return "a class and its waits are not there";
+    }
+    while (rest.len > 0) {
+        if (units_time(next_word(&rest), &ms) != NULL || ms < 1000) {
+            return "what follows the class are not times of a second or more";
+        }
+    }
+    return take_item(s, text, field);
+}
+
 static const char *take_path(const struct setting *s, struct slice text, void *field)
 {
     enum { PATH_TEXT_MAX = 4000 };
@@ -528,6 +550,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_RESOLVERS] = {true,  true,  offsetof(struct config_list, n), "a list of addresses such as \"192.0.2.53\", \"192.0.2.53@5300\"", take_resolver, print_item, clear_list},
     [SETTING_ZONES]     = {true,  true,  offsetof(struct config_list, n), "a list of zones with an address each, such as \"example.org 192.0.2.53@5300\"", take_zone, print_item, clear_list},
     [SETTING_LISTS]     = {true,  true,  offsetof(struct config_list, n), "a list of zones, such as \"bl.example.org\", \"bl.example.org 127.0.0.2\"", take_list, print_item, clear_list},
+    [SETTING_WAITS]     = {true,  true,  offsetof(struct config_list, n), "a list of classes with their waits, such as \"mailbox-full 1h 6h 1d\"", take_waits, print_item, clear_list},
     [SETTING_NAMES]     = {true,  true,  offsetof(struct config_list, n), "a list of names, in which * stands for anything", take_name, print_item, clear_list},
     [SETTING_EXCEPTIONS] = {true, true,  offsetof(struct config_exceptions, n), "a list of exceptions such as \"ptr off network 192.0.2.0/24\"", take_exception, print_exception, clear_exceptions},
     [SETTING_MILTERS]   = {true,  true,  offsetof(struct config_milters, n), "a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", \"127.0.0.1:8891 time=10s when-down=accept mail=incoming\"", take_milter, print_milter, clear_milters},
@@ -650,6 +673,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_ZONES:
     case SETTING_LISTS:
     case SETTING_NAMES:
+    case SETTING_WAITS:
     case SETTING_EXCEPTIONS:
     case SETTING_MILTERS:
     case SETTING_RATES:

@@ -12,7 +12,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bounce/classify.h"
 #include "config/paths.h"
+#include "config/units.h"
 #include "config/rates.h"
 
 #include <errno.h>
@@ -262,6 +264,29 @@ static void on_report(void *arg, const char *text)
 static const struct spool_store_ops store_ops = {on_entry, on_settle, on_moved,
                                                  on_drained, on_report};
 
+/* Lives as long as the process: a reload is a new one. */
+static struct queue_waits class_waits[256];
+
+/* "mailbox-full 1h 6h 1d": that its times are times the configuration has checked. */
+static bool read_class(const char *text)
+{
+    struct slice rest = slice_of(text), word;
+    enum bounce_class klass;
+    size_t len = slice_find(rest, ' ');
+    if (!bounce_class_named(slice_sub(rest, 0, len), &klass)) {
+        log_text(LOG_ERR, "class-retry",
+                 "queue.class-retry: there is no class of that name: %s", text);
+        return false;
+    }
+    struct queue_waits *w = &class_waits[(uint8_t)(klass + 1)]; /* as in job_outcome */
+    for (rest = slice_trim(slice_from(rest, len)); rest.len > 0 && w->n < QUEUE_RETRIES_MAX;
+         rest = slice_trim(slice_from(rest, word.len))) {
+        word = slice_sub(rest, 0, slice_find(rest, ' '));
+        w->n += units_time(word, &w->ms[w->n]) == NULL;
+    }
+    return true;
+}
+
 static struct queue_rules rules_of(const struct config *cfg)
 {
     struct queue_rules rules = {.expire_ms = cfg->queue_expire,
@@ -270,6 +295,11 @@ static struct queue_rules rules_of(const struct config *cfg)
                                 .pause_ms = cfg->queue_pause};
     for (unsigned i = 0; i < cfg->queue_retry.n && i < QUEUE_RETRIES_MAX; i++) {
         rules.retry_ms[rules.retry_n++] = cfg->queue_retry.ms[i];
+    }
+    for (unsigned i = 0; i < cfg->queue_class_retry.n; i++) {
+        if (read_class(cfg->queue_class_retry.item[i])) {
+            rules.class_waits = class_waits;
+        }
     }
     uint64_t flight = cfg->delivery_workers * QUEUE_PER_WORKER;
     rules.in_flight_max[QUEUE_LOCAL] =

@@ -678,6 +678,12 @@ static uint64_t wait_ms(const struct queue_index *ix, const struct queue_target 
     const struct queue_rules *rules = &ix->rules;
     unsigned at = t->attempts == 0 ? 0 : t->attempts - 1U;
     uint64_t wait = rules->retry_ms[at < rules->retry_n ? at : rules->retry_n - 1];
+    const struct queue_waits *own =
+        rules->class_waits == NULL ? NULL : &rules->class_waits[o->klass];
+    if (own != NULL && own->n > 0) {
+        wait = own->ms[at < own->n ? at : own->n - 1];
+        return wait < (uint64_t)o->wait_s * 1000 ? (uint64_t)o->wait_s * 1000 : wait;
+    }
     uint64_t named = (uint64_t)o->wait_s * 1000;
     switch (o->advice) {
     case JOB_split:

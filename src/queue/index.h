@@ -64,8 +64,15 @@ enum queue_what {
  * own room in each worker. */
 enum queue_way { QUEUE_LOCAL = 0, QUEUE_REMOTE, QUEUE_WAYS };
 
+struct queue_waits {
+    uint64_t ms[QUEUE_RETRIES_MAX];
+    unsigned n;
+};
+
 struct queue_rules {
     uint64_t retry_ms[QUEUE_RETRIES_MAX]; /* waits; the last one repeats */
+    const struct queue_waits *class_waits; /* instead, of 256 classes (job_outcome.klass) that
+                                              have n > 0; borrowed; NULL: none has */
     unsigned retry_n;                     /* at least 1 */
     uint64_t expire_ms;                   /* age */
     uint64_t later_ms;                    /* the least wait of JOB_later */

@@ -273,6 +273,38 @@ static void test_account_waits(void **state)
     clear(&w);
 }
 
+/* A class may have waits of its own; what the reply names is the least. */
+static void test_class_waits(void **state)
+{
+    (void)state;
+    static struct queue_waits waits[256] = {[7] = {.ms = {2000, 3000}, .n = 2}};
+    struct queue_rules own = rules;
+    own.class_waits = waits;
+    struct world w = {queue_new(&own, &ops, NULL), pauses_new()};
+    struct queue_pick pick = {0};
+    static const struct {
+        uint8_t klass;
+        uint32_t named_s;
+        uint64_t wait;
+    } steps[] = {{7, 0, 2000}, {7, 0, 3000}, {7, 0, 3000}, {7, 9, 9000}, {8, 0, MIN}};
+    uint64_t now = 1000;
+    queue_started(w.ix, 0);
+    queue_worker_up(w.ix, 0);
+    add(&w, (struct mail){1, "s@x.test", "", NULL, "u@d.test", SPOOL_REMOTE}, now);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        assert_true(queue_take(w.ix, now, &pick));
+        struct job_outcome o = {.result = JOB_DEFERRED,
+                                .klass = steps[i].klass,
+                                .wait_s = steps[i].named_s,
+                                .reply = SLICE("451 4.2.0 busy")};
+        assert_true(queue_outcome(w.ix, pick.job, 0, &o, now));
+        assert_true(queue_job_end(w.ix, pick.job, 0, now));
+        assert_int_equal(queue_when(w.ix), now + steps[i].wait);
+        now += steps[i].wait;
+    }
+    clear(&w);
+}
+
 static uint64_t draw(uint64_t below)
 {
     static uint64_t x = 0x9e3779b97f4a7c15U;
@@ -346,9 +378,10 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept),   cmocka_unit_test(test_until),
-        cmocka_unit_test(test_age),    cmocka_unit_test(test_site),
-        cmocka_unit_test(test_random), cmocka_unit_test(test_account_waits),
+        cmocka_unit_test(test_kept),        cmocka_unit_test(test_until),
+        cmocka_unit_test(test_age),         cmocka_unit_test(test_site),
+        cmocka_unit_test(test_random),      cmocka_unit_test(test_account_waits),
+        cmocka_unit_test(test_class_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
