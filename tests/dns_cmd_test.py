@@ -113,6 +113,16 @@ class OnDns(unittest.TestCase):
         status, out = self.postern(*words, "--score", "4.5", "-", stdin=HEAD + "\r\nx\r\n")
         self.assertEqual(status, 1, out)
         self.assertIn("No spam", out)
+        for rcpt, wanted in (("nobody@here.example", "would be refused: 550 5.1.1"), ("ann@else.example", "relay-denied-unregistered")):
+            status, out = self.postern(*words[:-1], rcpt, "-", stdin=HEAD + "\r\nx\r\n")
+            self.assertEqual(status, 1, out)
+            self.assertIn(wanted, out)
+            self.assertIn("mailbox (", out)
+        status, out = self.postern("domain", "set", "here.example", "--allow-networks", "198.51.100.0/24")
+        self.assertEqual(status, 0, out)
+        status, out = self.postern(*words, "-", stdin=HEAD + "\r\nx\r\n")
+        self.assertEqual(status, 1, out)
+        self.assertIn("allowed-network (rcpt-ip-not-allowlisted)", out)
         self.assertEqual(self.postern(*rule, "gone", "tls", "copy", "nobody@here.example")[0], 1)
 
     def test_try_refused(self):

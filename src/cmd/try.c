@@ -1,6 +1,6 @@
 /* cmd/try.c - postern try: a message, as if it came to mx from an address, and what each check would say
- * of it. Nothing is delivered, counted or kept; of the recipient the rules of its domain are asked, nothing
- * else, and ladders stand on their first step. */
+ * of it. Nothing is delivered, counted or kept; rates are not
+ * looked at, ladders stand on their first step. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "check/authentication.h"
@@ -271,6 +271,10 @@ static void run_checks(struct attempt *a)
                             .envelope = &a->envelope,
                             .gathered = &gathered};
     run_stage(a, CHECK_MAIL, &f);
+    f.rcpt = &a->recipient.path;
+    if (try_rules_rcpt(&a->rules, &f)) {
+        run_stage(a, CHECK_RCPT, &f);
+    }
     f.head = &a->head;
     f.lines = &a->lines;
     f.content = inspect_report(a->inspect);

@@ -47,20 +47,24 @@ static bool load(struct try_rules *t, struct dir_store *store,
                  const struct smtp_path *rcpt)
 {
     unsigned char local[SMTP_LOCAL_MAX];
-    struct dir_answer a = {0};
+    struct dir_answer *a = &t->answer;
     struct slice *list = arena_alloc(&t->arena, sizeof *list);
     dir_store_lookup(store, smtp_local_unquote(rcpt->local, local), rcpt->domain,
-                     clock_wall_ms(), &a);
-    if (a.status == DIR_NO_DOMAIN) {
-        return true;
-    }
-    if (list == NULL || a.status == DIR_FAULT) {
+                     clock_wall_ms(), a);
+    if (list == NULL || a->status == DIR_FAULT ||
+        !arena_dup(&t->arena, a->domain, &a->domain) ||
+        !arena_dup(&t->arena, a->settings, &a->settings) ||
+        !dir_settings_read(a->settings, &t->settings)) {
         return false;
+    }
+    t->known = rcpt->domain.len > 0;
+    if (a->status == DIR_NO_DOMAIN) {
+        return true;
     }
     *list = rcpt->mailbox;
     t->of = (struct check_rules){.recipient = list, .recipient_n = 1, .group = t->group};
-    if (!arena_dup(&t->arena, a.domain, &t->of.domain) || !put_groups(t, a.groups) ||
-        !put_rules(t, store)) {
+    t->of.domain = a->domain;
+    if (!put_groups(t, a->groups) || !put_rules(t, store)) {
         return false;
     }
     t->of.set = t->set;
@@ -78,10 +82,18 @@ bool try_rules_load(struct try_rules *t, const struct config *cfg,
     struct dir_store *store = cmd_open_directory(cfg);
     bool ok = store != NULL && load(t, store, rcpt);
     if (store != NULL && !ok) {
-        (void)fputs("postern: the directory cannot tell the rules\n", stderr);
+        (void)fputs("postern: the directory cannot tell of the recipient and the rules\n",
+                    stderr);
     }
     dir_store_close(&store);
     return ok;
+}
+
+bool try_rules_rcpt(const struct try_rules *t, struct check_facts *f)
+{
+    f->answer = &t->answer;
+    f->settings = &t->settings;
+    return t->known;
 }
 
 void try_rules_facts(struct try_rules *t, struct check_facts *f)

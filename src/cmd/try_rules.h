@@ -1,4 +1,5 @@
-/* cmd/try_rules.h - of postern try: the administrators' rules that a message to one recipient meets.
+/* cmd/try_rules.h - of postern try: what the directory says of the recipient, and the administrators' rules
+ * that a message to it meets.
  *
  * I/O     reads the directory's database, where there is one.
  * Own     what the facts borrow lives until try_rules_clear(). */
@@ -10,6 +11,9 @@ enum { TRY_GROUPS_MAX = DIR_USER_GROUPS_MAX };
 
 struct try_rules {
     struct arena arena;
+    bool known; /* the directory was asked of the recipient */
+    struct dir_answer answer;
+    struct dir_settings settings;
     struct check_rules of;
     struct check_effects effects;
     struct slice group[TRY_GROUPS_MAX];
@@ -19,6 +23,8 @@ struct try_rules {
 /* rcpt: its domain need not be hosted here. False: it cannot be told; standard error says why. */
 MUST_USE bool try_rules_load(struct try_rules *t, const struct config *cfg,
                              const struct smtp_path *rcpt);
+/* Into the facts of the recipient. False: there is no directory. */
+MUST_USE bool try_rules_rcpt(const struct try_rules *t, struct check_facts *f);
 /* Into the facts of a message. */
 void try_rules_facts(struct try_rules *t, struct check_facts *f);
 void try_rules_clear(struct try_rules *t);
