@@ -267,6 +267,17 @@ def faults(postern):
             wait_until("the log says why", lambda: "event=milter" in server.log())
     with running(postern, lambda server: None) as (server, _):  # nobody there
         assert say(server).code == "451"
+    # a connection that fails at once, in front of one that is well
+    with Server(postern) as server:
+        server.settings += [f'milter.server = {{"255.255.255.255:9 when-down=accept", "{server.host}:{milter.PORT}"}}']
+        peer = milter.Milter(server.host)
+        try:
+            server.run("domain", "add", "example.test")
+            server.add_users("alice@example.test")
+            server.start()
+            assert say(server).code == "250" and peer.letters().startswith(b"OCHMRT"), peer.heard
+        finally:
+            peer.stop()
     for how, code in (("accept", "250"), ("reject", "550"), ("quarantine", "250")):
         with running(postern, lambda server: None, f"milter.when-down = {how}") as (server, _):
             assert say(server, HEAD + BODY).code == code

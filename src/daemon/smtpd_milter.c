@@ -71,6 +71,9 @@ static void give_up(struct milter_link *l, const char *why)
 /* The session goes on, if it waits for a milter. May free the client. */
 static void wake(struct client *c)
 {
+    if (c->milter->busy) {
+        return;
+    }
     if (c->milter->wanted) {
         c->milter->wanted = false;
         buf_reset(&c->smtpd->output);
@@ -483,8 +486,8 @@ static enum ask ask(struct milter_link *l, enum check_stage stage)
 {
     struct client *c = l->client;
     if (l->link.connection == NULL && stage == CHECK_MAIL && l->opened_n != c->n) {
-        open_link(l);
         l->opened_n = c->n;
+        open_link(l);
     }
     if (l->link.connection != NULL && l->milter.state == MILTER_ASKING) {
         return ASK_WAITS;
@@ -552,6 +555,40 @@ static void all_passed(struct client *c)
     }
 }
 
+/* Goes on from where it waited. */
+static void ask_all(struct client *c, enum check_stage stage)
+{
+    struct milter_talk *t = c->milter;
+    while (t->at < t->n) {
+        struct milter_link *l = &t->of[t->at];
+        t->report.server = l->server->config->server;
+        switch (ask(l, stage)) {
+        case ASK_WAITS:
+            return;
+        case ASK_REFUSED:
+            t->asking = false;
+            t->report.state = FILTER_ANSWERED;
+            return;
+        case ASK_DOWN:
+            t->report.why = l->down;
+            t->report.down = l->server->config->server;
+            t->report.when_down = (enum config_milter_down)l->server->config->when_down;
+            if (!goes_on_without(l)) {
+                t->asking = false;
+                t->report.state = FILTER_DOWN;
+                return;
+            }
+            break;
+        case ASK_PASSED:
+            break;
+        }
+        take_body(t, l, stage);
+        t->at++;
+        client_waits_anew(c);
+    }
+    all_passed(c);
+}
+
 const struct check_milter *mail_milter(void *arg, enum check_stage stage)
 {
     static const struct check_milter failed = {.state = FILTER_DOWN,
@@ -567,34 +604,9 @@ const struct check_milter *mail_milter(void *arg, enum check_stage stage)
         t->stage = stage;
         t->at = 0;
     }
-    while (t->at < t->n) {
-        struct milter_link *l = &t->of[t->at];
-        t->report.server = l->server->config->server;
-        switch (ask(l, stage)) {
-        case ASK_WAITS:
-            return &t->report;
-        case ASK_REFUSED:
-            t->asking = false;
-            t->report.state = FILTER_ANSWERED;
-            return &t->report;
-        case ASK_DOWN:
-            t->report.why = l->down;
-            t->report.down = l->server->config->server;
-            t->report.when_down = (enum config_milter_down)l->server->config->when_down;
-            if (!goes_on_without(l)) {
-                t->asking = false;
-                t->report.state = FILTER_DOWN;
-                return &t->report;
-            }
-            break;
-        case ASK_PASSED:
-            break;
-        }
-        take_body(t, l, stage);
-        t->at++;
-        client_waits_anew(c);
-    }
-    all_passed(c);
+    t->busy = true;
+    ask_all(c, stage);
+    t->busy = false;
     return &t->report;
 }
 

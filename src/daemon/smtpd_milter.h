@@ -47,6 +47,7 @@ struct milter_added {
 
 struct milter_talk {
     struct check_milter report;
+    bool busy;   /* in mail_milter(): who asks hears at once what goes wrong */
     bool asking; /* a stage is under way: */
     enum check_stage stage;
     unsigned at;     /* which milter it has come to */
