@@ -1,5 +1,5 @@
 /* bounce_score REPLIES.TSV [FLOOR] [-v] - how well the classifier does on labelled replies
- * (class, accept, mx, text; ../shared/bounces, tests/bounce_own.tsv). Prints the figures; with FLOOR, a file of
+ * (class, accept, mx, text; ../shared/bounces, catalogue/bounces/labelled.tsv). Prints the figures; with FLOOR, a file of
  * "name value" lines, none may be worse than there. -v names every reply that is wrong.
  * Exit status 77 (skipped) when the replies are not there. */
 #include "bounce/classify.h"

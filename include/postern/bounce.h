@@ -51,8 +51,8 @@ struct postern_bounce_result {
     const char *reply;      /* what the server said, without the words around it */
     const char *stage;      /* connect, helo, mail, rcpt, data, eom ... or unknown */
     const char *provider;   /* whose dialect it is, where that is recognised */
-    const char *remote_host;   /* who said it */
-    const char *rule;          /* the rule that decided; "" for none */
+    const char *remote_host; /* who said it */
+    const char *rule; /* the rule that decided; "words": all words together; "": none */
     unsigned confidence;       /* percent */
     uint32_t retry_after_s;    /* 0: the reply names no time */
     size_t span_off, span_len; /* what the rule matched in `reply`; 0, 0: no text */

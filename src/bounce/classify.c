@@ -4,8 +4,10 @@
 #include "bounce/normal.h"
 #include "bounce/pattern.h"
 #include "bounce/table.h"
+#include "bounce/words.h"
 
 #include <hs/hs_runtime.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +24,15 @@ enum {
     STATUS_MAX = BOUNCE_NORMAL_STATUS_MAX + 1,
     CONTEST = 8,    /* so much heavier must a hard class be than what speaks against it */
     DOUBTLESS = 84, /* a hard class of this weight stands, whatever else the text names */
+    BY_WORDS = 60,  /* percent: how sure words without a rule can be */
+    SPECIFIC = 23,  /* more than a general status, which counts among the words */
+    OWN_WORDS = 85, /* a provider's own words: others do not count beside them */
 };
+
+/* What words say beside rules: a rule of weight w makes its class exp(w * RULE_SHARE) times as
+ * likely; no words make a class less likely than exp(WORDS_LEAST); what is less likely than
+ * LEAST_SURE is no better than what the rules say. */
+static const double RULE_SHARE = 0.2, WORDS_LEAST = -6, LEAST_SURE = 0.2;
 
 struct hit {
     uint32_t id, from, to;
@@ -68,12 +78,13 @@ struct bounce_classifier {
     unsigned candidates_n;
     uint64_t weights[2];           /* bit set: there are candidates */
     uint16_t head[128], tail[128]; /* of them, by weight */
-    bool scanned, all_tried;
+    bool scanned, all_tried, without_words;
     size_t names_start; /* in normal.text: where the server's own names begin */
     struct voice voice[BOUNCE_RULES_N]; /* heaviest first, in the end */
     size_t voices_n;
     struct bounce_match match[BOUNCE_RULES_N]; /* the same, as asked for from outside */
     struct facts facts;
+    struct bounce_word word[BOUNCE_WORDS_MAX];
     struct bounce_normal normal;
     uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)]; /* of the normal text */
     struct bounce_known known;
@@ -109,6 +120,11 @@ void bounce_classifier_free(struct bounce_classifier **c)
 void bounce_classifier_without(struct bounce_classifier *c, unsigned rule)
 {
     c->without = rule;
+}
+
+void bounce_classifier_without_words(struct bounce_classifier *c, bool without)
+{
+    c->without_words = without;
 }
 
 static int on_literal(unsigned id, unsigned long long from, unsigned long long to,
@@ -494,8 +510,8 @@ static enum bounce_kind kind_of(const struct bounce_classifier *c,
         return kind;
     }
     if (kind == BOUNCE_HARD &&
-        (before_recipient(v->stage) || not_of_addresses(v->code))) {
-        kind = BOUNCE_BLOCK;
+        (v->by_words || before_recipient(v->stage) || not_of_addresses(v->code))) {
+        kind = BOUNCE_BLOCK; /* by words alone no address is given up */
     } else if (kind == BOUNCE_HARD && c->voices_n > 0) {
         kind = uncontested(c);
     }
@@ -610,6 +626,54 @@ static void scan(struct bounce_classifier *c)
     c->scanned = true;
 }
 
+/* What rules and words together say for each class, as logarithms. False: no word says anything. */
+static bool add_up(struct bounce_classifier *c, double sum[BOUNCE_CLASSES_N])
+{
+    unsigned rules[BOUNCE_CLASSES_N] = {0};
+    const struct facts *f = &c->facts;
+    size_t n = bounce_words(&c->normal, f->code, f->status, f->status_n, c->word);
+    if (!bounce_words_weigh(c->word, n, sum)) {
+        return false;
+    }
+    for (size_t i = c->voices_n; i-- > 0;) { /* the heaviest of a class comes last */
+        const struct voice *v = &c->voice[i];
+        if (v->to > v->from || v->weight >= SPECIFIC) {
+            rules[bounce_rule_table[v->rule].klass] = v->weight;
+        }
+    }
+    for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
+        sum[k] = (sum[k] < WORDS_LEAST ? WORDS_LEAST : sum[k]) + RULE_SHARE * rules[k];
+    }
+    return true;
+}
+
+/* Where no provider's own words decide: what the words say for another class than the rules. */
+static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
+{
+    double sum[BOUNCE_CLASSES_N], all = 0;
+    unsigned best = 0;
+    bool reply = c->facts.code != 0 || c->facts.status_n > 0 || c->voices_n > 0;
+    if (c->without_words || !reply ||
+        (c->voices_n > 0 && c->voice[0].weight >= OWN_WORDS) || !add_up(c, sum)) {
+        return;
+    }
+    for (unsigned k = 1; k < BOUNCE_CLASSES_N; k++) {
+        best = sum[k] > sum[best] ? k : best;
+    }
+    for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
+        all += exp(sum[k] - sum[best]);
+    }
+    if (best == out->klass || 1 / all < LEAST_SURE) {
+        return;
+    }
+    out->klass = (enum bounce_class)best;
+    out->by_words = true;
+    out->rule = BOUNCE_RULE_NONE;
+    out->subscope = BOUNCE_SUBSCOPE_NONE;
+    out->span_off = out->span_len = 0;
+    out->confidence = (unsigned)(BY_WORDS / all);
+}
+
 static void judge(struct bounce_classifier *c, struct bounce_verdict *out)
 {
     const struct facts *f = &c->facts;
@@ -631,6 +695,8 @@ static void judge(struct bounce_classifier *c, struct bounce_verdict *out)
         out->rule = best->rule;
         set_span(c, best->from, best->to, &out->span_off, &out->span_len);
     }
+    ask_words(c, out);
+    rule = out->by_words ? NULL : rule;
     out->scope = bounce_class_table[out->klass].scope;
     out->kind = kind_of(c, out, rule);
     out->action = action_of(out);
@@ -655,7 +721,8 @@ void bounce_classify(struct bounce_classifier *c, const struct bounce_reply *rep
     static const struct bounce_context nothing;
     struct bounce_known_key key;
     normalize(c, reply, context == NULL ? &nothing : context);
-    if (c->normal.len > BOUNCE_KNOWN_TEXT || c->without != BOUNCE_RULE_NONE) {
+    if (c->normal.len > BOUNCE_KNOWN_TEXT || c->without != BOUNCE_RULE_NONE ||
+        c->without_words) {
         judge(c, out);
         return;
     }
@@ -666,8 +733,9 @@ void bounce_classify(struct bounce_classifier *c, const struct bounce_reply *rep
     if (!known) {
         judge(c, out);
         bounce_known_keep(k, &key, text, out);
-        k->from = c->voices_n > 0 ? c->voice[0].from : 0;
-        k->to = c->voices_n > 0 ? c->voice[0].to : 0;
+        bool span = c->voices_n > 0 && !out->by_words;
+        k->from = span ? c->voice[0].from : 0;
+        k->to = span ? c->voice[0].to : 0;
         return;
     }
     *out = k->verdict;

@@ -115,6 +115,7 @@ struct bounce_verdict {
     uint32_t retry_after_s; /* 0: the text names no time; at most a week */
     unsigned confidence;    /* percent */
     unsigned rule;          /* the one that decided; BOUNCE_RULE_NONE */
+    bool by_words; /* no rule did: all words together, as learned from labelled replies */
     size_t span_off,
         span_len; /* what it matched in reply.text; 0, 0: no text (a code, a status) */
 };
@@ -142,6 +143,8 @@ MUST_USE size_t bounce_matches(struct bounce_classifier *c,
 /* "never mind this rule": for tests of the catalogue. BOUNCE_RULE_NONE switches it off; until then
  * no verdict is kept or taken from those kept. */
 void bounce_classifier_without(struct bounce_classifier *c, unsigned rule);
+/* Rules alone, until it is called with false; also for tests, with the same care. */
+void bounce_classifier_without_words(struct bounce_classifier *c, bool without);
 
 /* The catalogue. */
 struct bounce_class_info {

@@ -77,6 +77,20 @@ static bool differs(struct bounce_verdict with, struct bounce_verdict without)
 }
 
 /* Each rule matches its example, which comes out with its class, and would not without it. */
+static int rules_alone(void **state)
+{
+    (void)state;
+    bounce_classifier_without_words(classifier, true);
+    return 0;
+}
+
+static int rules_and_words(void **state)
+{
+    (void)state;
+    bounce_classifier_without_words(classifier, false);
+    return 0;
+}
+
 static void examples(void **state)
 {
     (void)state;
@@ -105,6 +119,38 @@ static void examples(void **state)
         }
     }
     assert_int_equal(bad, 0);
+}
+
+/* Texts for which no rule speaks, or only the code and status: all words together do. An address
+ * is not given up for them. */
+static void words_decide(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum bounce_class klass;
+    } replies[] = {
+        {"550 we know of nobody like that in our house", BOUNCE_INVALID_RECIPIENT},
+        {"450 come again in a few minutes, we do not know you yet", BOUNCE_GREYLISTED},
+        {"550 5.7.1 the network you write from is on our lists", BOUNCE_IP_BLOCKLISTED},
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+        struct bounce_verdict v = classify(replies[i].text);
+        if (v.klass != replies[i].klass || !v.by_words) {
+            print_message("'%s' is %s by %s\n", replies[i].text, class_name(v),
+                          rule_name(v));
+        }
+        assert_int_equal(v.klass, replies[i].klass);
+        assert_true(v.by_words);
+        assert_int_equal(v.rule, BOUNCE_RULE_NONE);
+        assert_int_not_equal(v.kind, BOUNCE_HARD);
+        assert_int_equal(v.span_len, 0);
+    }
+    /* No word of a text is known, or there is none. */
+    static const char *const silent[] = {"550", "550 5.0.0", "", "nothing to see"};
+    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
+        assert_false(classify(silent[i]).by_words);
+    }
 }
 
 static void waits(void **state)
@@ -284,7 +330,8 @@ static bool same_verdict(const struct bounce_verdict *a, const struct bounce_ver
            a->status.klass == b->status.klass && a->status.subject == b->status.subject &&
            a->status.detail == b->status.detail && a->retry_after_s == b->retry_after_s &&
            a->confidence == b->confidence && a->rule == b->rule &&
-           a->span_off == b->span_off && a->span_len == b->span_len;
+           a->by_words == b->by_words && a->span_off == b->span_off &&
+           a->span_len == b->span_len;
 }
 
 /* A reply heard before is judged as one that was not. */
@@ -308,8 +355,8 @@ static void known_or_not(void **state)
             bounce_classify(classifier, &reply, &contexts[i % 4], &known);
             const struct bounce_match *m;
             size_t n = bounce_matches(classifier, &m);
-            assert_true((n > 0) == (known.rule != BOUNCE_RULE_NONE));
-            assert_true(n == 0 || m[0].rule == known.rule);
+            assert_true(known.by_words || (n > 0) == (known.rule != BOUNCE_RULE_NONE));
+            assert_true(known.by_words || n == 0 || m[0].rule == known.rule);
             bounce_classifier_without(classifier, BOUNCE_RULES_N);
             bounce_classify(classifier, &reply, &contexts[i % 4], &fresh);
             bounce_classifier_without(classifier, BOUNCE_RULE_NONE);
@@ -446,11 +493,12 @@ static void observed_rows(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples),
+        cmocka_unit_test_setup_teardown(examples, rules_alone, rules_and_words),
+        cmocka_unit_test(words_decide),
         cmocka_unit_test(waits),
-        cmocka_unit_test(single_cases),
+        cmocka_unit_test_setup_teardown(single_cases, rules_alone, rules_and_words),
         cmocka_unit_test(doubtful_is_not_hard),
-        cmocka_unit_test(context_counts),
+        cmocka_unit_test_setup_teardown(context_counts, rules_alone, rules_and_words),
         cmocka_unit_test(a_4yz_is_never_hard),
         cmocka_unit_test(span_is_in_the_text),
         cmocka_unit_test(same_again),

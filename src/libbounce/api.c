@@ -141,7 +141,9 @@ static void fill(struct postern_bounce *b, const struct bounce_recipient *r,
             bounce_stage_name(v->stage != BOUNCE_STAGE_UNKNOWN ? v->stage : r->stage),
         .provider = bounce_provider_name(v->provider),
         .remote_host = kept_text(b, r->remote_host),
-        .rule = v->rule < BOUNCE_RULES_N ? bounce_rule_info(v->rule)->id : "",
+        .rule = v->by_words                ? "words"
+                : v->rule < BOUNCE_RULES_N ? bounce_rule_info(v->rule)->id
+                                           : "",
         .confidence = v->confidence,
         .retry_after_s = v->retry_after_s,
         .span_off = v->span_off,
