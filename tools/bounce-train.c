@@ -28,7 +28,7 @@ enum {
     CLASSES = BOUNCE_CLASSES_N,
     FAINT = 2, /* a row with no entry beyond that is left out */
 };
-static const double RATE = 0.5, DECAY = 3e-5;
+static const double RATE = 0.5, DECAY = 1e-5;
 
 struct sample {
     char *accept;

@@ -85,28 +85,33 @@ def parse_alternatives(text, i):
     return alternatives, i
 
 
+def step_of(item, limit):
+    """[(literal, whether all of item is in it)]: with which of them a match of item begins. None: more
+    than limit."""
+    if isinstance(item, bytes):
+        return [(item, True)]
+    if item[0] == "opt":
+        return [(b"", True), (b" ", True), (b"-", True), (b"_", True)]
+    if item[0] == "mask":
+        return [(m, True) for m in MASKS.values()]
+    if item[0] != "alt":
+        return [(b"", False)]
+    step = []
+    for alternative in item[1]:
+        inner = prefixes_open(alternative, limit)
+        if inner is None:
+            return None
+        step += inner
+    return step
+
+
 def prefixes(seq, limit):
     """Literals of which each match of seq begins with one; more octets are better. None: more
     than limit, or one may be empty."""
     done, going = [], [b""]
     for item in seq:
-        if isinstance(item, bytes):
-            step = [(item, True)]
-        elif item[0] == "opt":
-            step = [(b"", True), (b" ", True), (b"-", True), (b"_", True)]
-        elif item[0] == "mask":
-            step = [(m, True) for m in MASKS.values()]
-        elif item[0] == "alt":
-            step = []
-            for alternative in item[1]:
-                inner = prefixes_open(alternative, limit)
-                if inner is None:
-                    step = None
-                    break
-                step += inner
-        else:
-            break
-        if step is None or len(step) * len(going) + len(done) > limit:
+        step = step_of(item, limit)
+        if step is None or step == [(b"", False)] or len(step) * len(going) + len(done) > limit:
             break
         done += [g + s for g in going for s, whole in step if not whole]
         going = [g + s for g in going for s, whole in step if whole]
@@ -123,21 +128,9 @@ def prefixes_open(seq, limit):
     """[(literal, whether all of seq is in it)]"""
     out = [(b"", True)]
     for item in seq:
-        if isinstance(item, bytes):
-            step = [(item, True)]
-        elif item[0] == "opt":
-            step = [(b"", True), (b" ", True), (b"-", True), (b"_", True)]
-        elif item[0] == "mask":
-            step = [(m, True) for m in MASKS.values()]
-        elif item[0] == "alt":
-            step = []
-            for alternative in item[1]:
-                inner = prefixes_open(alternative, limit)
-                if inner is None:
-                    return None
-                step += inner
-        else:
-            step = [(b"", False)]
+        step = step_of(item, limit)
+        if step is None:
+            return None
         out = [(o, False) for o, whole in out if not whole] + [
             (o + s, w) for o, whole in out if whole for s, w in step]
         if len(out) > limit:

@@ -32,7 +32,8 @@ enum {
 /* What words say beside rules: a rule of weight w makes its class exp(w * RULE_SHARE) times as
  * likely; no words make a class less likely than exp(WORDS_LEAST); what is less likely than
  * LEAST_SURE is no better than what the rules say. */
-static const double RULE_SHARE = 0.2, WORDS_LEAST = -6, LEAST_SURE = 0.2;
+static const double RULE_SHARE = 0.2, WORDS_LEAST = -6, LEAST_SURE = 0.15,
+                    LEAST_SURE_OF_PROSE = 0.5; /* it may be no reply at all */
 
 struct hit {
     uint32_t id, from, to;
@@ -79,6 +80,7 @@ struct bounce_classifier {
     uint64_t weights[2];           /* bit set: there are candidates */
     uint16_t head[128], tail[128]; /* of them, by weight */
     bool scanned, all_tried, without_words;
+    size_t text_len; /* of the reply, as far as it was read, without blanks at its end */
     size_t names_start; /* in normal.text: where the server's own names begin */
     struct voice voice[BOUNCE_RULES_N]; /* heaviest first, in the end */
     size_t voices_n;
@@ -320,12 +322,21 @@ static void add_voice(struct bounce_classifier *c, unsigned rule, const struct h
     }
 }
 
-/* Where that stands in the reply's own text. */
+/* Where that stands in the reply's own text. One octet may stand for a whole address or name. */
 static void set_span(const struct bounce_classifier *c, unsigned from, unsigned to,
                      size_t *off, size_t *len)
 {
-    *off = to > from ? c->normal.at[from] : 0;
-    *len = to > from ? c->normal.at[to - 1] + 1U - *off : 0;
+    const struct bounce_normal *n = &c->normal;
+    *off = *len = 0;
+    if (to <= from) {
+        return;
+    }
+    size_t end = n->at[to - 1] + 1U;
+    for (unsigned i = 0; i < n->masks_n; i++) {
+        end = n->mask[i].at == to - 1 ? n->mask[i].end : end;
+    }
+    *off = n->at[from];
+    *len = end - *off;
 }
 
 static void collect_range(struct bounce_classifier *c, unsigned id, unsigned end,
@@ -652,9 +663,8 @@ static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
 {
     double sum[BOUNCE_CLASSES_N], all = 0;
     unsigned best = 0;
-    bool reply = c->facts.code != 0 || c->facts.status_n > 0 || c->voices_n > 0;
-    if (c->without_words || !reply ||
-        (c->voices_n > 0 && c->voice[0].weight >= OWN_WORDS) || !add_up(c, sum)) {
+    if (c->without_words || (c->voices_n > 0 && c->voice[0].weight >= OWN_WORDS) ||
+        !add_up(c, sum)) {
         return;
     }
     for (unsigned k = 1; k < BOUNCE_CLASSES_N; k++) {
@@ -663,7 +673,8 @@ static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
     for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
         all += exp(sum[k] - sum[best]);
     }
-    if (best == out->klass || 1 / all < LEAST_SURE) {
+    bool reply = c->facts.code != 0 || c->facts.status_n > 0 || c->voices_n > 0;
+    if (best == out->klass || 1 / all < (reply ? LEAST_SURE : LEAST_SURE_OF_PROSE)) {
         return;
     }
     out->klass = (enum bounce_class)best;

@@ -310,6 +310,15 @@ static void span_is_in_the_text(void **state)
     assert_true(v.span_off + v.span_len <= strlen(text));
     assert_memory_equal(text + v.span_off + v.span_len - 4, "FULL", 4);
     assert_int_equal(classify("550 5.1.1").span_len, 0);
+    /* A host name is one octet of the normal text. */
+    text = "450 4.7.1 Error: too much mail from <joe@mail.example.com>, wait\r\n";
+    v = classify(text);
+    assert_memory_equal(text + v.span_off, "too much mail from <joe@mail.example.com",
+                        v.span_len);
+    assert_int_equal(v.span_len, strlen("too much mail from <joe@mail.example.com"));
+    text = "450 4.7.1 Error: too much mail from joe@mail.example.com \r\n";
+    v = classify(text);
+    assert_int_equal(v.span_len, strlen("too much mail from joe@mail.example.com"));
 }
 
 static void same_again(void **state)

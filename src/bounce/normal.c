@@ -529,9 +529,15 @@ void bounce_normalize(struct slice text, unsigned code, struct bounce_normal *ou
     struct scan s = {
         .in = slice_sub(text, 0, BOUNCE_TEXT_MAX), .out = out, .line_start = true};
     out->code = code;
-    out->status_n = 0;
+    out->status_n = out->masks_n = 0;
     for (size_t i = 0; i < s.in.len;) {
+        size_t before = s.n;
         i = step(&s, i);
+        if (s.n > before && out->text[s.n - 1] <= BOUNCE_MASK_ID &&
+            out->masks_n < BOUNCE_NORMAL_MASKS_MAX) {
+            out->mask[out->masks_n].at = (uint16_t)(s.n - 1);
+            out->mask[out->masks_n++].end = (uint16_t)i;
+        }
     }
     if (s.n > 0 && out->text[s.n - 1] == ' ') {
         s.n--;

@@ -24,6 +24,7 @@ enum {
 enum {
     BOUNCE_NORMAL_MAX = 2 * BOUNCE_TEXT_MAX + 1024, /* text, then URLs and hosts */
     BOUNCE_NORMAL_STATUS_MAX = 4,
+    BOUNCE_NORMAL_MASKS_MAX = 32,
 };
 
 struct bounce_normal {
@@ -33,6 +34,10 @@ struct bounce_normal {
     struct bounce_status status[BOUNCE_NORMAL_STATUS_MAX];
     unsigned char text[BOUNCE_NORMAL_MAX];
     uint16_t at[BOUNCE_NORMAL_MAX]; /* where in the original each octet comes from */
+    struct {
+        uint16_t at, end;            /* in text; where it ends in the original */
+    } mask[BOUNCE_NORMAL_MASKS_MAX]; /* the first ones: what one octet stands for */
+    unsigned masks_n;
 };
 
 /* code: known from elsewhere, or 0. Repetitions of it go too. */
