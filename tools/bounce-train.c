@@ -288,7 +288,7 @@ static int cross(void)
 static size_t write_rows(FILE *f, uint16_t row_of[])
 {
     size_t rows = 1;
-    fputs("const int8_t bounce_learned_row[][BOUNCE_CLASSES_N] = {\n{0},\n", f);
+    fputs("const int8_t bounce_learned_row[][BOUNCE_WORDS_ROW] = {\n{0},\n", f);
     for (size_t i = 1; i < columns_n; i++) {
         int octet[CLASSES], most = 0;
         for (unsigned c = 0; c < CLASSES; c++) {
@@ -306,7 +306,7 @@ static size_t write_rows(FILE *f, uint16_t row_of[])
         }
         fputs("},\n", f);
     }
-    fprintf(f, "};\nconst size_t bounce_learned_rows = %zu;\n", rows);
+    fputs("};\n", f);
     return rows;
 }
 

@@ -33,7 +33,8 @@ enum {
  * likely; no words make a class less likely than exp(WORDS_LEAST); what is less likely than
  * LEAST_SURE is no better than what the rules say. */
 static const double RULE_SHARE = 0.2, WORDS_LEAST = -6, LEAST_SURE = 0.15,
-                    LEAST_SURE_OF_PROSE = 0.5; /* it may be no reply at all */
+                    LEAST_SURE_OF_PROSE = 0.5, /* it may be no reply at all */
+    NOTHING = 8;                               /* exp(-NOTHING) counts for nothing */
 
 struct hit {
     uint32_t id, from, to;
@@ -671,7 +672,7 @@ static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
         best = sum[k] > sum[best] ? k : best;
     }
     for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
-        all += exp(sum[k] - sum[best]);
+        all += sum[k] > sum[best] - NOTHING ? exp(sum[k] - sum[best]) : 0;
     }
     bool reply = c->facts.code != 0 || c->facts.status_n > 0 || c->voices_n > 0;
     if (best == out->klass || 1 / all < (reply ? LEAST_SURE : LEAST_SURE_OF_PROSE)) {

@@ -17,7 +17,7 @@ bool bounce_words_weigh(const struct bounce_word *word, size_t n,
                         double out[BOUNCE_CLASSES_N])
 {
     uint64_t seen[ROWS_MAX / 64] = {0};
-    int sum[BOUNCE_CLASSES_N] = {0}, most = INT32_MIN;
+    int sum[BOUNCE_WORDS_ROW] = {0}, most = INT32_MIN;
     size_t known = 0;
     bool of_text = false;
     for (size_t i = 0; i < n; i++) {
@@ -29,7 +29,7 @@ bool bounce_words_weigh(const struct bounce_word *word, size_t n,
         seen[row / 64] |= bit;
         known++;
         of_text = of_text || word[i].to > word[i].from;
-        for (unsigned c = 0; c < BOUNCE_CLASSES_N; c++) {
+        for (unsigned c = 0; c < BOUNCE_WORDS_ROW; c++) {
             sum[c] += bounce_learned_row[row][c];
         }
     }

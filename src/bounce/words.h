@@ -15,6 +15,8 @@ enum {
     BOUNCE_WORDS_TOKENS = 128,
     BOUNCE_WORDS_MAX = 7 * BOUNCE_WORDS_TOKENS + 32,
     BOUNCE_WORDS_ONE = 16, /* 1.0 in a row of bounce_learned_row */
+    /* entries of a row: a class each, and as many more as make vectors of them */
+    BOUNCE_WORDS_ROW = (BOUNCE_CLASSES_N + 15) / 16 * 16,
 };
 
 /* A word and the like, by its hash, and where it stands in the normal text; 0, 0: a code or a
@@ -52,6 +54,5 @@ struct bounce_learned {
 };
 extern const struct bounce_learned bounce_learned_table[];
 extern const uint32_t bounce_learned_mask;
-extern const int8_t bounce_learned_row[][BOUNCE_CLASSES_N];
-extern const size_t bounce_learned_rows;
+extern const int8_t bounce_learned_row[][BOUNCE_WORDS_ROW];
 #endif
