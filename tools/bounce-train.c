@@ -120,7 +120,12 @@ static void read_samples(const char *path, bool example)
                 *p++ = '\0';
             }
         }
-        if (n == CELLS && class_named(cell[0], &klass) && samples_n < SAMPLES) {
+        if (n == CELLS && class_named(cell[0], &klass)) {
+            if (samples_n == SAMPLES) {
+                fprintf(stderr, "%s: more than %d replies: raise SAMPLES\n", path,
+                        SAMPLES);
+                exit(4);
+            }
             add_sample(cell, klass, example);
         }
     }

@@ -31,10 +31,10 @@ enum {
 
 /* What words say beside rules: a rule of weight w makes its class exp(w * RULE_SHARE) times as
  * likely; no words make a class less likely than exp(WORDS_LEAST); what is less likely than
- * LEAST_SURE is no better than what the rules say. */
-static const double RULE_SHARE = 0.2, WORDS_LEAST = -6, LEAST_SURE = 0.15,
-                    LEAST_SURE_OF_PROSE = 0.5, /* it may be no reply at all */
-    NOTHING = 8;                               /* exp(-NOTHING) counts for nothing */
+ * LEAST_SURE is no better than what the rules say, and text without a code may be no reply. */
+static const double RULE_SHARE = 0.2, WORDS_LEAST = -6;
+static const double LEAST_SURE = 0.15, LEAST_SURE_OF_PROSE = 0.5;
+static const double NOTHING = 8; /* exp(-NOTHING) counts for nothing */
 
 struct hit {
     uint32_t id, from, to;
@@ -81,7 +81,6 @@ struct bounce_classifier {
     uint64_t weights[2];           /* bit set: there are candidates */
     uint16_t head[128], tail[128]; /* of them, by weight */
     bool scanned, all_tried, without_words;
-    size_t text_len; /* of the reply, as far as it was read, without blanks at its end */
     size_t names_start; /* in normal.text: where the server's own names begin */
     struct voice voice[BOUNCE_RULES_N]; /* heaviest first, in the end */
     size_t voices_n;
@@ -655,6 +654,9 @@ static bool add_up(struct bounce_classifier *c, double sum[BOUNCE_CLASSES_N])
     }
     for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
         sum[k] = (sum[k] < WORDS_LEAST ? WORDS_LEAST : sum[k]) + RULE_SHARE * rules[k];
+        if (bounce_class_table[k].kind == BOUNCE_NO_FAILURE) {
+            sum[k] = WORDS_LEAST; /* a refusal never becomes none by its words */
+        }
     }
     return true;
 }
@@ -665,7 +667,7 @@ static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
     double sum[BOUNCE_CLASSES_N], all = 0;
     unsigned best = 0;
     if (c->without_words || (c->voices_n > 0 && c->voice[0].weight >= OWN_WORDS) ||
-        !add_up(c, sum)) {
+        bounce_class_table[out->klass].kind == BOUNCE_NO_FAILURE || !add_up(c, sum)) {
         return;
     }
     for (unsigned k = 1; k < BOUNCE_CLASSES_N; k++) {

@@ -151,6 +151,10 @@ static void words_decide(void **state)
     for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
         assert_false(classify(silent[i]).by_words);
     }
+    /* What did not fail stays so, and what failed does not become it. */
+    assert_int_equal(classify("250 2.0.0 taken, though it looks like spam").kind,
+                     BOUNCE_NO_FAILURE);
+    assert_int_not_equal(classify("550 ok queued thank you").kind, BOUNCE_NO_FAILURE);
 }
 
 static void waits(void **state)
