@@ -159,7 +159,6 @@ static void add_single(const struct check_facts *f, enum rate_kind kind,
     case RATE_ladder:
     case RATE_bulk:
     case RATE_site_out:
-    case RATE_account_out:
     case RATE_warm_up:
     case RATE_KIND_COUNT:
         break;

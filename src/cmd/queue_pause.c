@@ -23,8 +23,8 @@ struct asked {
 };
 
 static const char *const usages[] = {
-    [VERB_PAUSE] = "pause --account A | --domain D | --site HOST [--reason TEXT] "
-                   "[--for 2h | --until 2026-12-01T08:00:00Z]",
+    [VERB_PAUSE] = ("pause --account A | --domain D | --site HOST [--reason TEXT] "
+                    "[--for 2h | --until 2026-12-01T08:00:00Z]"),
     [VERB_RESUME] = "resume --account A | --domain D | --site HOST",
     [VERB_LIST] = "pause list",
 };

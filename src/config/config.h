@@ -360,8 +360,7 @@ struct config_times {
     X("delivery", "end-time", delivery_end_time, TIME, "10 min", 1000, 3600000, "", "wait for the answer of another server to a whole message") \
     X("delivery", "rest-time", delivery_rest_time, TIME, "30 s", 1000, 3600000, "", "how long servers that cannot be reached are left alone at first; doubles up to an hour") \
     X("delivery", "inner-networks", delivery_inner_networks, NETWORKS, "", 0, 64, "", "networks to which mail is sent though they are loopback, private, link-local ...; to others of that kind it is not, whatever the DNS of a domain says") \
-    X("delivery", "site-rate", delivery_site_rate, LIMIT, "off", 0, 0, "", "recipients to the hosts of one destination, from one address of ours; what is more waits in the queue") \
-    X("delivery", "account-rate", delivery_account_rate, LIMIT, "off", 0, 0, "", "recipients on other servers, of one account (login, relay customer, or sender)") \
+    X("delivery", "site-rate", delivery_site_rate, LIMIT, "off", 0, 0, "", "recipients to the hosts of one destination, from one address of ours; what is more waits in the queue (queue.rates: of domains and accounts)") \
     X("delivery", "smart-hosts", delivery_smart_hosts, PATH, "", 0, 4000, "", "file that says which mail goes by way of other servers, and with which logins; see SMART HOSTS below") \
     X("delivery", "sources", delivery_sources, PATH, "", 0, 4000, "", "file that says from which addresses of this machine mail goes out, and under which names; see SOURCE ADDRESSES below (default: the system chooses)") \
     X("delivery", "tls", delivery_tls, BOOL, "yes", 0, 0, "", "no: STARTTLS is not used towards other servers, whatever they offer") \

@@ -56,7 +56,7 @@ bool order_within_rates(struct remote_order *o)
     const struct remote_options *options = &o->remote->options;
     const struct config *config = options->config;
     struct send_turns *turns = &o->remote->turns;
-    struct slice account = o->order->job.account, site = site_slice(o->site);
+    struct slice site = site_slice(o->site);
     bool keep = (o->order->job.flags & JOB_SAME_SOURCE) != 0;
     uint64_t now = now_us(), wait_s = 0;
     char text[OUTCOME_REPLY_MAX];
@@ -73,14 +73,6 @@ bool order_within_rates(struct remote_order *o)
             o->source->text);
         return waits(o, DAY_S - now / 1000000 % DAY_S, text);
     }
-    if (account.len > 0) {
-        wait_s = send_rate_wait_s(options->rates, turns, RATE_account_out, account, o->n,
-                                  &config->delivery_account_rate, now);
-    }
-    if (wait_s > 0) {
-        return waits(o, wait_s,
-                     "451 4.3.2 not tried: the account's rate (delivery.account-rate)");
-    }
     wait_s = send_rate_wait_s(options->rates, turns, RATE_site_out, site, o->n,
                               &config->delivery_site_rate, now);
     if (wait_s > 0) {
@@ -89,10 +81,6 @@ bool order_within_rates(struct remote_order *o)
     }
     send_rate_count(options->rates, RATE_site_out, site, o->n,
                     &config->delivery_site_rate, now);
-    if (account.len > 0) {
-        send_rate_count(options->rates, RATE_account_out, account, o->n,
-                        &config->delivery_account_rate, now);
-    }
     if (warms) {
         send_warm_count(options->rates, site, today(), o->n, now);
     }

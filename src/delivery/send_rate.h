@@ -1,4 +1,4 @@
-/* delivery/send_rate.h - how fast mail goes out: to a site, of an account, and from an address that is being warmed
+/* delivery/send_rate.h - how fast mail goes out: to a site, and from an address that is being warmed
  * up. Counted in the memory that all processes share (rate/table.h), which is kept over restarts.
  *
  * Pure    but for that memory; time comes as a parameter, in wall us.

@@ -74,20 +74,20 @@ static void test_off_and_large(void **state)
     struct send_turns turns;
     struct rate_bound off = bound_of("off"), ten = bound_of("10/hour");
     send_turns_init(&turns);
-    send_rate_count(t, RATE_account_out, SLICE("ann"), 1000, &off, START_US);
+    send_rate_count(t, RATE_site_out, SLICE("ann"), 1000, &off, START_US);
     assert_int_equal(
-        send_rate_wait_s(t, &turns, RATE_account_out, SLICE("ann"), 1, &off, START_US),
+        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 1, &off, START_US),
         0);
     /* An order larger than the limit goes when nothing else did; then all wait. */
     assert_int_equal(
-        send_rate_wait_s(t, &turns, RATE_account_out, SLICE("ann"), 64, &ten, START_US),
+        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 64, &ten, START_US),
         0);
-    send_rate_count(t, RATE_account_out, SLICE("ann"), 64, &ten, START_US);
+    send_rate_count(t, RATE_site_out, SLICE("ann"), 64, &ten, START_US);
     uint64_t wait =
-        send_rate_wait_s(t, &turns, RATE_account_out, SLICE("ann"), 1, &ten, START_US);
+        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 1, &ten, START_US);
     assert_true(wait > 0 && wait <= SEND_WAIT_MAX_S);
     assert_int_equal(
-        send_rate_wait_s(NULL, &turns, RATE_account_out, SLICE("ann"), 1, &ten, START_US),
+        send_rate_wait_s(NULL, &turns, RATE_site_out, SLICE("ann"), 1, &ten, START_US),
         0);
     send_turns_clear(&turns);
     free(memory);

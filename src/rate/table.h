@@ -58,7 +58,6 @@ enum {
     X(connect, "connections of a client address")                                        \
     X(connect_network, "connections of a network")                                       \
     X(site_out, "site that mail goes to")                                                \
-    X(account_out, "account whose mail goes to other servers")                           \
     X(warm_up, "day, address of ours that is warmed up, and site")
 #define X(name, what) RATE_##name,
 enum rate_kind { RATE_KINDS(X) RATE_KIND_COUNT };
