@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
+import parts  # noqa: E402
 from server import SKIPPED, Failed, environment, peer_address, wait_until  # noqa: E402
 from server_remote import Peer, check  # noqa: E402
 from server_returns import ARF, DSN, Play  # noqa: E402
@@ -166,19 +167,13 @@ def main():
     p = Play(sys.argv[1], broken=["broken.test."], settings=["checks.rcpt-domain = off"], zone=[
         "nodata.test. TXT words", f"dead.test. A {peer_address()}", f"closing.test. A {closing.host}"])
     try:
-        for test in (test_first_attempts, test_rows, test_later, test_follow, test_restarts, test_words):
-            try:
-                test(p)
-            except Failed as failed:
-                print(f"{test.__name__}: {failed}\n{p.server.log()[-3000:]}")
-                return 1
-            print(f"{test.__name__}: ok")
+        return parts.play((test_first_attempts, test_rows, test_later, test_follow, test_restarts, test_words), p,
+                          lambda: p.server.log()[-3000:])
     finally:
         if p.follower.process.poll() is None:
             p.follower.stop()
         closing.stop()
         p.stop()
-    return 0
 
 
 if __name__ == "__main__":

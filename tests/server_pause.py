@@ -11,8 +11,8 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-import nsd  # noqa: E402
-from server import SKIPPED, Failed, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import wait_until  # noqa: E402
 from server_remote import Peer, Play, check  # noqa: E402
 
 
@@ -122,19 +122,5 @@ def test_site(postern):
         p.stop()
 
 
-def main():
-    if nsd.program() is None:
-        print("skipped: NSD is not installed")
-        return SKIPPED
-    for test in (test_domain_and_account, test_site):
-        try:
-            test(sys.argv[1])
-        except Failed as failed:
-            print(f"{test.__name__}: {failed}")
-            return 1
-        print(f"{test.__name__}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.play_on_dns(test_domain_and_account, test_site))

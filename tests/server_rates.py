@@ -10,8 +10,8 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-import nsd  # noqa: E402
-from server import SKIPPED, Failed, peer_address, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import peer_address, wait_until  # noqa: E402
 from server_remote import check  # noqa: E402
 from server_sources import play  # noqa: E402
 
@@ -100,19 +100,5 @@ def test_class_waits(postern):
         p.stop()
 
 
-def main():
-    if nsd.program() is None:
-        print("skipped: NSD is not installed")
-        return SKIPPED
-    for test in (test_warm_up, test_rates, test_class_waits):
-        try:
-            test(sys.argv[1])
-        except Failed as failed:
-            print(f"{test.__name__}: {failed}")
-            return 1
-        print(f"{test.__name__}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.play_on_dns(test_warm_up, test_rates, test_class_waits))

@@ -16,7 +16,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
-from server import PORTS, SKIPPED, Failed, Server, certificate_files, peer_address, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import PORTS, Failed, Server, certificate_files, peer_address, wait_until  # noqa: E402
 
 MESSAGE = (b"From: ann@acme.test\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@acme.test>\r\n"
            b"Subject: hello\r\n\r\n.dot\r\n\r\ntext\r\n")
@@ -308,6 +309,32 @@ def test_reuse(postern):
         p.stop()
 
 
+def test_stale(postern):
+    """A server that hangs up when a second mail begins on a connection: it goes over another one, at once."""
+    p = Play(postern)
+
+    class Impatient(Peer):
+        def say(self, sock, verb, usual):
+            if verb == "MAIL" and threading.current_thread() in self.served:
+                raise OSError
+            self.served |= {threading.current_thread()} if verb == "." else set()
+            return super().say(sock, verb, usual)
+    Impatient.served = set()
+    peer = Impatient(keywords=["PIPELINING"])
+    p.peers.append(peer)
+    p.zone += ["stale.test. MX 10 mx.stale.test.", f"mx.stale.test. A {peer.host}"]
+    p.start()
+    try:
+        for i in range(4):
+            p.send(f"v{i}@stale.test")
+            wait_until(lambda: f"{len(peer.mails)} mails", lambda: len(peer.mails) == i + 1)
+        p.server.settle()
+        check(peer.sessions == 4, f"{peer.sessions} connections")
+        check("event=deferred" not in p.server.log(), "a mail was deferred")
+    finally:
+        p.stop()
+
+
 def test_asked_for_less(postern):
     """A site that asks for less is left alone, though its connection stands and its answers are polite."""
     p = Play(postern)
@@ -444,20 +471,6 @@ def test_two_of_ours(postern):
         other.stop()
 
 
-def main():
-    if nsd.program() is None:
-        print("skipped: NSD is not installed")
-        return SKIPPED
-    for test in (test_replies, test_notifications, test_notified_after_a_crash, test_reuse,
-                 test_asked_for_less, test_answer_before_the_end, test_tls, test_rule_tls, test_two_of_ours):
-        try:
-            test(sys.argv[1])
-        except Failed as failed:
-            print(f"{test.__name__}: {failed}")
-            return 1
-        print(f"{test.__name__}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.play_on_dns(test_replies, test_notifications, test_notified_after_a_crash, test_reuse, test_stale, test_asked_for_less,
+                               test_answer_before_the_end, test_tls, test_rule_tls, test_two_of_ours))

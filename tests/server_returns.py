@@ -11,7 +11,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
-from server import PORTS, SKIPPED, Failed, Server, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import PORTS, SKIPPED, Server, wait_until  # noqa: E402
 from server_remote import Peer, check  # noqa: E402
 from server_suppress import HASH, LOGIN  # noqa: E402
 
@@ -207,16 +208,10 @@ def main():
         return SKIPPED
     p = Play(sys.argv[1])
     try:
-        for test in (test_return_paths, test_hard, test_soft, test_complaints, test_forged, test_restart, test_silence):
-            try:
-                test(p)
-            except Failed as failed:
-                print(f"{test.__name__}: {failed}\n{p.server.log()[-3000:]}")
-                return 1
-            print(f"{test.__name__}: ok")
+        return parts.play((test_return_paths, test_hard, test_soft, test_complaints, test_forged, test_restart, test_silence), p,
+                          lambda: p.server.log()[-3000:])
     finally:
         p.stop()
-    return 0
 
 
 if __name__ == "__main__":

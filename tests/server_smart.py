@@ -9,8 +9,8 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-import nsd  # noqa: E402
-from server import PORTS, SKIPPED, Failed, Server, certificate_files, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import PORTS, Server, certificate_files, wait_until  # noqa: E402
 from server_remote import Play, check  # noqa: E402
 
 HASH = "$y$j9T$abcdefghijkl$NTeTwn7GDTJy5S19.5x.DUxsb0CYxGaP1XwlAlUovf8"
@@ -141,19 +141,5 @@ via clear domain clear.example
         p.stop()
 
 
-def main():
-    if nsd.program() is None:
-        print("skipped: NSD is not installed")
-        return SKIPPED
-    for test in (test_ways, test_faults):
-        try:
-            test(sys.argv[1])
-        except Failed as failed:
-            print(f"{test.__name__}: {failed}")
-            return 1
-        print(f"{test.__name__}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.play_on_dns(test_ways, test_faults))

@@ -9,8 +9,8 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-import nsd  # noqa: E402
-from server import SKIPPED, Failed, peer_address, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import peer_address, wait_until  # noqa: E402
 from server_remote import Peer, Play, check  # noqa: E402
 
 SLOW = "421 4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address"
@@ -161,19 +161,6 @@ def test_no_such_address(postern):
         p.stop()
 
 
-def main():
-    if nsd.program() is None:
-        print("skipped: NSD is not installed")
-        return SKIPPED
-    for test in (test_pools, test_slower, test_greylisted, test_account_waits, test_no_such_address):
-        try:
-            test(sys.argv[1])
-        except Failed as failed:
-            print(f"{test.__name__}: {failed}")
-            return 1
-        print(f"{test.__name__}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.play_on_dns(test_pools, test_slower, test_greylisted,
+                               test_account_waits, test_no_such_address))

@@ -13,7 +13,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
-from server import PORTS, SKIPPED, Failed, Server, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import PORTS, SKIPPED, Server, wait_until  # noqa: E402
 from server_remote import Peer, check  # noqa: E402
 
 # sesam-open
@@ -154,15 +155,10 @@ def main():
         return SKIPPED
     p = Play(sys.argv[1])
     try:
-        for test in (test_bounce, test_proof_of_life, test_import, test_quota):
-            try:
-                test(p)
-            except Failed as failed:
-                print(f"{test.__name__}: {failed}\n{p.server.log()[-3000:]}")
-                return 1
+        return parts.play((test_bounce, test_proof_of_life, test_import, test_quota), p,
+                          lambda: p.server.log()[-3000:])
     finally:
         p.stop()
-    return 0
 
 
 if __name__ == "__main__":

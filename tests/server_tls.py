@@ -16,7 +16,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
-from server import SKIPPED, Failed, Server, peer_address, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import SKIPPED, Server, peer_address, wait_until  # noqa: E402
 from server_remote import MESSAGE, Peer, Play, check  # noqa: E402
 
 HTTPS = 8443
@@ -458,16 +459,7 @@ def main():
         print("skipped: NSD or ldns-signzone is not installed")
         return SKIPPED
     tests = (test_enforce, test_other_policies, test_cached, test_dane, test_requiretls, test_settings, test_check)
-    for test in tests:
-        if len(sys.argv) > 2 and test.__name__ not in sys.argv[2:]:
-            continue
-        try:
-            test(sys.argv[1])
-        except Failed as failed:
-            print(f"{test.__name__}: {failed}")
-            return 1
-        print(f"{test.__name__}: ok")
-    return 0
+    return parts.play(tests, sys.argv[1])
 
 
 if __name__ == "__main__":

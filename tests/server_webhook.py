@@ -18,7 +18,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
-from server import SKIPPED, Failed, certificate_files, peer_address, wait_until  # noqa: E402
+import parts  # noqa: E402
+from server import SKIPPED, certificate_files, peer_address, wait_until  # noqa: E402
 from server_events import ACCOUNT, events, push_meanwhile, wait_for  # noqa: E402
 from server_remote import check  # noqa: E402
 from server_returns import DSN, Play  # noqa: E402
@@ -191,19 +192,13 @@ def main():
     context.load_cert_chain(*certificates(p.server))
     p.receiver, p.tls = Receiver(PORT), Receiver(TLS_PORT, context)
     try:
-        for test in (test_posted, test_failures, test_restarts, test_tls, test_words):
-            try:
-                test(p)
-            except Failed as failed:
-                print(f"{test.__name__}: {failed}\n{p.server.log()[-3000:]}")
-                return 1
-            print(f"{test.__name__}: ok")
+        return parts.play((test_posted, test_failures, test_restarts, test_tls, test_words), p,
+                          lambda: p.server.log()[-3000:])
     finally:
         for receiver in (p.receiver, p.tls):
             receiver.shutdown()
             receiver.server_close()
         p.stop()
-    return 0
 
 
 def certificates(server):

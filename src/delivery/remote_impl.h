@@ -71,12 +71,14 @@ struct remote_order {
     unsigned hop;       /* of route: the one to try next */
     unsigned hop_tried; /* addresses */
     bool may_pass;      /* not all of them refused for good */
+    unsigned stale_n;   /* connections it was given that were over */
     uint64_t start_ms;
     unsigned n;
     struct job_target target[JOB_TARGETS_MAX];
     struct outcome *outcome; /* n */
 };
 
+enum { STALE_MAX = 3 };
 enum { WHERE_MAX = DNS_NAME_MAX + IP_TEXT_MAX + 3 }; /* host[ip], as text */
 
 /* Why a host is no good. */
@@ -109,6 +111,7 @@ struct remote_link {
     uint64_t counted; /* hash of the domain whose session it was counted as last */
     bool clear;       /* TLS failed here: without it this time */
     bool no_good, quitting;
+    bool stale;  /* it was over before the mail began: the order takes another one */
     bool misfit; /* it does not offer REQUIRETLS: the order goes to the next host */
     /* What it waits for, and until when: only when that moves on the time begins anew, so that
      * an octet now and then holds nothing up. */

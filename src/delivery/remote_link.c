@@ -83,7 +83,7 @@ static void link_end(struct remote_link *l)
     struct remote_site *s = l->site;
     struct remote_order *o = l->order;
     struct fault fault = l->fault;
-    bool no_good = l->no_good;
+    bool no_good = l->no_good, stale = l->stale;
     /* What is demanded is binding; else clear text is better than no mail. */
     bool clear = l->phase == LINK_HANDSHAKE && !l->need.must && !l->mail.requiretls;
     if (o == NULL) {
@@ -96,6 +96,9 @@ static void link_end(struct remote_link *l)
     link_close(l);
     if (!order_open(o)) {
         order_over(o);
+    } else if (stale) {
+        o->stale_n++;
+        list_append(&s->waiting, &o->node);
     } else if (no_good) {
         order_no_host(o, &fault, clear);
     } else {
@@ -161,6 +164,12 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     if (r->local && l->mail.requiretls && slice_starts(r->reply, SLICE("550 5.7.30"))) {
         l->misfit = true; /* RFC 8689 4.2.1: the other hosts are asked */
         on_fault(l, r);
+        return;
+    }
+    /* Servers close what is idle, now and then just when it is used again. */
+    if (r->loss == SMTP_CLIENT_CLOSED_OFF && r->stage == SMTP_CLIENT_AT_MAIL &&
+        l->mails > 1 && l->order->stale_n < STALE_MAX) {
+        l->stale = true;
         return;
     }
     if (r->loss == SMTP_CLIENT_CLOSED_OFF &&

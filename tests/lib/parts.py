@@ -1,6 +1,8 @@
 """A test in parts, each of which makes the servers it needs."""
 import subprocess
+import sys
 
+import nsd
 from server import SKIPPED, Failed, Server
 
 
@@ -42,3 +44,26 @@ def run(postern, parts, wanted):
             done += 1
             print(f"ok {part.__name__}")
     return 1 if failed else 0 if done > 0 else SKIPPED
+
+
+def play(tests, argument, log=lambda: ""):
+    """Each test, or those named behind the program: test(argument). The exit status; the first failure ends it, with
+    what log() says."""
+    for test in tests:
+        if sys.argv[2:] and test.__name__ not in sys.argv[2:]:
+            continue
+        try:
+            test(argument)
+        except Failed as failed:
+            print(f"{test.__name__}: {failed}\n{log()}")
+            return 1
+        print(f"{test.__name__}: ok")
+    return 0
+
+
+def play_on_dns(*tests):
+    """The same of test(postern), where NSD is installed."""
+    if nsd.program() is None:
+        print("skipped: NSD is not installed")
+        return SKIPPED
+    return play(tests, sys.argv[1])
