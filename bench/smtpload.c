@@ -300,8 +300,8 @@ static void data_done(struct session *s)
 {
     s->body_off = 0;
     if (opt.file != NULL) {
-        say(s, END, "Message-ID: <%d.%lu.%lu@sender.example>\r\n", (int)getpid(), s->serial,
-            s->carried);
+        say(s, END, "Message-ID: <%d.%lu.%lu@sender.example>\r\n", (int)getpid(),
+            s->serial, s->carried);
         return;
     }
     say(s, END,

@@ -148,8 +148,8 @@ static unsigned score_before(struct slice s, size_t i)
             break;
         }
         end--;
-        quote =
-            quote || (!ascii_is_blank(s.ptr[end]) && s.ptr[end] != ':' && s.ptr[end] != ',');
+        quote = quote ||
+                (!ascii_is_blank(s.ptr[end]) && s.ptr[end] != ':' && s.ptr[end] != ',');
         colon = colon || s.ptr[end] == ':';
     }
     if (end == 0 || s.ptr[end - 1] == '\n') {

@@ -69,7 +69,7 @@ struct check_milter {
     enum filter_state state;      /* ASKED: not known yet */
     const char *server;           /* which one it is about */
     const struct milter_say *say; /* ANSWERED */
-    const char *down, *why; /* one that gives no verdict, and why; NULL: none */
+    const char *down, *why;       /* one that gives no verdict, and why; NULL: none */
     enum config_milter_down when_down;
     /* Of a message that all let pass: what they change, in words, and as filter/milter.h has it. */
     const char *changes;
@@ -118,8 +118,8 @@ struct check_facts {
      * there are none. */
     const struct check_milter *(*milter)(void *arg, enum check_stage stage);
     void *milter_arg;
-    const struct rspamd_report *rspamd;   /* message; NULL: not asked */
-    uint64_t size;                        /* message: octets */
+    const struct rspamd_report *rspamd; /* message; NULL: not asked */
+    uint64_t size;                      /* message: octets */
     bool junk; /* message: accepted, but as one that nobody wants */
     bool
         reports; /* message: it goes to proven return paths alone. Who has one was written to: what a

@@ -261,14 +261,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_count),
-        cmocka_unit_test(test_receiving),
-        cmocka_unit_test(test_junk),
-        cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_exempt),
-        cmocka_unit_test(test_signs),
-        cmocka_unit_test(test_flood_domain),
-        cmocka_unit_test(test_reputation_domain),
+        cmocka_unit_test(test_count),        cmocka_unit_test(test_receiving),
+        cmocka_unit_test(test_junk),         cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_exempt),       cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_flood_domain), cmocka_unit_test(test_reputation_domain),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

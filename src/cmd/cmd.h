@@ -40,7 +40,8 @@ MUST_USE int cmd_usage(const char *command, const char *wrong, const char *say);
 
 /* "2 h" back from now, or a day or time in UTC, as ms; false: it is neither. */
 MUST_USE bool cmd_since(const char *word, uint64_t *out);
-#define CMD_SINCE_SAY "--since wants \"2 h\", \"3 d\", \"2026-11-22\" or \"2026-11-22 06:15\" (UTC)"
+#define CMD_SINCE_SAY                                                                    \
+    "--since wants \"2 h\", \"3 d\", \"2026-11-22\" or \"2026-11-22 06:15\" (UTC)"
 
 /* One request line of JSON to a role's control socket (<state-dir>/control/NAME.sock), the
  * answer's lines to each(); -1: nobody listens there. The caller frees nothing. */

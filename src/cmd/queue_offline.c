@@ -94,8 +94,10 @@ static int answer(struct queue_index *ix, const json_t *request,
 int queue_offline(const struct config *cfg, const json_t *request,
                   void (*line)(void *arg, json_t *line), void *arg)
 {
-    static const struct queue_rules rules = {
-        .retry_ms = {1}, .retry_n = 1, .expire_ms = UINT64_MAX / 2, .in_flight_max = {1, 1}};
+    static const struct queue_rules rules = {.retry_ms = {1},
+                                             .retry_n = 1,
+                                             .expire_ms = UINT64_MAX / 2,
+                                             .in_flight_max = {1, 1}};
     char path[4200];
     const char *error = NULL;
     struct queue_index *ix = queue_new(&rules, &index_ops, NULL);

@@ -373,9 +373,9 @@ static void check_smart_hosts(struct load *l)
 void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
-        check_listeners, check_hostname, check_maildir, resolve_paths, check_retry,
-        check_tls,       check_proxy,    check_oauth,   check_filters, check_sources, check_smart_hosts,
-        check_webhook};
+        check_listeners, check_hostname, check_maildir,     resolve_paths,
+        check_retry,     check_tls,      check_proxy,       check_oauth,
+        check_filters,   check_sources,  check_smart_hosts, check_webhook};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

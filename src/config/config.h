@@ -89,7 +89,8 @@ struct config_exception {
     enum config_mode mode;
     enum config_except kind;
     struct net network; /* EXCEPT_NETWORK */
-    char *domain;       /* else, with all below it; of a login also an address; points into text */
+    char *
+        domain; /* else, with all below it; of a login also an address; points into text */
 };
 struct config_exceptions {
     struct config_exception item[CONFIG_LIST_MAX];
@@ -395,7 +396,7 @@ struct config {
     struct config_listener listener[CONFIG_LISTENERS_MAX];
     unsigned listener_n;
     struct smart_hosts *smart_hosts; /* of delivery.smart-hosts; NULL: none */
-    struct sources *sources; /* of delivery.sources; NULL: none */
+    struct sources *sources;         /* of delivery.sources; NULL: none */
 };
 
 enum { CONFIG_ERROR_MAX = 512 };

@@ -17,7 +17,9 @@ static const struct {
     {"limits", "What one client, session or message may take"},
     {"auth", "Logging in, and guessing at it"},
     {"oauth", "Whom to ask about access tokens"},
-    {"checks", "What becomes of mail that fails a check: off, not looked at; observe, only noted in the trace; defer, 4yz; reject; ladder, a growing share 4yz, then all, then refused"},
+    {"checks", "What becomes of mail that fails a check: off, not looked at; observe, "
+               "only noted in the trace; defer, 4yz; reject; ladder, a growing share "
+               "4yz, then all, then refused"},
     {"rate", "How much of what has come, counted"},
     {"milter", "Filters that see each message: milters, such as OpenDKIM and ClamAV's"},
     {"rspamd", "A filter that sees each message: rspamd, over its HTTP protocol"},

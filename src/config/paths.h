@@ -6,20 +6,22 @@
 #ifndef CONFIG_PATHS_H
 #define CONFIG_PATHS_H
 
-#define STATE_LOCK         "lock"      /* held while a server runs here */
-#define STATE_EMPTY        "empty"     /* root directory of smtpd; stays empty */
-#define STATE_SPOOL        "spool"     /* queue */
+#define STATE_LOCK         "lock"           /* held while a server runs here */
+#define STATE_EMPTY        "empty"          /* root directory of smtpd; stays empty */
+#define STATE_SPOOL        "spool"          /* queue */
 #define STATE_QUEUE_DB     "spool/queue.db" /* addresses that no mail goes to */
-#define STATE_PAUSES      "spool/pauses" /* what does not go out for now */
+#define STATE_PAUSES       "spool/pauses"   /* what does not go out for now */
 #define STATE_SENT_DB      "spool/sent.db"  /* return paths, and whom they stand for */
-#define STATE_MAIL         "mail"      /* delivery, unless delivery.maildir */
-#define STATE_DIRECTORY    "directory" /* directory */
-#define STATE_DIRECTORY_DB "directory/directory.db" /* domains, users, aliases */
+#define STATE_MAIL         "mail"           /* delivery, unless delivery.maildir */
+#define STATE_DIRECTORY    "directory"      /* directory */
+#define STATE_DIRECTORY_DB "directory/directory.db"  /* domains, users, aliases */
 #define STATE_RATES        "directory/rate.snapshot" /* counts, for the next start */
 #define STATE_TLS          "tls" /* delivery: MTA-STS policies, counts for TLS reports */
-#define STATE_TRACE        "trace"                  /* trace */
-#define STATE_HOOKS_DB     "trace/webhook.db" /* where events are posted, and how far that is */
-#define STATE_TRACE_DB     "trace/trace.db"         /* sessions and deliveries */
-#define STATE_DKIM         "dkim" /* DOMAIN/SELECTOR.pem: root alone; read before roles lose that */
-#define STATE_CONTROL      "control"                /* NAME.sock, for the command line */
+#define STATE_TRACE        "trace" /* trace */
+#define STATE_HOOKS_DB                                                                   \
+    "trace/webhook.db"                  /* where events are posted, and how far that is */
+#define STATE_TRACE_DB "trace/trace.db" /* sessions and deliveries */
+#define STATE_DKIM                                                                       \
+    "dkim" /* DOMAIN/SELECTOR.pem: root alone; read before roles lose that */
+#define STATE_CONTROL "control" /* NAME.sock, for the command line */
 #endif

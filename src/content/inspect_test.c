@@ -62,9 +62,10 @@ static void test_names(void **state)
            KIND_WINDOWS_PROGRAM, BY_TYPE, "application/x-msdownload");
     expect(SLICE("Subject: x\r\n\r\nbegin 644 run.bat\r\n#0V%T\r\n`\r\nend\r\n"),
            KIND_WINDOWS_SCRIPT, BY_NAME, "run.bat");
-    expect(SLICE("Subject: x\r\n\r\n=ybegin line=128 size=4 name=run it.scr\r\nw\204g*\r\n"
-                 "=yend size=4\r\n"),
-           KIND_WINDOWS_PROGRAM, BY_NAME, "run it.scr");
+    expect(
+        SLICE("Subject: x\r\n\r\n=ybegin line=128 size=4 name=run it.scr\r\nw\204g*\r\n"
+              "=yend size=4\r\n"),
+        KIND_WINDOWS_PROGRAM, BY_NAME, "run it.scr");
     /* within an attached mail, also where that is only a file */
     expect(SLICE(MIXED "Content-Type: application/octet-stream; name=mail.eml\r\n\r\n"
                        "Content-Type: text/plain; name=a.hta\r\n\r\nx" END),

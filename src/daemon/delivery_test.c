@@ -95,8 +95,8 @@ static int setup(void **state)
     f->config.delivery_lmtp = strdup("");
     f->config.hostname = strdup("mx.example.test");
     f->config.delivery_workers = 2;
-    f->ctx = (struct role_ctx){
-        .role = ROLE_delivery, .config = &f->config, .rate_fd = -1};
+    f->ctx =
+        (struct role_ctx){.role = ROLE_delivery, .config = &f->config, .rate_fd = -1};
     f->ctx.base = event_base_new();
     assert_non_null(f->ctx.base);
     f->config.dns_timeout = f->config.dns_budget = 1000;

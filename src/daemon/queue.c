@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "bounce/classify.h"
 #include "config/paths.h"
-#include "config/units.h"
 #include "config/rates.h"
+#include "config/units.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -279,7 +279,8 @@ static bool read_class(const char *text)
         return false;
     }
     struct queue_waits *w = &class_waits[(uint8_t)(klass + 1)]; /* as in job_outcome */
-    for (rest = slice_trim(slice_from(rest, len)); rest.len > 0 && w->n < QUEUE_RETRIES_MAX;
+    for (rest = slice_trim(slice_from(rest, len));
+         rest.len > 0 && w->n < QUEUE_RETRIES_MAX;
          rest = slice_trim(slice_from(rest, word.len))) {
         word = slice_sub(rest, 0, slice_find(rest, ' '));
         w->n += units_time(word, &w->ms[w->n]) == NULL;

@@ -58,8 +58,8 @@ struct queue_role {
     struct suppress *suppress; /* NULL: it cannot be opened */
     struct pauses *pauses;
     struct pace *pace; /* of queue.rates; NULL: none */
-    struct sent *sent;         /* NULL: it cannot be opened, or is not wanted */
-    uint64_t serial;           /* of the return path that the outcome is about; 0: none */
+    struct sent *sent; /* NULL: it cannot be opened, or is not wanted */
+    uint64_t serial;   /* of the return path that the outcome is about; 0: none */
     struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;
     struct queue_dsn *dsn; /* NULL: queue.notify is off, or the role is being started */
     struct queue_delivery delivery[ROLE_INSTANCES_MAX];

@@ -173,9 +173,9 @@ struct client {
     const struct check_suppressed *suppressed; /* NULL: not answered */
     unsigned report_n; /* recipients that are return paths of ours */
     const struct smtp_path
-        *routing;  /* it is an address that a rule names; NULL: it is not */
-    bool spending; /* the directory counts the message's recipients */
-    bool charged;  /* they are counted, and the message is not accepted yet */
+        *routing;      /* it is an address that a rule names; NULL: it is not */
+    bool spending;     /* the directory counts the message's recipients */
+    bool charged;      /* they are counted, and the message is not accepted yet */
     uint32_t charge_n; /* its number: n may be gone when they are given back */
     const struct dir_mail *spent; /* what it said; NULL: nothing yet */
     uint64_t auth_cookie;         /* of the AUTH exchange; 0: none */
@@ -203,7 +203,7 @@ struct client {
     struct mail_policy *policies;   /* the domains among them that have settings */
     struct mail_rules *rules;       /* from DATA on */
     bool committing;
-    bool new_message; /* message holds the body that a milter gave */
+    bool new_message;    /* message holds the body that a milter gave */
     uint64_t arrival_ms; /* wall */
 };
 
@@ -267,7 +267,8 @@ void milter_session_hello(struct client *c);
 void milter_session_end(struct client *c);
 /* For struct check_facts; arg: the client. NULL: none is asked. */
 const struct check_milter *mail_milter(void *arg, enum check_stage stage);
-void mail_milter_anew(struct client *c); /* another sender, recipient or message is asked about */
+void mail_milter_anew(
+    struct client *c); /* another sender, recipient or message is asked about */
 MUST_USE bool mail_milter_head(struct client *c);
 bool mail_milter_room(struct client *c);
 void mail_milter_body(struct client *c, struct slice s);
@@ -285,7 +286,8 @@ MUST_USE bool mail_milter_drops(const struct client *c, const struct smtp_recipi
 /* Targets of the recipients that they add: how many; into list, which has room for them. */
 MUST_USE unsigned mail_milter_target_n(const struct client *c);
 void mail_milter_targets(const struct client *c, struct spool_recipient *list);
-void mail_milter_hold(const struct client *c, struct buf *b); /* why it is held, where one wants that */
+void mail_milter_hold(const struct client *c,
+                      struct buf *b); /* why it is held, where one wants that */
 /* Is the directory asked about a recipient that one adds? Then its answer goes to mail_milter_found(). */
 MUST_USE bool mail_milter_is_adding(const struct client *c);
 void mail_milter_found(struct client *c, struct mail_targets *t); /* NULL: no memory */

@@ -341,14 +341,13 @@ static struct spool_recipient *list_targets(struct client *c,
 
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
-    uint8_t flags =
-        (uint8_t)((e->params.body != SMTP_BODY_7BIT ? SPOOL_8BITMIME : 0) |
-                  (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
-                  (e->params.requiretls ? SPOOL_REQUIRETLS : 0) |
-                  (mail_verify_junk(c) ? SPOOL_JUNK : 0));
+    uint8_t flags = (uint8_t)((e->params.body != SMTP_BODY_7BIT ? SPOOL_8BITMIME : 0) |
+                              (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
+                              (e->params.requiretls ? SPOOL_REQUIRETLS : 0) |
+                              (mail_verify_junk(c) ? SPOOL_JUNK : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags,
-                         mail_milter_sender(c, e), slice_of(c->ip), smtp_session_helo(c->session),
-                         smtp_session_login(c->session));
+                         mail_milter_sender(c, e), slice_of(c->ip),
+                         smtp_session_helo(c->session), smtp_session_login(c->session));
     uint16_t n = 0;
     struct spool_recipient *list = list_targets(c, e, &n);
     if (list == NULL) {
@@ -473,8 +472,8 @@ static enum spool_res put_new_body(struct client *c, struct slice body)
     enum { PART = 64 * 1024 };
     if (!c->new_message) {
         spool_message_free(&c->message);
-        c->message = spool_message_new(
-            c->smtpd->writer, (struct message_id){c->id, c->n}, on_body_resume, c);
+        c->message = spool_message_new(c->smtpd->writer, (struct message_id){c->id, c->n},
+                                       on_body_resume, c);
         c->new_message = true;
     }
     enum spool_res res = c->message == NULL ? SPOOL_FAIL : SPOOL_OK;
@@ -537,8 +536,7 @@ void message_judge(struct client *c)
 static bool is_junk(const struct client *c, const struct check_facts *f)
 {
     bool answered = f->rspamd != NULL && f->rspamd->state == FILTER_ANSWERED;
-    enum rspamd_action action =
-        answered ? f->rspamd->verdict.action : RSPAMD_NO_ACTION;
+    enum rspamd_action action = answered ? f->rspamd->verdict.action : RSPAMD_NO_ACTION;
     return mail_verify_junk(c) || action == RSPAMD_ADD_HEADER ||
            action == RSPAMD_REWRITE_SUBJECT;
 }

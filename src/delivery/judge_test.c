@@ -28,9 +28,10 @@ static void test_advice(void **state)
          JUDGE_SITE_SLOWER, 0},
         {"554 5.7.1 your IP address is listed at zen.spamhaus.org", JOB_FAILED, JOB_usual,
          JUDGE_SITE_STOP, 0},
-        {"450 4.7.1 greylisted, please try again in 10 minutes", JOB_DEFERRED, JOB_same_source,
-         JUDGE_SITE_FINE, 600},
-        {"450 4.2.0 greylisted", JOB_DEFERRED, JOB_same_source, JUDGE_SITE_FINE, JUDGE_GREY_S},
+        {"450 4.7.1 greylisted, please try again in 10 minutes", JOB_DEFERRED,
+         JOB_same_source, JUDGE_SITE_FINE, 600},
+        {"450 4.2.0 greylisted", JOB_DEFERRED, JOB_same_source, JUDGE_SITE_FINE,
+         JUDGE_GREY_S},
         {"550 5.7.1 message rejected as spam", JOB_FAILED, JOB_usual, JUDGE_SITE_FINE, 0},
         {"452 4.5.3 too many recipients", JOB_DEFERRED, JOB_split, JUDGE_SITE_FINE, 0},
     };

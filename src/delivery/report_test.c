@@ -80,8 +80,9 @@ static void test_reports(void **state)
         assert_int_equal(out.advice == JOB_suppress, cases[i].suppress);
         assert_int_equal(out.code, cases[i].code);
         if (cases[i].klass != NULL) {
-            assert_string_equal(bounce_class_info((enum bounce_class)(out.klass - 1))->name,
-                                cases[i].klass);
+            assert_string_equal(
+                bounce_class_info((enum bounce_class)(out.klass - 1))->name,
+                cases[i].klass);
         }
     }
     report_reader_free(&r);

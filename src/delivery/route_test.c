@@ -43,11 +43,12 @@ static void read_record(struct dns_answer *a, struct dns_record *r, enum dns_typ
     a->status = DNS_FOUND;
     a->n++;
     if (type == DNS_MX) {
-        unsigned preference = 0;
-        int used = 0;
-        assert_int_equal(sscanf(data, "%u%n", &preference, &used), 1);
+        struct slice text = slice_of(data);
+        size_t blank = slice_find(text, ' ');
+        uint64_t preference = 0;
+        assert_true(slice_u64(slice_sub(text, 0, blank), &preference));
         r->preference = (uint16_t)preference;
-        r->name = slice_of(data + used + (data[used] == ' '));
+        r->name = slice_from(text, blank + 1);
     } else if (type == DNS_A ||
                type == DNS_AAAA) { /* "192.0.2.1@owner" behind an alias */
         struct slice text = slice_of(data);

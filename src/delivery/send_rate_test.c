@@ -76,12 +76,10 @@ static void test_off_and_large(void **state)
     send_turns_init(&turns);
     send_rate_count(t, RATE_site_out, SLICE("ann"), 1000, &off, START_US);
     assert_int_equal(
-        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 1, &off, START_US),
-        0);
+        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 1, &off, START_US), 0);
     /* An order larger than the limit goes when nothing else did; then all wait. */
     assert_int_equal(
-        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 64, &ten, START_US),
-        0);
+        send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 64, &ten, START_US), 0);
     send_rate_count(t, RATE_site_out, SLICE("ann"), 64, &ten, START_US);
     uint64_t wait =
         send_rate_wait_s(t, &turns, RATE_site_out, SLICE("ann"), 1, &ten, START_US);

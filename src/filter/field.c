@@ -22,8 +22,8 @@ bool filter_field(struct buf *out, struct slice name, struct slice value, bool s
     if (!filter_is_name(name)) {
         return false;
     }
-    while (value.len > 0 &&
-           (is_end(value.ptr[value.len - 1]) || ascii_is_blank(value.ptr[value.len - 1]))) {
+    while (value.len > 0 && (is_end(value.ptr[value.len - 1]) ||
+                             ascii_is_blank(value.ptr[value.len - 1]))) {
         value.len--;
     }
     (void)buf_add(out, name);

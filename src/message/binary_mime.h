@@ -26,7 +26,7 @@ struct binary_mime {
     /* Which octets these are, and where in a line. */
     enum binary_mime_mode { BINARY_HEADER = 0, BINARY_COPY, BINARY_ENCODE } mode;
     enum binary_mime_at { BINARY_START = 0, BINARY_TEXT, BINARY_CR, BINARY_MARK } at;
-    bool of_part;  /* the header is a part's, not a message's */
+    bool of_part;    /* the header is a part's, not a message's */
     bool end_held;   /* encoding: the last line end may be the next boundary's */
     bool unended;    /* what went out last is no CRLF */
     unsigned mark_n; /* BINARY_MARK: octets seen behind the boundary */

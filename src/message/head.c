@@ -54,9 +54,9 @@ static bool step(struct message_head *h, unsigned char c)
     switch (h->state) {
     case HEAD_LINE:
         h->line_start = h->octets.len;
-        h->state = c == '\r'                        ? HEAD_EMPTY_LINE
+        h->state = c == '\r'                              ? HEAD_EMPTY_LINE
                    : ascii_is_blank(c) && h->field_n != 0 ? HEAD_VALUE
-                                                    : HEAD_NAME;
+                                                          : HEAD_NAME;
         return h->state != HEAD_NAME || is_name(c);
     case HEAD_NAME:
         h->state = c == ':' ? HEAD_VALUE : ascii_is_blank(c) ? HEAD_COLON : HEAD_NAME;

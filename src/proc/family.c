@@ -278,14 +278,15 @@ __attribute__((noreturn)) static void child(const struct slot *s, const struct p
                                             int fd)
 {
     const struct family *f = s->family;
-    struct role_ctx ctx = {
-        .role = p->role,
-        .index = p->index,
-        .config = s->config,
-        .rate_fd = p->role == ROLE_smtpd || p->role == ROLE_directory || p->role == ROLE_delivery
-                       ? f->rate_fd
-                       : -1,
-        .control_fd = f->control_fd[p->role]};
+    struct role_ctx ctx = {.role = p->role,
+                           .index = p->index,
+                           .config = s->config,
+                           .rate_fd = p->role == ROLE_smtpd ||
+                                              p->role == ROLE_directory ||
+                                              p->role == ROLE_delivery
+                                          ? f->rate_fd
+                                          : -1,
+                           .control_fd = f->control_fd[p->role]};
     struct role_start start = {.ops = s->ops,
                                .ctx = &ctx,
                                .supervisor_fd = fd,

@@ -43,7 +43,8 @@ struct row {
     bool oauth;      /* asks about tokens: HTTP to one port, where that is configured */
     bool dns;        /* it may ask the servers of the dns settings */
     bool filters; /* it connects to rspamd.server and milter.server, where they are set */
-    bool hooks;   /* posts to webhook.ports of any server, and asks the DNS for it, where they are set */
+    bool
+        hooks; /* posts to webhook.ports of any server, and asks the DNS for it, where they are set */
     bool
         smtp; /* it connects to delivery.smtp-port of any server, and for MTA-STS policies to
                    * delivery.mta-sts-port; it may use STATE_TLS, which it has open, beside the rest */

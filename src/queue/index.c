@@ -373,7 +373,8 @@ static bool find_part(struct queue_index *ix, struct queue_message *m,
         }
     }
     struct queue_part *part = &m->part[m->part_n];
-    *part = (struct queue_part){.message = m, .domain = d, .remote = remote, .report = report};
+    *part = (struct queue_part){
+        .message = m, .domain = d, .remote = remote, .report = report};
     sched_unit_init(&part->unit, lane_of(ix, m, d));
     t->part = m->part_n++;
     return true;
@@ -835,7 +836,8 @@ void queue_apply_pause(struct queue_index *ix, struct queue_message *m,
     if (p != NULL) {
         m->part[t->part].domain->site_pause = p->number;
     } else {
-        t->next_ms = now_ms + UNKNOWN_PAUSE_MS; /* ended meanwhile; or the delivery errs */
+        t->next_ms =
+            now_ms + UNKNOWN_PAUSE_MS; /* ended meanwhile; or the delivery errs */
     }
 }
 

@@ -71,15 +71,17 @@ struct queue_waits {
 
 struct queue_rules {
     uint64_t retry_ms[QUEUE_RETRIES_MAX]; /* waits; the last one repeats */
-    const struct queue_waits *class_waits; /* instead, of 256 classes (job_outcome.klass) that
+    const struct queue_waits
+        *class_waits;          /* instead, of 256 classes (job_outcome.klass) that
                                               have n > 0; borrowed; NULL: none has */
-    unsigned retry_n;                     /* at least 1 */
-    uint64_t expire_ms;                   /* age */
-    uint64_t later_ms;                    /* the least wait of JOB_later */
-    unsigned later_n;                     /* attempts that JOB_later is worth */
+    unsigned retry_n;          /* at least 1 */
+    uint64_t expire_ms;        /* age */
+    uint64_t later_ms;         /* the least wait of JOB_later */
+    unsigned later_n;          /* attempts that JOB_later is worth */
     uint64_t pause_ms;         /* the wait of JOB_pause_sender, if none is named */
     unsigned in_flight_max[2]; /* targets per worker, by enum queue_way */
-    unsigned single; /* services (1 << of the envelope's, or'ed) whose mail goes to one remote
+    unsigned
+        single; /* services (1 << of the envelope's, or'ed) whose mail goes to one remote
                         recipient a job, as each has a return path of its own */
 };
 
@@ -89,7 +91,8 @@ struct queue_rules {
 
 struct queue_domain {                     /* interned; lives while a message names it */
     uint64_t target_n[QUEUE_STATE_COUNT]; /* done: always 0 */
-    uint64_t site_pause; /* number of the pause that its site was found to have; 0: none */
+    uint64_t
+        site_pause; /* number of the pause that its site was found to have; 0: none */
     uint32_t refs;
     uint16_t name_len;
     unsigned char name[];
@@ -116,21 +119,21 @@ struct queue_target {
     uint8_t klass;     /* enum bounce_class of the last reply, + 1; 0: none */
     uint8_t state : 2; /* enum queue_state */
     uint8_t asked : 2; /* running: what to do if it is not delivered (enum queue_asked) */
-    uint8_t crashed : 2; /* workers that went away with it in a row */
-    bool tried : 1;      /* may have been handed to a delivery before */
-    bool same : 1;       /* address is given, and not stored */
-    bool failed : 1;     /* held: for good, until its sender was told */
+    uint8_t crashed : 2;  /* workers that went away with it in a row */
+    bool tried : 1;       /* may have been handed to a delivery before */
+    bool same : 1;        /* address is given, and not stored */
+    bool failed : 1;      /* held: for good, until its sender was told */
     bool same_source : 1; /* the last reply was JOB_same_source */
-    bool delay_told : 1; /* its sender was told that it is late */
+    bool delay_told : 1;  /* its sender was told that it is late */
 };
 
 struct queue_part { /* what goes to one domain of one message */
     struct sched_unit unit;
     struct queue_message *message;
     struct queue_domain *domain;
-    bool remote; /* to another server */
-    bool report; /* to a return path of ours */
-    uint8_t paced; /* kinds (1 << enum pace_kind) that gave it a slot */
+    bool remote;      /* to another server */
+    bool report;      /* to a return path of ours */
+    uint8_t paced;    /* kinds (1 << enum pace_kind) that gave it a slot */
     uint64_t slot_ms; /* the last of these; 0: none */
 };
 
@@ -140,7 +143,7 @@ struct queue_message {
     uint64_t segment, offset, message_len, arrival_ms;
     struct queue_part *part;
     struct queue_account *account; /* NULL: nobody's, as notifications are */
-    unsigned char *text; /* the sender, then the addresses */
+    unsigned char *text;           /* the sender, then the addresses */
     uint32_t envelope_len, head_len;
     uint16_t sender_len, target_n, open_n, part_n;
     uint8_t service, flags; /* as in the envelope */
@@ -274,8 +277,7 @@ void queue_set_pauses(struct queue_index *ix, const struct pauses *pauses);
 void queue_unpaused(struct queue_index *ix, uint64_t now_ms);
 /* The pause that the target waits for, if it is pending; NULL: none. */
 MUST_USE const struct pause *queue_paused(const struct queue_index *ix,
-                                          const struct queue_message *m,
-                                          uint16_t number);
+                                          const struct queue_message *m, uint16_t number);
 
 /* --- pace --- */
 
@@ -302,7 +304,8 @@ MUST_USE struct queue_message *queue_cursor_next(struct queue_index *ix,
 void queue_cursor_close(struct queue_cursor *c);
 
 MUST_USE struct slice queue_sender(const struct queue_message *m);
-MUST_USE struct slice queue_account(const struct queue_message *m); /* pause.h; may be empty */
+MUST_USE struct slice
+queue_account(const struct queue_message *m); /* pause.h; may be empty */
 MUST_USE struct slice queue_given(const struct queue_message *m, uint16_t number);
 MUST_USE struct slice queue_address(const struct queue_message *m, uint16_t number);
 MUST_USE struct slice queue_domain(const struct queue_message *m, uint16_t number);

@@ -214,7 +214,8 @@ static void test_random(void **state)
                          SLICE("slow.test"))) {
                 assert_true(taken <= now / 100);
                 /* a slot is good for a second */
-                assert_true(taken < KEPT || now - at[taken % KEPT] >= KEPT * 100 - SECOND);
+                assert_true(taken < KEPT ||
+                            now - at[taken % KEPT] >= KEPT * 100 - SECOND);
                 at[taken++ % KEPT] = now;
             }
             finish(&pick, draw(10) == 0 ? JOB_DEFERRED : JOB_DELIVERED, now);

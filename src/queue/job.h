@@ -50,7 +50,7 @@ enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
     X(same_source)  /* the usual, from the same address of ours (greylisting) */         \
     X(split)        /* at once, with fewer recipients */                                 \
     X(suppress)     /* the address is no good */                                         \
-    X(paused)       /* not tried: its site is paused, `where` is the pause's name; or it has \
+    X(paused) /* not tried: its site is paused, `where` is the pause's name; or it has \
                        to wait for its turn, as long as it says */
 #define X(name) JOB_##name,
 enum job_advice { JOB_ADVICES(X) JOB_ADVICE_COUNT };

@@ -209,8 +209,9 @@ static void test_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_bounce),        CASE(test_alive), CASE(test_complaint), CASE(test_remove),
-        CASE(test_bad_addresses), CASE(test_page),  CASE(test_stays),
+        CASE(test_bounce), CASE(test_alive),         CASE(test_complaint),
+        CASE(test_remove), CASE(test_bad_addresses), CASE(test_page),
+        CASE(test_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

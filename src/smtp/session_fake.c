@@ -219,8 +219,7 @@ static bool on_data(void *arg, struct slice s)
 {
     struct fake *f = arg;
     struct fields evidence;
-    bool binary =
-        smtp_session_envelope(f->session)->params.body == SMTP_BODY_BINARYMIME;
+    bool binary = smtp_session_envelope(f->session)->params.body == SMTP_BODY_BINARYMIME;
     BUG_ON(!f->in_mail || f->told_over || f->has_ended || f->closed);
     BUG_ON(s.len == 0 && !binary);
     BUG_ON(sender_is(smtp_session_envelope(f->session), "full"));

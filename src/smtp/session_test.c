@@ -22,12 +22,12 @@
 
 #include <cmocka.h>
 
-#define HELLO "C: EHLO c.example\nS: ok-ehlo\n"
-#define MAIL  "C: MAIL FROM:<a@x.example>\nS: ok-mail\n"
+#define HELLO  "C: EHLO c.example\nS: ok-ehlo\n"
+#define MAIL   "C: MAIL FROM:<a@x.example>\nS: ok-mail\n"
 #define BINARY "C: MAIL FROM:<a@x.example> BODY=BINARYMIME\nS: ok-mail\n"
-#define RCPT  "C: RCPT TO:<b@y.example>\nS: ok-rcpt\n"
-#define START HELLO MAIL RCPT
-#define DATA  START "C: DATA\nS: ok-data\n"
+#define RCPT   "C: RCPT TO:<b@y.example>\nS: ok-rcpt\n"
+#define START  HELLO MAIL RCPT
+#define DATA   START "C: DATA\nS: ok-data\n"
 
 /* clang-format off */
 static const struct script {
@@ -664,22 +664,15 @@ static void test_scripts(void **state)
 static void test_keywords(void **state)
 {
     (void)state;
-    static const char *const all[] = {"L: PIPELINING",
-                                      "L: SIZE 1000",
-                                      "L: 8BITMIME",
-                                      "L: CHUNKING",
-                                      "L: SMTPUTF8",
-                                      "L: HELP",
-                                      "L: STARTTLS",
-                                      "L: ENHANCEDSTATUSCODES",
-                                      "L: REQUIRETLS",
-                                      "L: DSN",
-                                      "L: DELIVERBY 60",
-                                      "L: MT-PRIORITY",
-                                      "L: BINARYMIME",
-                                      "L: FUTURERELEASE 86400 2023-11-15T22:13:20Z",
-                                      "L: LIMITS RCPTMAX=10",
-                                      "L: XCLIENT NAME ADDR PORT PROTO HELO"};
+    static const char *const all[] = {
+        "L: PIPELINING",        "L: SIZE 1000",
+        "L: 8BITMIME",          "L: CHUNKING",
+        "L: SMTPUTF8",          "L: HELP",
+        "L: STARTTLS",          "L: ENHANCEDSTATUSCODES",
+        "L: REQUIRETLS",        "L: DSN",
+        "L: DELIVERBY 60",      "L: MT-PRIORITY",
+        "L: BINARYMIME",        "L: FUTURERELEASE 86400 2023-11-15T22:13:20Z",
+        "L: LIMITS RCPTMAX=10", "L: XCLIENT NAME ADDR PORT PROTO HELO"};
     for (int tls = 0; tls < 3; tls++) { /* not offered, offered, stands */
         struct fake f;
         struct smtp_offer offer = {

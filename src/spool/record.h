@@ -81,14 +81,15 @@ MUST_USE static inline uint64_t spool_record_len(const struct spool_header *h)
 enum spool_envelope_flags {
     SPOOL_8BITMIME = 1,
     SPOOL_SMTPUTF8 = 2,
-    SPOOL_JUNK = 16,       /* local mailboxes take it into their junk folder */
+    SPOOL_JUNK = 16,        /* local mailboxes take it into their junk folder */
     SPOOL_REQUIRETLS = 128, /* RFC 8689 */
 };
 enum spool_target {
     SPOOL_LOCAL = 1,  /* target: mailbox "local@domain" of a user here, sub-address kept:
                          "alice+lists@example.test" */
     SPOOL_REMOTE = 2, /* target: address elsewhere */
-    SPOOL_REPORT = 3, /* target: return path of ours (queue/sent.h): to be read, for nobody */
+    SPOOL_REPORT =
+        3, /* target: return path of ours (queue/sent.h): to be read, for nobody */
 };
 
 struct spool_recipient {
