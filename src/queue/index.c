@@ -380,8 +380,16 @@ static bool find_part(struct queue_index *ix, struct queue_message *m,
     return true;
 }
 
+/* Of MT-PRIORITY (RFC 6710 4.1): above 0, 0, below. */
+static enum sched_urgency urgency_of(struct slice priority)
+{
+    return slice_starts(priority, SLICE("-")) ? SCHED_HAS_TIME
+           : slice_eq(priority, SLICE("0"))   ? SCHED_USUAL
+                                              : SCHED_URGENT;
+}
+
 /* What the sender asked for: to be held (RFC 4865; a year is more than smtpd lets anybody ask for),
- * to be told of success (RFC 3461). */
+ * to be told of success (RFC 3461), to go before others. */
 static void read_params(struct queue_index *ix, struct queue_message *m,
                         struct spool_envelope *e)
 {
@@ -390,7 +398,9 @@ static void read_params(struct queue_index *ix, struct queue_message *m,
     struct slice value = {0};
     struct slice account = e->login.len > 0 ? e->login : e->sender;
     uint64_t until_ms = 0;
+    enum sched_urgency urgency = SCHED_USUAL;
     while (spool_envelope_next_param(e, &name, &value)) {
+        urgency = slice_eq(name, SLICE("mt-priority")) ? urgency_of(value) : urgency;
         account = slice_eq(name, SLICE("account")) ? value : account;
         m->wants_success = m->wants_success || (slice_starts(name, SLICE("notify#")) &&
                                                 spool_notify_has(value, "SUCCESS"));
@@ -399,6 +409,9 @@ static void read_params(struct queue_index *ix, struct queue_message *m,
             uint64_t s = (until_ms - m->arrival_ms) / 1000;
             m->hold_s = s < YEAR_S ? (uint32_t)s : YEAR_S;
         }
+    }
+    for (uint16_t i = 0; i < m->part_n; i++) {
+        m->part[i].unit.band = (uint8_t)urgency;
     }
     for (uint16_t i = 0; i < m->target_n && m->hold_s > 0; i++) {
         m->target[i].next_ms = m->arrival_ms + (uint64_t)m->hold_s * 1000;

@@ -63,6 +63,7 @@ struct mail {
 static uint8_t service;         /* of what add() adds */
 static const char *hold_until;  /* of what add() adds; NULL: not held */
 static const char *quarantined; /* likewise: why */
+static const char *priority;    /* likewise: MT-PRIORITY */
 
 static enum queue_add add(struct queue_index *ix, struct mail mail)
 {
@@ -82,6 +83,9 @@ static enum queue_add add(struct queue_index *ix, struct mail mail)
     spool_envelope_recipients(&b, r, (uint16_t)mail.n);
     if (hold_until != NULL) {
         spool_envelope_param(&b, "hold-until", slice_of(hold_until));
+    }
+    if (priority != NULL) {
+        spool_envelope_param(&b, "mt-priority", slice_of(priority));
     }
     if (quarantined != NULL) {
         spool_envelope_param(&b, "quarantine", slice_of(quarantined));
@@ -339,6 +343,29 @@ static void test_hold_until(void **state)
 }
 
 /* What a rule quarantines is held, here and after a restart, until it is released. */
+/* Priorities, whatever the order of arrival. */
+static void test_priority(void **state)
+{
+    (void)state;
+    static const char *const given[] = {"-4", "0", "3", NULL, "-9"};
+    static const uint64_t order[] = {3, 2, 4, 1, 5};
+    struct queue_index *ix = fresh();
+    struct queue_pick pick = {0};
+    queue_worker_up(ix, 0);
+    for (uint64_t i = 0; i < 5; i++) {
+        priority = given[i];
+        assert_int_equal(add(ix, (struct mail){i + 1, "s@x.test", "d.test", 1, 1000, 0}),
+                         0);
+    }
+    priority = NULL;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(queue_take(ix, 1000, &pick));
+        assert_int_equal(pick.message->id.session, order[i]);
+        finish_job(ix, &pick, JOB_DELIVERED, 1000);
+    }
+    queue_free(&ix);
+}
+
 static void test_quarantine(void **state)
 {
     (void)state;
@@ -819,23 +846,15 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add),
-        cmocka_unit_test(test_add_malformed),
-        cmocka_unit_test(test_delivered),
-        cmocka_unit_test(test_retry_waits),
-        cmocka_unit_test(test_hold_until),
-        cmocka_unit_test(test_quarantine),
-        cmocka_unit_test(test_failed_is_held),
-        cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_ways),
-        cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_worker_down),
-        cmocka_unit_test(test_fair),
-        cmocka_unit_test(test_single),
-        cmocka_unit_test(test_notes_shared),
-        cmocka_unit_test(test_cursor),
-        cmocka_unit_test(test_stats),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_add),          cmocka_unit_test(test_add_malformed),
+        cmocka_unit_test(test_delivered),    cmocka_unit_test(test_retry_waits),
+        cmocka_unit_test(test_hold_until),   cmocka_unit_test(test_priority),
+        cmocka_unit_test(test_quarantine),   cmocka_unit_test(test_failed_is_held),
+        cmocka_unit_test(test_commands),     cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_replay),       cmocka_unit_test(test_worker_down),
+        cmocka_unit_test(test_fair),         cmocka_unit_test(test_single),
+        cmocka_unit_test(test_notes_shared), cmocka_unit_test(test_cursor),
+        cmocka_unit_test(test_stats),        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

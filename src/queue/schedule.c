@@ -10,11 +10,14 @@ enum { HEAP_FIRST = 256 };
 void sched_init(struct schedule *s)
 {
     *s = (struct schedule){0};
-    list_init(&s->ring);
-    for (size_t i = 0; i < SCHED_LANES; i++) {
-        list_init(&s->lane[i].units);
-        list_init(&s->lane[i].ring);
-        s->lane[i].credit = SCHED_QUANTUM;
+    for (size_t b = 0; b < SCHED_BANDS; b++) {
+        struct sched_band *band = &s->band[b];
+        list_init(&band->ring);
+        for (size_t i = 0; i < SCHED_LANES; i++) {
+            list_init(&band->lane[i].units);
+            list_init(&band->lane[i].ring);
+            band->lane[i].credit = SCHED_QUANTUM;
+        }
     }
 }
 
@@ -53,7 +56,7 @@ void sched_release(struct schedule *s, uint32_t n)
 
 void sched_unit_init(struct sched_unit *u, uint16_t lane)
 {
-    *u = (struct sched_unit){.lane = lane % SCHED_LANES};
+    *u = (struct sched_unit){.lane = lane % SCHED_LANES, .band = SCHED_USUAL};
     list_init(&u->node);
 }
 
@@ -121,14 +124,14 @@ static void heap_remove(struct schedule *s, struct sched_unit *u)
 
 static struct sched_lane *lane_of(struct schedule *s, const struct sched_unit *u)
 {
-    return &s->lane[u->lane];
+    return &s->band[u->band].lane[u->lane];
 }
 
 static void lane_add(struct schedule *s, struct sched_unit *u)
 {
     struct sched_lane *lane = lane_of(s, u);
     if (list_empty(&lane->units)) {
-        list_append(&s->ring, &lane->ring);
+        list_append(&s->band[u->band].ring, &lane->ring);
     }
     list_append(&lane->units, &u->node);
     u->where = SCHED_LANE;
@@ -183,19 +186,37 @@ void sched_put(struct schedule *s, struct sched_unit *u, uint64_t due_ms, uint64
     }
 }
 
+/* The most urgent that has units, or one that was passed over long enough. */
+static struct sched_band *band_next(struct schedule *s)
+{
+    struct sched_band *next = &s->band[0];
+    for (size_t b = SCHED_BANDS; b-- > 0;) {
+        struct sched_band *band = &s->band[b];
+        if (list_empty(&band->ring)) {
+            continue;
+        }
+        next = band;
+        if (band->ahead >= SCHED_AHEAD) {
+            break;
+        }
+    }
+    return next;
+}
+
 struct sched_unit *sched_next(struct schedule *s, uint64_t now_ms)
 {
     wake_due(s, now_ms);
+    struct sched_band *band = band_next(s);
     /* Ends: every round gives each lane of the ring credit, and no lane's debt is
      * endless. */
-    while (!list_empty(&s->ring)) {
-        struct sched_lane *lane = LIST_ITEM(s->ring.next, struct sched_lane, ring);
+    while (!list_empty(&band->ring)) {
+        struct sched_lane *lane = LIST_ITEM(band->ring.next, struct sched_lane, ring);
         if (lane->credit > 0) {
             return LIST_ITEM(lane->units.next, struct sched_unit, node);
         }
         lane->credit += SCHED_QUANTUM;
         list_remove(&lane->ring);
-        list_append(&s->ring, &lane->ring);
+        list_append(&band->ring, &lane->ring);
     }
     return NULL;
 }
@@ -205,16 +226,46 @@ void sched_charge(struct schedule *s, struct sched_unit *u, int cost)
     struct sched_lane *lane = lane_of(s, u);
     BUG_ON(u->where != SCHED_LANE || cost < 0);
     lane->credit -= cost;
+    s->band[u->band].ahead = 0;
+    for (size_t b = u->band + 1U; b < SCHED_BANDS; b++) {
+        struct sched_band *behind = &s->band[b];
+        behind->ahead = list_empty(&behind->ring)     ? 0
+                        : behind->ahead < SCHED_AHEAD ? behind->ahead + cost
+                                                      : SCHED_AHEAD;
+    }
     list_remove(&u->node);
     list_append(&lane->units, &u->node);
 }
 
 uint64_t sched_when(const struct schedule *s)
 {
-    if (!list_empty(&s->ring)) {
-        return 0;
+    for (size_t b = 0; b < SCHED_BANDS; b++) {
+        if (!list_empty(&s->band[b].ring)) {
+            return 0;
+        }
     }
     return s->heap_n > 0 ? s->heap[0]->due_ms : UINT64_MAX;
+}
+
+/* How many units it has; UINT32_MAX: its rules are broken. */
+static uint32_t validate_band(const struct schedule *s, size_t b)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < SCHED_LANES; i++) {
+        const struct sched_lane *lane = &s->band[b].lane[i];
+        if (list_empty(&lane->units) != list_empty(&lane->ring) ||
+            lane->credit > SCHED_QUANTUM) {
+            return UINT32_MAX;
+        }
+        for (struct list *at = lane->units.next; at != &lane->units; at = at->next) {
+            const struct sched_unit *u = LIST_ITEM(at, struct sched_unit, node);
+            if (u->lane != i || u->band != b || u->where != SCHED_LANE) {
+                return UINT32_MAX;
+            }
+            n++;
+        }
+    }
+    return n;
 }
 
 bool sched_validate(const struct schedule *s)
@@ -227,19 +278,12 @@ bool sched_validate(const struct schedule *s)
             return false;
         }
     }
-    for (size_t i = 0; i < SCHED_LANES; i++) {
-        const struct sched_lane *lane = &s->lane[i];
-        if (list_empty(&lane->units) != list_empty(&lane->ring) ||
-            lane->credit > SCHED_QUANTUM) {
+    for (size_t b = 0; b < SCHED_BANDS; b++) {
+        uint32_t units = validate_band(s, b);
+        if (units == UINT32_MAX) {
             return false;
         }
-        for (struct list *at = lane->units.next; at != &lane->units; at = at->next) {
-            const struct sched_unit *u = LIST_ITEM(at, struct sched_unit, node);
-            if (u->lane != i || u->where != SCHED_LANE) {
-                return false;
-            }
-            n++;
-        }
+        n += units;
     }
     return n <= s->reserved;
 }

@@ -5,6 +5,8 @@
  *         (by hash: stochastic fair queueing); lanes take turns, and a lane that took more
  *         than its share waits for as many turns. Inside a lane, units go in the order in
  *         which they became due, one turn each.
+ * Bands   what is urgent goes before what is usual, that before what has time (RFC 6710); but a band that
+ *         waits has a turn whenever SCHED_AHEAD of cost went before it.
  * Pure    no clock; time comes as a parameter, in wall ms.
  * Own     units belong to the caller and may not move while they are in.
  * Errors  only sched_reserve() can fail; it makes sure that sched_put() cannot.
@@ -17,7 +19,10 @@
 enum {
     SCHED_LANES = 1024,
     SCHED_QUANTUM = 16, /* cost a lane may have per turn */
+    SCHED_AHEAD = 256,
 };
+
+enum sched_urgency { SCHED_URGENT = 0, SCHED_USUAL, SCHED_HAS_TIME, SCHED_BANDS };
 
 struct sched_unit {
     uint64_t due_ms;
@@ -25,6 +30,7 @@ struct sched_unit {
     uint32_t heap_at;
     uint16_t lane;
     uint8_t where; /* enum sched_where */
+    uint8_t band;  /* enum sched_urgency; may be changed while it is out */
 };
 enum sched_where { SCHED_OUT = 0, SCHED_HEAP, SCHED_LANE };
 
@@ -33,9 +39,14 @@ struct sched_lane {
     int credit;
 };
 
-struct schedule {
+struct sched_band {
     struct sched_lane lane[SCHED_LANES];
     struct list ring; /* lanes with units */
+    int ahead;        /* cost that went before it since it had a turn */
+};
+
+struct schedule {
+    struct sched_band band[SCHED_BANDS];
     struct sched_unit **heap;
     uint32_t heap_n, heap_cap, reserved;
 };
@@ -47,7 +58,7 @@ void sched_clear(struct schedule *s);
 MUST_USE bool sched_reserve(struct schedule *s, uint32_t n);
 void sched_release(struct schedule *s, uint32_t n);
 
-void sched_unit_init(struct sched_unit *u, uint16_t lane);
+void sched_unit_init(struct sched_unit *u, uint16_t lane); /* SCHED_USUAL */
 
 /* Puts a unit in, or moves it: into its lane when due_ms <= now_ms, else to the heap. One
  * that stands in its lane and is still due keeps its place. */

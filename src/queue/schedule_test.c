@@ -114,10 +114,45 @@ static void test_due_before_new(void **state)
     sched_clear(&s);
 }
 
+/* What is urgent goes first; what has time is not forgotten, and neither is what is usual. */
+static void test_bands(void **state)
+{
+    (void)state;
+    setup_units(3);
+    uint64_t work[SCHED_BANDS] = {0};
+    for (size_t i = 0; i < MANY; i++) {
+        unit[i].band = (uint8_t)(i % SCHED_BANDS);
+        sched_put(&s, &unit[i], 5, 10);
+    }
+    for (int i = 0; i < SCHED_AHEAD / 2; i++) {
+        struct sched_unit *u = sched_next(&s, 10);
+        assert_int_equal(u->band, SCHED_URGENT);
+        sched_charge(&s, u, 1);
+    }
+    for (int i = 0; i < 20 * SCHED_AHEAD; i++) {
+        struct sched_unit *u = sched_next(&s, 10);
+        work[u->band]++;
+        sched_charge(&s, u, 1);
+    }
+    assert_true(work[SCHED_URGENT] > 19 * SCHED_AHEAD - SCHED_AHEAD / 2);
+    assert_in_range(work[SCHED_USUAL], 15, 25);
+    assert_in_range(work[SCHED_HAS_TIME], 15, 25);
+    assert_true(sched_validate(&s));
+    for (size_t i = 0; i < MANY; i += SCHED_BANDS) {
+        sched_drop(&s, &unit[i]);
+    }
+    assert_int_equal(sched_next(&s, 10)->band, SCHED_USUAL);
+    assert_int_equal(sched_when(&s), 0);
+    sched_clear(&s);
+}
+
 static void test_random(void **state)
 {
     (void)state;
     setup_units(7);
+    for (size_t i = 0; i < MANY; i++) {
+        unit[i].band = (uint8_t)draw(SCHED_BANDS);
+    }
     uint64_t now = 1000;
     for (int i = 0; i < 20000; i++) {
         struct sched_unit *u = &unit[draw(MANY)];
@@ -155,7 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_by_time),   cmocka_unit_test(test_turns),
         cmocka_unit_test(test_turns_in_a_lane), cmocka_unit_test(test_due_before_new),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_bands),           cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
