@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import dkim  # noqa: E402
 import nsd  # noqa: E402
+from server import environment  # noqa: E402
 
 POSTERN = sys.argv[1]
 HOST = "127.0.0.78"
@@ -51,7 +52,7 @@ class OnDns(unittest.TestCase):
 
     def postern(self, *words, stdin=""):
         run = subprocess.run([POSTERN, "-c", str(self.conf), *words], input=stdin.encode(),
-                             capture_output=True, check=False, timeout=60)
+                             capture_output=True, check=False, timeout=60, env=environment())
         return run.returncode, run.stdout.decode() + run.stderr.decode()
 
     def test_check_good(self):
