@@ -33,6 +33,7 @@ class Peer:
         self.keywords = keywords
         self.context = context
         self.heard, self.mails, self.sessions = [], [], 0
+        self.now = threading.local()  # line: the last one of this thread's session
         self.listener = socket.create_server((self.host, PORTS["mx"]))
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -67,7 +68,8 @@ class Peer:
         file = sock.makefile("rb")
         self.say(sock, "greeting", "220 peer.test ESMTP")
         while line := file.readline():
-            self.heard.append(line.decode().strip())
+            self.now.line = line.decode().strip()
+            self.heard.append(self.now.line)
             verb = line.split(b" ")[0].split(b":")[0].strip().upper().decode()
             if verb == "EHLO":
                 lines = ["peer.test", *self.keywords, *(["STARTTLS"] if self.context else [])]

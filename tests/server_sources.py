@@ -28,17 +28,16 @@ class Seer(Peer):
 
     def say(self, sock, verb, usual):
         address = sock.getpeername()[0]
-        line = self.heard[-1] if self.heard else ""
+        line = getattr(self.now, "line", "")
         if verb == "EHLO":
             self.names.setdefault(address, set()).add(line.split()[1])
         if line.startswith("RCPT") and usual == "250 ok":
             self.rcpts.append((address, re.search("<(.*)>", line).group(1)))
         answer = self.judge(address, verb, line) if self.judge else None
-        if answer is not None:
-            self.answers[verb] = answer
-        else:
-            self.answers.pop(verb, None)
-        return super().say(sock, verb, usual)
+        if answer is None:
+            return super().say(sock, verb, usual)
+        sock.sendall(answer.encode() + b"\r\n")
+        return answer
 
 
 def play(postern, lines, **kwargs):
