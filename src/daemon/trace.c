@@ -36,7 +36,7 @@ struct trace_role {
     struct event *commit_timer, *tidy_timer, *end_timer;
     unsigned peers;
     uint64_t end_ms; /* monotonic: no later than that, when it drains */
-    bool draining;
+    bool draining, ending;
 };
 
 static void after(struct event *timer, uint32_t ms)
@@ -82,6 +82,9 @@ static void finish(struct role_ctx *ctx)
     if (t->hooks != NULL) {
         trace_hooks_end(t->hooks);
     }
+    t->ending = true;
+    role_hear_out(
+        ctx); /* in a reload the others go on, and tell our successor the rest */
     trace_store_close(&t->store);
     event_free(t->commit_timer);
     event_free(t->tidy_timer);
@@ -175,7 +178,7 @@ static void trace_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
     }
     BUG_ON(t->peers == 0);
     t->peers--;
-    if (t->draining && t->peers == 0) {
+    if (t->draining && t->peers == 0 && !t->ending) {
         finish(ctx);
     }
 }

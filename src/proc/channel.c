@@ -429,3 +429,9 @@ void channel_read(struct channel *ch)
         read_some(ch, UINT_MAX);
     }
 }
+
+void channel_hear_out(struct channel *ch)
+{
+    (void)shutdown(ch->fd, SHUT_RD);
+    channel_read(ch);
+}

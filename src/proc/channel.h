@@ -39,6 +39,8 @@ unsigned channel_peer_index(const struct channel *ch);
 /* Reads all that came, until nothing waits or a handler freed ch. For the last words of a
  * peer whose successor is already here. */
 void channel_read(struct channel *ch);
+/* The same for who goes: what is sent from now on fails at the peer, what was sent is read. */
+void channel_hear_out(struct channel *ch);
 
 /* Sends what waits, blocking for at most ms. */
 void channel_flush(struct channel *ch, int ms);

@@ -79,6 +79,9 @@ MUST_USE bool role_ask_supervisor(struct role_ctx *ctx, enum msg_type type,
 
 /* Leave the loop, send what waits in the channels, exit 0. */
 void role_finish(struct role_ctx *ctx);
+/* Before that, by a role whose peers go on without it: reads what they have sent, and they notice that
+ * more is not heard. */
+void role_hear_out(struct role_ctx *ctx);
 
 /* How many processes the role has by this configuration. */
 unsigned role_process_count(const struct config *config, enum role role);
