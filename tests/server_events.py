@@ -132,6 +132,8 @@ def test_restarts(p):
     p.server.excused.append("event=role-ended")
     os.kill(pid, signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
+    # What it heard in its last moment is lost with it (docs/architecture.md); what comes after is not.
+    wait_until("not noticed", lambda: f"process=trace index=0 pid={pid} signal=KILL" in p.server.log())
     codes, _ = p.push("good3@far.test")  # while it comes back
     check(codes == [250], f"{codes}")
     wait_for(p, "good3@far.test", "accepted", "delivered", get=p.follower.events)

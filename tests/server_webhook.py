@@ -132,6 +132,8 @@ def test_restarts(p):
     p.server.settle()
     all_told(p, p.receiver)
     os.kill(pid, signal.SIGKILL)
+    # What it heard in its last moment is lost with it (docs/architecture.md); what comes after is not.
+    wait_until("not noticed", lambda: f"process=trace index=0 pid={pid} signal=KILL" in p.server.log())
     for i in range(5):
         push_meanwhile(p, f"killed{i}@far.test")
     for i in range(5):
