@@ -10,10 +10,11 @@
 #define STATE_EMPTY        "empty"          /* root directory of smtpd; stays empty */
 #define STATE_SPOOL        "spool"          /* queue */
 #define STATE_QUEUE_DB     "spool/queue.db" /* addresses that no mail goes to */
-#define STATE_PAUSES       "spool/pauses"   /* what does not go out for now */
-#define STATE_SENT_DB      "spool/sent.db"  /* return paths, and whom they stand for */
-#define STATE_MAIL         "mail"           /* delivery, unless delivery.maildir */
-#define STATE_DIRECTORY    "directory"      /* directory */
+#define STATE_TOLD         "spool/told" /* up to where the queue before us told of messages */
+#define STATE_PAUSES       "spool/pauses"  /* what does not go out for now */
+#define STATE_SENT_DB      "spool/sent.db" /* return paths, and whom they stand for */
+#define STATE_MAIL         "mail"          /* delivery, unless delivery.maildir */
+#define STATE_DIRECTORY    "directory"     /* directory */
 #define STATE_DIRECTORY_DB "directory/directory.db"  /* domains, users, aliases */
 #define STATE_RATES        "directory/rate.snapshot" /* counts, for the next start */
 #define STATE_TLS          "tls" /* delivery: MTA-STS policies, counts for TLS reports */

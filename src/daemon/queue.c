@@ -217,9 +217,13 @@ static void on_entry(void *arg, const struct spool_entry *e)
     char id[ID_TEXT_MAX];
     (void)id_text(e->header.id, id);
     switch (queue_add(q->index, e, clock_wall_ms())) {
-    case QUEUE_ADDED:
-        story_queued(&q->story, queue_find(q->index, e->header.id), clock_wall_ms());
+    case QUEUE_ADDED: {
+        const struct queue_message *m = queue_find(q->index, e->header.id);
+        if (!m->replayed) { /* queue_told_go_on() sees to those */
+            story_queued(&q->story, m, clock_wall_ms());
+        }
         return;
+    }
     case QUEUE_KNOWN:
         return;
     case QUEUE_MALFORMED:
@@ -388,6 +392,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
     }
     queue_report_open(q);
     queue_started(q->index, clock_wall_ms());
+    queue_told_go_on(q);
     q->ledger.store = q->store;
     struct queue_stats stats = {0};
     queue_stats(q->index, clock_wall_ms(), &stats);
@@ -416,6 +421,7 @@ static void finish(struct queue_role *q)
     }
     story_flush(&q->story, clock_wall_ms());
     send_backlog(q);
+    queue_told_keep(q);
     suppress_close(&q->suppress);
     sent_close(&q->sent);
     spool_store_close(&q->store);

@@ -5,6 +5,7 @@
  * queue_dsn.c      what senders are told of their mail
  * queue_suppress.c addresses that no mail goes to
  * queue_pause.c    what does not go out for now
+ * queue_told.c     messages that came while no queue was there
  * queue_report.c   return paths of single recipients, and what comes back to them
  * queue_control.c  the command line's requests */
 #ifndef DAEMON_QUEUE_H
@@ -110,6 +111,10 @@ void queue_suppress_changed(struct queue_role *q, const struct queue_message *m,
 /* False: the payload is malformed. */
 MUST_USE bool queue_suppress_ask(struct queue_role *q, struct channel *ch,
                                  struct slice payload);
+
+/* queue_told.c: to the queue that comes next, and from the one before. */
+void queue_told_keep(struct queue_role *q);
+void queue_told_go_on(struct queue_role *q);
 
 /* queue_pause.c */
 struct control_call;

@@ -83,8 +83,7 @@ static void finish(struct role_ctx *ctx)
         trace_hooks_end(t->hooks);
     }
     t->ending = true;
-    role_hear_out(
-        ctx); /* in a reload the others go on, and tell our successor the rest */
+    role_hear_out(ctx); /* in a reload the peers go on: our successor hears the rest */
     trace_store_close(&t->store);
     event_free(t->commit_timer);
     event_free(t->tidy_timer);

@@ -325,7 +325,7 @@ bool role_ask_supervisor(struct role_ctx *ctx, enum msg_type type, struct slice 
 void role_hear_out(struct role_ctx *ctx)
 {
     struct role_loop *loop = ctx->loop;
-    for (unsigned r = 0; r < ROLE_COUNT; r++) {
+    for (unsigned r = 0; loop != NULL && r < ROLE_COUNT; r++) {
         for (unsigned i = 0; i < ROLE_INSTANCES_MAX; i++) {
             if (loop->peer[r][i] != NULL) {
                 channel_hear_out(loop->peer[r][i]);

@@ -80,7 +80,7 @@ MUST_USE bool role_ask_supervisor(struct role_ctx *ctx, enum msg_type type,
 /* Leave the loop, send what waits in the channels, exit 0. */
 void role_finish(struct role_ctx *ctx);
 /* Before that, by a role whose peers go on without it: reads what they have sent, and they notice that
- * more is not heard. */
+ * more is not heard. Without a loop (a unit test's context) there are none. */
 void role_hear_out(struct role_ctx *ctx);
 
 /* How many processes the role has by this configuration. */

@@ -85,8 +85,8 @@ static void open_record(struct queue_story *s, const struct queue_message *m,
 void story_queued(struct queue_story *s, const struct queue_message *m, uint64_t now_ms)
 {
     uint64_t at_ms = m->arrival_ms < now_ms ? m->arrival_ms : now_ms;
-    if (m->service != SERVICE_PUSH || m->replayed) {
-        return; /* together with its first attempt, or before */
+    if (m->service != SERVICE_PUSH) {
+        return; /* together with its first attempt */
     }
     for (uint16_t i = 0; i < m->target_n; i++) {
         struct fields f = {0};
