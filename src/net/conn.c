@@ -5,8 +5,6 @@
 #include <openssl/ssl.h>
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -167,12 +165,5 @@ void conn_shutdown_write(struct conn *c)
 int conn_accept(int listener, struct sockaddr_storage *peer)
 {
     socklen_t len = sizeof *peer;
-    int on = 1;
-    int fd =
-        accept4(listener, (struct sockaddr *)peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        /* Replies are written whole: waiting for more (Nagle) would only delay them. */
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-    return fd;
+    return accept4(listener, (struct sockaddr *)peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
