@@ -20,6 +20,13 @@ def waiting(p, words):
     return [m for m in p.queued() if words in m["reply"] and m["pending"]]
 
 
+def settled(p, peer, words, waits, came):
+    """So many wait for that, and so many came."""
+    wait_until(lambda: f"{len(peer.mails)} came: {p.queued()}",
+               lambda: len(waiting(p, words)) == waits and len(peer.mails) >= came)
+    check(len(peer.mails) == came, f"{peer.rcpts}")
+
+
 def test_warm_up(postern):
     """Two recipients a day for a site: the rest goes from the other address; alone it waits, also after a restart."""
     new, old = peer_address(), peer_address()
@@ -46,8 +53,7 @@ use both default
         p.server.start()
         for i in range(4):
             p.send(f"v{i}@far.test")
-        wait_until(lambda: f"{p.queued()}", lambda: len(waiting(p, "(warm-up)")) == 2)
-        check(len(peer.mails) == 14, f"{len(peer.mails)} mails")
+        settled(p, peer, "(warm-up)", 2, 14)
         target = [json.loads(line) for line in p.server.run("queue", "show", p.queued()[0]["id"], "--json").splitlines()][1]
         check(target["attempts"] == 0, f"{target}")
         p.server.end_process()
@@ -70,12 +76,58 @@ def test_rates(postern):
     try:
         for i in range(4):
             p.send(f"u{i}@far.test")
-        wait_until(lambda: f"{p.queued()}", lambda: len(waiting(p, "delivery.site-rate")) == 1)
+        settled(p, peer, "delivery.site-rate", 1, 3)
         p.send("u@slow.test")  # another site
         wait_until("slow.test got nothing", lambda: slow.mails)
-        check(len(peer.mails) == 3, f"{len(peer.mails)}")
         p.send("bob@here.test")
         p.server.messages("bob@here.test", 1)  # mailboxes here are no matter of it
+    finally:
+        p.stop()
+
+
+def provider(p, peer):
+    """Domains whose MX hosts have nothing in common but the provider's name, or those of a domain that is hosted there."""
+    p.zone += [f"{name}.test. MX 10 {name}.mx.provider.test." for name in ("one", "two", "three")]
+    p.zone += [f"{name}.mx.provider.test. A {peer.host}" for name in ("one", "two", "three")]
+    p.zone += ["hosted.test. MX 10 in.elsewhere.test.", "four.test. MX 5 own.four.test.", "four.test. MX 10 in.elsewhere.test.",
+               "five.test. MX 10 in.elsewhere.test.", f"in.elsewhere.test. A {peer.host}", f"own.four.test. A {peer.host}"]
+
+
+def test_named_sites(postern):
+    """Domains at one provider share its rate, whichever of our addresses they are sent from; by its hosts' names and by a
+    domain that is hosted there."""
+    one, two = peer_address(), peer_address()
+    p, peer = play(postern, f"source p {one} one.test\nsource p {two} two.test\nuse p default\n")
+    provider(p, peer)
+    p.server.settings += ['queue.rates = {"site provider.test 3/day burst 3", "site hosted.test 2/day burst 2",'
+                          ' "site * 4/day burst 4"}']
+    p.start()
+    try:
+        for i in range(2):
+            for domain in ("one", "two", "three"):
+                p.send(f"u{i}@{domain}.test")
+        settled(p, peer, "queue.rates: site provider.test", 3, 3)
+        for domain in ("four", "five", "hosted"):
+            p.send(f"u@{domain}.test")
+        settled(p, peer, "queue.rates: site hosted.test", 1, 5)
+        for i in range(5):  # of no name: by their hosts
+            p.send(f"u{i}@{'far' if i % 2 else 'also'}.test")
+        settled(p, peer, "queue.rates: site *", 1, 9)
+    finally:
+        p.stop()
+
+
+def test_named_warm_up(postern):
+    """A warm-up counts a provider with a name as one site, though no rate is set for it."""
+    today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    p, peer = play(postern, f"source p {peer_address()} one.test slow {today}\nplan slow 2 1000\nuse p default\n")
+    provider(p, peer)
+    p.server.settings += ['queue.rates = {"site *.provider.test off"}']
+    p.start()
+    try:
+        for domain in ("one", "two", "three"):
+            p.send(f"u@{domain}.test")
+        settled(p, peer, "(warm-up)", 1, 2)
     finally:
         p.stop()
 
@@ -101,4 +153,4 @@ def test_class_waits(postern):
 
 
 if __name__ == "__main__":
-    sys.exit(parts.play_on_dns(test_warm_up, test_rates, test_class_waits))
+    sys.exit(parts.play_on_dns(test_warm_up, test_rates, test_named_sites, test_named_warm_up, test_class_waits))

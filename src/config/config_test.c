@@ -623,8 +623,9 @@ static void test_addresses(void **state)
         {"domain example.org 20/minute burst 5", NULL},
         {"account  *  1000/hour", NULL},
         {"account ann@b.test off", NULL},
-        {"", "begins neither"},
-        {"site example.org 1/day", "begins neither"},
+        {"site google.com off", NULL},
+        {"", "begins with none"},
+        {"host example.org 1/day", "begins with none"},
         {"domain", "no name"},
         {"domain example.org", "does not start with a whole number"},
         {"domain example.org 5/week", ""},
@@ -635,7 +636,9 @@ static void test_addresses(void **state)
         const char *wrong = config_rate_parse(slice_of(rates[i].text), &r);
         assert_true((wrong == NULL) == (rates[i].wrong == NULL));
         assert_true(wrong == NULL || strstr(wrong, rates[i].wrong) != NULL);
-        assert_true(wrong != NULL || r.account == (i != 0));
+        assert_true(wrong != NULL || r.of == (i == 0   ? RATE_OF_DOMAIN
+                                              : i == 3 ? RATE_OF_SITE
+                                                       : RATE_OF_ACCOUNT));
         assert_true(wrong != NULL || r.limit.count == (i == 0 ? 20 : i == 1 ? 1000 : 0));
     }
     static const struct {

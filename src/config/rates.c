@@ -1,6 +1,9 @@
 /* config/rates.c - see rates.h */
 #include "config/rates.h"
 
+static const char *const words[RATE_OF_COUNT] = {
+    [RATE_OF_DOMAIN] = "domain", [RATE_OF_ACCOUNT] = "account", [RATE_OF_SITE] = "site"};
+
 static struct slice take_word(struct slice *rest)
 {
     *rest = slice_trim(*rest);
@@ -13,11 +16,13 @@ static struct slice take_word(struct slice *rest)
 const char *config_rate_parse(struct slice text, struct config_rate *out)
 {
     struct rate_bound bound;
-    struct config_rate r = {.account = false};
+    struct config_rate r = {.of = RATE_OF_DOMAIN};
     struct slice rest = text, kind = take_word(&rest);
-    r.account = slice_eq(kind, SLICE("account"));
-    if (!r.account && !slice_eq(kind, SLICE("domain"))) {
-        return "it begins neither with domain nor with account";
+    while (r.of < RATE_OF_COUNT && !slice_eq(kind, slice_of(words[r.of]))) {
+        r.of++;
+    }
+    if (r.of == RATE_OF_COUNT) {
+        return "it begins with none of domain, account, site";
     }
     r.name = take_word(&rest);
     if (r.name.len == 0) {

@@ -1,7 +1,8 @@
 /* config/rates.h - a line of queue.rates: how fast mail to other servers goes.
  *
- * Source  "domain" / "account", a name or "*", a limit (rate/limit.h) that is no range:
- *         "domain gmail.com 20/minute burst 5", "account * 1000/hour", "account a@b.test off".
+ * Source  "domain" / "account" / "site", a name or "*", a limit (rate/limit.h) that is no range:
+ *         "domain gmail.com 20/minute burst 5", "account * 1000/hour", "account a@b.test off",
+ *         "site google.com 600/hour".
  *         "*": each that has no line of its own.
  * Pure.
  * Own     the name borrows from the text. */
@@ -9,8 +10,10 @@
 #define CONFIG_RATES_H
 #include "rate/limit.h"
 
+enum config_rate_of { RATE_OF_DOMAIN = 0, RATE_OF_ACCOUNT, RATE_OF_SITE, RATE_OF_COUNT };
+
 struct config_rate {
-    bool account; /* else domain */
+    enum config_rate_of of;
     struct slice name;
     struct rate_limit limit; /* count 0: none */
 };

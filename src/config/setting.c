@@ -554,7 +554,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_NAMES]     = {true,  true,  offsetof(struct config_list, n), "a list of names, in which * stands for anything", take_name, print_item, clear_list},
     [SETTING_EXCEPTIONS] = {true, true,  offsetof(struct config_exceptions, n), "a list of exceptions such as \"ptr off network 192.0.2.0/24\"", take_exception, print_exception, clear_exceptions},
     [SETTING_MILTERS]   = {true,  true,  offsetof(struct config_milters, n), "a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", \"127.0.0.1:8891 time=10s when-down=accept mail=incoming\"", take_milter, print_milter, clear_milters},
-    [SETTING_RATES]     = {true,  true,  offsetof(struct config_list, n), "a list of rates such as \"domain example.org 20/minute\", \"account * 1000/hour burst 50\"", take_rate, print_item, clear_list},
+    [SETTING_RATES]     = {true,  true,  offsetof(struct config_list, n), "a list of rates such as \"domain example.org 20/minute\", \"account * 1000/hour burst 50\", \"site google.com 5000/hour\"", take_rate, print_item, clear_list},
     [SETTING_LIMIT]     = {false, true,  0, "a limit such as \"1000/hour\", \"1000/hour burst 100\", \"600-50000/hour\" or \"off\"", take_limit, print_limit, clear_nothing},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},

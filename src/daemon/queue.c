@@ -326,12 +326,13 @@ static bool open_pace(struct queue_role *q)
     q->pace = pace_new();
     for (unsigned i = 0; i < rates->n && ok && q->pace != NULL; i++) {
         struct config_rate r;
-        if (config_rate_parse(slice_of(rates->item[i]), &r) != NULL) {
-            continue; /* it was read before */
+        if (config_rate_parse(slice_of(rates->item[i]), &r) != NULL ||
+            r.of == RATE_OF_SITE) {
+            continue; /* it was read before; sites are the deliveries' */
         }
         struct pace_rule rule = {r.limit.count, spans_ms[r.limit.window],
                                  r.limit.burst == 0 ? 1 : r.limit.burst};
-        ok = pace_put(q->pace, r.account ? PACE_ACCOUNT : PACE_DOMAIN,
+        ok = pace_put(q->pace, r.of == RATE_OF_ACCOUNT ? PACE_ACCOUNT : PACE_DOMAIN,
                       slice_eq(r.name, SLICE("*")) ? SLICE("") : r.name, rule);
     }
     queue_set_pace(q->index, q->pace);

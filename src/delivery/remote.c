@@ -431,6 +431,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct sweep sweep = {.now_ms = clock_mono_ms()};
     (void)fd, (void)what;
     accounts_tick(r);
+    names_tick(r);
     send_turns_sweep(&r->turns, clock_wall_ms() * 1000);
     map_each(&r->sites, look_for_useless, &sweep);
     for (unsigned i = 0; i < sweep.n; i++) {
@@ -519,6 +520,9 @@ static void order_routed(struct remote_order *o, const struct sts_view *sts)
                   o->route.why);
         return;
     }
+    o->name = site_names_find(
+        o->remote->names,
+        (struct slice){(const unsigned char *)o->route.site, o->route.site_len});
     if (order_paused(o) || order_waits_for_account(o) || !order_tls(o, sts) ||
         !order_choose_source(o)) {
         return;
@@ -546,6 +550,9 @@ static void look(struct remote_order *o)
                             .port = (unsigned)options->config->delivery_smtp_port,
                             .inner = &options->config->delivery_inner_networks};
     struct sts_view sts = {0};
+    if (!o->remote->names_known) {
+        return;
+    }
     o->smart = order_smart(o);
     if (o->smart != NULL) {
         if (!order_smart_look(o, &ask)) {
@@ -563,14 +570,18 @@ static void look(struct remote_order *o)
     order_routed(o, &sts);
 }
 
-/* A policy came, or cannot be had. */
-static void on_policies(void *arg)
+void remote_look_again(struct remote *r)
 {
-    struct remote *r = arg;
     for (struct list *at = r->looking.next, *next = NULL; at != &r->looking; at = next) {
         next = at->next;
         look(LIST_ITEM(at, struct remote_order, node));
     }
+}
+
+/* A policy came, or cannot be had. */
+static void on_policies(void *arg)
+{
+    remote_look_again(arg);
 }
 
 static void on_news(void *arg)
@@ -699,8 +710,9 @@ struct remote *remote_new(const struct remote_options *options)
     r->room_event = event_new(options->base, -1, 0, on_room, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
     struct timeval tick = {TICK_MS / 1000, 0};
-    if (r->classifier == NULL || r->pauses == NULL || r->done_event == NULL ||
-        r->room_event == NULL || r->tick == NULL || event_add(r->tick, &tick) != 0) {
+    if (!names_init(r) || r->classifier == NULL || r->pauses == NULL ||
+        r->done_event == NULL || r->room_event == NULL || r->tick == NULL ||
+        event_add(r->tick, &tick) != 0) {
         remote_free(&r);
     }
     return r;
@@ -758,6 +770,7 @@ void remote_free(struct remote **remote)
     bounce_classifier_free(&r->classifier);
     pauses_free(&r->pauses);
     accounts_clear(r);
+    names_clear(r);
     send_turns_clear(&r->turns);
     free(r);
     *remote = NULL;

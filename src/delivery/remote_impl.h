@@ -7,6 +7,7 @@
 #include "delivery/remote.h"
 #include "delivery/route.h"
 #include "delivery/send_rate.h"
+#include "delivery/site_names.h"
 #include "delivery/sts.h"
 #include "delivery/tls_need.h"
 #include "net/conn.h"
@@ -30,6 +31,10 @@ struct remote {
     struct send_turns turns;   /* of those that a rate keeps waiting */
     struct map waits;          /* by account and site (remote_account.c) */
     struct pauses *pauses;
+    struct site_names *names;
+    struct name_look *name_looks; /* of each of them (remote_names.c) */
+    bool names_known;             /* until then no order goes on */
+    uint64_t names_next_ms;
     struct event *done_event, *room_event, *tick;
     unsigned order_n, link_n;
     /* All connections that there may be are there: sites that wait for one of them to end, and
@@ -63,6 +68,8 @@ struct remote_order {
     struct route route;
     const struct smart_host *smart; /* it goes by way of it; NULL: direct */
     const struct sender_source *source;
+    const struct site_name
+        *name; /* of its site; NULL: none, and no rate of queue.rates */
     struct tls_need need[ROUTE_HOPS_MAX]; /* of each hop */
     bool requiretls;
     bool out_of_reach; /* a host could not be reached: it may offer what others lack */
@@ -131,6 +138,8 @@ struct remote_link {
 
 /* --- remote.c --- */
 
+/* Orders that wait to know more than their own questions: it may be known now. */
+void remote_look_again(struct remote *r);
 /* All targets have an outcome. */
 void order_over(struct remote_order *o);
 /* Those that have none get this one. */
@@ -173,11 +182,17 @@ MUST_USE enum tls_rule smart_rule(const struct smart_host *h);
 
 /* --- remote_rate.c --- */
 
-/* Has the address room for the order today, if it is being warmed up? site: its key. */
+/* Has the address room for the order today, if it is being warmed up? */
 MUST_USE bool source_is_warm(const struct remote_order *o,
-                             const struct sender_source *source, struct slice site);
+                             const struct sender_source *source);
 /* It has its site: may it go now? Counts it. False: it is over, and waits. */
 MUST_USE bool order_within_rates(struct remote_order *o);
+
+/* --- remote_names.c --- */
+
+MUST_USE bool names_init(struct remote *r);
+void names_clear(struct remote *r);
+void names_tick(struct remote *r);
 
 /* --- remote_account.c --- */
 

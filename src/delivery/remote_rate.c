@@ -31,58 +31,116 @@ static bool waits(struct remote_order *o, uint64_t wait_s, const char *text)
     return false;
 }
 
-/* A site's key without what its domains demand of TLS: that is no matter of rates. */
-static struct slice bare(struct slice key)
+/* What counts as one: all that has the site's name, or else its hosts; from that address of ours. What their domains
+ * demand of TLS is no matter of rates. */
+static void count_key(const struct remote_order *o, const struct sender_source *source,
+                      struct buf *out)
 {
-    return slice_sub(key, 0, slice_search(key, SLICE(" tls ")));
+    buf_init(out, SITE_KEY_MAX);
+    if (!site_name_is_one(o->name)) {
+        site_key(o, source, out);
+        size_t len = slice_search(buf_slice(out), SLICE(" tls "));
+        out->len = len < out->len ? len : out->len;
+        return;
+    }
+    if (source != NULL) {
+        (void)buf_add_str(out, source->text);
+        (void)buf_add_byte(out, '|');
+    }
+    (void)buf_add(out, o->name->name);
 }
 
-static struct slice site_slice(const struct remote_site *s)
-{
-    return bare((struct slice){(const unsigned char *)s->name, s->name_len});
-}
-
-bool source_is_warm(const struct remote_order *o, const struct sender_source *source,
-                    struct slice site)
+bool source_is_warm(const struct remote_order *o, const struct sender_source *source)
 {
     const struct config *config = o->remote->options.config;
     uint64_t bound = sources_bound(config->sources, source, today());
-    return bound == SOURCE_UNBOUND || send_warm_room(o->remote->options.rates, bare(site),
-                                                     today(), o->n, bound, now_us());
+    struct buf key;
+    if (bound == SOURCE_UNBOUND) {
+        return true;
+    }
+    count_key(o, source, &key);
+    bool room = send_warm_room(o->remote->options.rates, buf_slice(&key), today(), o->n,
+                               bound, now_us());
+    buf_clear(&key);
+    return room;
+}
+
+/* The site from all addresses (queue.rates: messages), as one key beside those of addresses. */
+static void whole_key(const struct remote_order *o, struct buf *out)
+{
+    buf_init(out, SITE_KEY_MAX);
+    (void)buf_add_str(out, "all|");
+    (void)buf_add(out, site_name_is_one(o->name)
+                           ? o->name->name
+                           : (struct slice){(const unsigned char *)o->route.site,
+                                            o->route.site_len});
+}
+
+static struct rate_bound whole_bound(const struct remote_order *o)
+{
+    struct rate_bound bound = {0};
+    if (o->name != NULL) {
+        bound.least = o->name->limit;
+        bound.most = bound.least.count;
+    }
+    return bound;
+}
+
+/* Both rates have room: counted. */
+static bool within(struct remote_order *o, struct slice site, struct slice whole)
+{
+    const struct remote_options *options = &o->remote->options;
+    const struct rate_bound *bound = &options->config->delivery_site_rate;
+    const struct rate_bound all = whole_bound(o);
+    struct send_turns *turns = &o->remote->turns;
+    uint64_t now = now_us();
+    char text[OUTCOME_REPLY_MAX];
+    uint64_t wait_s =
+        send_rate_wait_s(options->rates, turns, RATE_site_out, whole, 1, &all, now);
+    if (wait_s > 0) {
+        (void)snprintf(text, sizeof text,
+                       "451 4.3.2 not tried: the site's rate (queue.rates: site %.*s)",
+                       (int)o->name->name.len, (const char *)o->name->name.ptr);
+        return waits(o, wait_s, text);
+    }
+    wait_s =
+        send_rate_wait_s(options->rates, turns, RATE_site_out, site, o->n, bound, now);
+    if (wait_s > 0) {
+        return waits(o, wait_s,
+                     "451 4.3.2 not tried: the site's rate (delivery.site-rate)");
+    }
+    send_rate_count(options->rates, RATE_site_out, whole, 1, &all, now);
+    send_rate_count(options->rates, RATE_site_out, site, o->n, bound, now);
+    return true;
 }
 
 bool order_within_rates(struct remote_order *o)
 {
     const struct remote_options *options = &o->remote->options;
     const struct config *config = options->config;
-    struct send_turns *turns = &o->remote->turns;
-    struct slice site = site_slice(o->site);
     bool keep = (o->order->job.flags & JOB_SAME_SOURCE) != 0;
-    uint64_t now = now_us(), wait_s = 0;
     char text[OUTCOME_REPLY_MAX];
     bool warms = o->source != NULL &&
                  sources_bound(config->sources, o->source, today()) != SOURCE_UNBOUND;
     if (site_rests(o->site)) {
         return true; /* it says so itself; nothing goes there now */
     }
-    if (warms && !keep && !source_is_warm(o, o->source, site)) {
+    if (warms && !keep && !source_is_warm(o, o->source)) {
         (void)snprintf(
             text, sizeof text,
             "451 4.3.2 not tried: the day's count of %s for this site is used up "
             "(warm-up)",
             o->source->text);
-        return waits(o, DAY_S - now / 1000000 % DAY_S, text);
+        return waits(o, DAY_S - clock_wall_ms() / 1000 % DAY_S, text);
     }
-    wait_s = send_rate_wait_s(options->rates, turns, RATE_site_out, site, o->n,
-                              &config->delivery_site_rate, now);
-    if (wait_s > 0) {
-        return waits(o, wait_s,
-                     "451 4.3.2 not tried: the site's rate (delivery.site-rate)");
+    struct buf site, whole;
+    count_key(o, o->source, &site);
+    whole_key(o, &whole);
+    bool ok = within(o, buf_slice(&site), buf_slice(&whole));
+    if (ok && warms) {
+        send_warm_count(options->rates, buf_slice(&site), today(), o->n, now_us());
     }
-    send_rate_count(options->rates, RATE_site_out, site, o->n,
-                    &config->delivery_site_rate, now);
-    if (warms) {
-        send_warm_count(options->rates, site, today(), o->n, now);
-    }
-    return true;
+    buf_clear(&site);
+    buf_clear(&whole);
+    return ok;
 }

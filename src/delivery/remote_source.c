@@ -31,7 +31,7 @@ static bool is_free(void *arg, const struct sender_source *source)
     site_key(o, source, &key);
     const struct remote_site *s = map_get(&o->remote->sites, buf_slice(&key));
     bool warm = (o->order->job.flags & JOB_SAME_SOURCE) != 0 ||
-                source_is_warm(o, source, buf_slice(&key));
+                source_is_warm(o, source);
     buf_clear(&key);
     return warm && (s == NULL || !site_rests(s));
 }
