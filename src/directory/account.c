@@ -125,7 +125,7 @@ static void take_credential(struct dir_account *a, const char *name, sqlite3_stm
         !db_col_cstr(stmt, at, c->hash, sizeof c->hash)) {
         return;
     }
-    c->has_keys = dir_scram_read(db_col(stmt, at + 1), &c->keys);
+    c->has_keys = dir_scram_read(sql_column(stmt, at + 1), &c->keys);
     a->n++;
 }
 
@@ -150,7 +150,7 @@ static enum db_res network_seen(struct dir_store *s, int64_t id, struct slice ip
     char network[DIR_NETWORK_TEXT_MAX];
     sqlite3_stmt *stmt = db_get(s, DB_user_network_get);
     db_int(stmt, 1, id);
-    db_text(stmt, 2, dir_network(ip, network));
+    sql_bind(stmt, 2, dir_network(ip, network));
     enum db_res res = db_step(s, stmt);
     *last_ms = res == DB_ROW ? db_col_int(stmt, 0) : 0;
     db_end(stmt);
@@ -173,14 +173,14 @@ enum dir_account_res dir_store_account(struct dir_store *s, struct slice user,
     db_cstr(stmt, 2, name.local);
     res = db_step(s, stmt);
     if (res == DB_ROW) {
-        int state = db_state(db_col(stmt, 1));
+        int state = db_state(sql_column(stmt, 1));
         out->id = db_col_int(stmt, 0);
         out->disabled = state == DIR_USER_DISABLED || state < 0;
         out->locked = state == DIR_LOCKED;
         out->second_factor = db_col_int(stmt, 2) != 0;
         out->known_networks = db_col_int(stmt, 3) != 0;
         (void)dir_name_text(&name, out->login);
-        if (db_col(stmt, 4).len > 0) {
+        if (sql_column(stmt, 4).len > 0) {
             take_credential(out, "", stmt, 4);
         }
     }
@@ -234,7 +234,7 @@ void dir_store_logged_in(struct dir_store *s, const struct dir_account *a,
         (int64_t)now_ms - last_ms > NETWORK_REFRESH_MS) {
         sqlite3_stmt *stmt = db_get(s, DB_user_network_put);
         db_int(stmt, 1, a->id);
-        db_text(stmt, 2, dir_network(ip, network));
+        sql_bind(stmt, 2, dir_network(ip, network));
         db_int(stmt, 3, (int64_t)now_ms);
         IGNORE(db_step(s, stmt)); /* a fault is noted; who logged in is in all the same */
         stmt = db_get(s, DB_user_network_trim);
@@ -341,12 +341,12 @@ bool dir_store_secret(struct dir_store *s, unsigned char out[DIR_SECRET_LEN])
     (void)base64_encode(&b, (struct slice){out, DIR_SECRET_LEN});
     sqlite3_stmt *stmt = db_get(s, DB_secret_put); /* unless it is there */
     db_cstr(stmt, 1, "login");
-    db_text(stmt, 2, buf_slice(&b));
+    sql_bind(stmt, 2, buf_slice(&b));
     bool ok = db_step(s, stmt) == DB_DONE;
     stmt = db_get(s, DB_secret_get);
     db_cstr(stmt, 1, "login");
     ok = ok && db_step(s, stmt) == DB_ROW &&
-         base64_decode(db_col(stmt, 0), out, DIR_SECRET_LEN, &len) &&
+         base64_decode(sql_column(stmt, 0), out, DIR_SECRET_LEN, &len) &&
          len == DIR_SECRET_LEN;
     db_end(stmt);
     buf_clear(&b);

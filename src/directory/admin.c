@@ -405,8 +405,8 @@ static bool refuse_if_pointed(struct dir_admin *a, const struct dir_name *name)
             admin_fail(
                 a, ADMIN_NO,
                 "alias %s@%s leads to %s; change it (postern alias set) or say --force",
-                (const char *)db_col(stmt, 0).ptr, (const char *)db_col(stmt, 1).ptr,
-                text);
+                (const char *)sql_column(stmt, 0).ptr,
+                (const char *)sql_column(stmt, 1).ptr, text);
         }
         db_end(stmt);
     } else if (res == DB_DONE) {
@@ -415,7 +415,7 @@ static bool refuse_if_pointed(struct dir_admin *a, const struct dir_name *name)
         db_cstr(stmt, 2, text);
         res = db_step(a->store, stmt);
         if (res == DB_ROW) {
-            const char *domain = (const char *)db_col(stmt, 0).ptr;
+            const char *domain = (const char *)sql_column(stmt, 0).ptr;
             admin_fail(
                 a, ADMIN_NO,
                 "%s is the catch-all of %s; say: postern domain set %s --catch-all "

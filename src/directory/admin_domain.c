@@ -176,7 +176,7 @@ static void add_settings(struct dir_admin *a, json_t *line, int64_t id)
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
         if (db_col_cstr(stmt, 0, name, sizeof name)) {
-            (void)json_object_set_new(line, name, admin_string(db_col(stmt, 1)));
+            (void)json_object_set_new(line, name, admin_string(sql_column(stmt, 1)));
         }
     }
     db_end(stmt);
@@ -195,7 +195,7 @@ static unsigned entries(struct dir_admin *a, unsigned most)
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
         json_t *line = json_pack(
-            "{s:o,s:I,s:I,s:o}", "domain", admin_string(db_col(stmt, 0)), "users",
+            "{s:o,s:I,s:I,s:o}", "domain", admin_string(sql_column(stmt, 0)), "users",
             (json_int_t)db_col_int(stmt, 3), "aliases", (json_int_t)db_col_int(stmt, 4),
             "created", admin_time(db_col_int(stmt, 2)));
         (void)db_col_cstr(stmt, 0, a->cursor.domain, sizeof a->cursor.domain);

@@ -46,7 +46,7 @@ static unsigned app_count(struct dir_admin *a, int64_t id, const char *name, boo
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
         n++;
-        *there = *there || slice_eq(db_col(stmt, 0), slice_of(name));
+        *there = *there || slice_eq(sql_column(stmt, 0), slice_of(name));
     }
     if (res == DB_FAULT) {
         admin_fault(a);
@@ -124,7 +124,7 @@ static bool allow_network(struct dir_admin *a, int64_t id, const char *text)
     }
     sqlite3_stmt *stmt = db_get(a->store, DB_user_network_put);
     db_int(stmt, 1, id);
-    db_text(stmt, 2, place);
+    sql_bind(stmt, 2, place);
     db_int(stmt, 3, (int64_t)a->now_ms);
     return admin_step(a, stmt);
 }
@@ -169,7 +169,7 @@ static json_t *all_of(struct dir_admin *a, enum db_statement which, int64_t id, 
     db_int(stmt, 1, id);
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        json_t *item = admin_string(db_col(stmt, 0));
+        json_t *item = admin_string(sql_column(stmt, 0));
         if (apps) {
             item = json_pack("{s:o,s:o,s:o}", "name", item, "created",
                              admin_time(db_col_int(stmt, 3)), "last_use",

@@ -307,7 +307,7 @@ static json_t *networks(struct dir_admin *a, int64_t id)
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
         struct net net = {.bits = (uint8_t)db_col_int(stmt, 1)};
-        struct slice octets = db_col(stmt, 0);
+        struct slice octets = sql_column(stmt, 0);
         if (octets.len == sizeof net.ip.octet && net.bits <= 128) {
             memcpy(net.ip.octet, octets.ptr, sizeof net.ip.octet);
             (void)json_array_append_new(list, admin_string(net_text(&net, text)));
@@ -326,7 +326,7 @@ static json_t *domains(struct dir_admin *a, int64_t id)
     db_int(stmt, 1, id);
     enum db_res res;
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        (void)json_array_append_new(list, admin_string(db_col(stmt, 0)));
+        (void)json_array_append_new(list, admin_string(sql_column(stmt, 0)));
     }
     if (res == DB_FAULT) {
         admin_fault(a);
@@ -349,7 +349,7 @@ static json_t *users(struct dir_admin *a, const struct db_relay *relay)
     db_int(stmt, 3, (int64_t)(a->now_ms / 1000));
     db_int(stmt, 4, USERS_SHOWN);
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        struct slice who = slice_from(db_col(stmt, 0), (size_t)len);
+        struct slice who = slice_from(sql_column(stmt, 0), (size_t)len);
         json_t *name = admin_string(who);
         (void)json_object_set_new(all, json_string_value(name),
                                   json_integer(db_col_int(stmt, 1)));

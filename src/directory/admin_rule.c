@@ -237,8 +237,8 @@ static void add(struct dir_admin *a, const struct which *w, struct slice conditi
     }
     sqlite3_stmt *stmt = statement(a, DB_rule_put, w);
     db_int(stmt, 4, n + 1);
-    db_text(stmt, 5, conditions);
-    db_text(stmt, 6, action);
+    sql_bind(stmt, 5, conditions);
+    sql_bind(stmt, 6, action);
     db_int(stmt, 7, (int64_t)a->now_ms);
     if (admin_step(a, stmt) && put_at(a, w, n + 1, n + 1)) {
         admin_did(a, "rule", w->name, "added");
@@ -298,15 +298,15 @@ static void entries(struct dir_admin *a, const char *direction, const char *name
     db_int(stmt, 1, a->cursor_domain);
     db_cstr(stmt, 2, direction);
     while ((res = db_step(a->store, stmt)) == DB_ROW) {
-        if (name != NULL && !slice_eq(db_col(stmt, 0), slice_of(name))) {
+        if (name != NULL && !slice_eq(sql_column(stmt, 0), slice_of(name))) {
             continue;
         }
         admin_line(a, json_pack("{s:s,s:s,s:I,s:o,s:o,s:o,s:o}", "domain",
                                 a->cursor.domain, "direction", direction, "position",
                                 (json_int_t)db_col_int(stmt, 3), "name",
-                                admin_string(db_col(stmt, 0)), "conditions",
-                                admin_string(db_col(stmt, 1)), "action",
-                                admin_string(db_col(stmt, 2)), "created",
+                                admin_string(sql_column(stmt, 0)), "conditions",
+                                admin_string(sql_column(stmt, 1)), "action",
+                                admin_string(sql_column(stmt, 2)), "created",
                                 admin_time(db_col_int(stmt, 4))));
     }
     if (res == DB_FAULT) {
@@ -365,7 +365,7 @@ bool dir_store_rules(struct dir_store *s, struct slice domain, bool out_going,
     db_int(stmt, 1, id);
     db_cstr(stmt, 2, directions[out_going]);
     while ((res = db_step(s, stmt)) == DB_ROW) {
-        rule_encode(out, db_col(stmt, 0), db_col(stmt, 1), db_col(stmt, 2));
+        rule_encode(out, sql_column(stmt, 0), sql_column(stmt, 1), sql_column(stmt, 2));
     }
     return res == DB_DONE && !out->failed;
 }

@@ -293,7 +293,7 @@ static json_t *entry(const struct dir_name *name, const struct db_user *user)
 
 static void row(struct dir_admin *a, sqlite3_stmt *stmt)
 {
-    struct db_user user = {.state = db_state(db_col(stmt, 1)),
+    struct db_user user = {.state = db_state(sql_column(stmt, 1)),
                            .quota = db_col_int(stmt, 2),
                            .last_use_ms = db_col_int(stmt, 3),
                            .created_ms = db_col_int(stmt, 5),

@@ -138,11 +138,20 @@ static const char *const migrations[] = {
     " mtime INTEGER NOT NULL, size INTEGER NOT NULL,"
     " PRIMARY KEY (user_id, inode, name)) STRICT, WITHOUT ROWID;",
 };
-enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
 #define X(name, sql) [DB_##name] = sql,
 static const char *const statements[] = {DB_STATEMENTS(X)};
 #undef X
+
+static const struct sql_kind file_kind = {
+    .set_up = "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+              "PRAGMA temp_store = MEMORY",
+    .migrations = migrations,
+    .version = sizeof migrations / sizeof migrations[0],
+    .statements = statements,
+    .statement_n = DB_STATEMENT_COUNT,
+};
 
 const char *const db_states[3] = {"active", "disabled", "locked"};
 
@@ -187,8 +196,7 @@ static void note_fault(struct dir_store *s, int code)
     if (s->state != DIR_STORE_BROKEN) {
         s->state = busy ? DIR_STORE_BUSY : DIR_STORE_BROKEN;
         (void)snprintf(s->fault, sizeof s->fault, "%.300s: %.120s; %s", s->config.shown,
-                       s->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(s->db),
-                       advice(code));
+                       sql_why(&s->sql, code), advice(code));
     }
 }
 
@@ -201,29 +209,12 @@ void db_fresh(struct dir_store *s)
 
 sqlite3_stmt *db_get(struct dir_store *s, enum db_statement which)
 {
-    sqlite3_stmt **stmt = &s->stmt[which];
-    if (*stmt == NULL) {
-        int code = sqlite3_prepare_v3(s->db, statements[which], -1,
-                                      SQLITE_PREPARE_PERSISTENT, stmt, NULL);
-        if (code != SQLITE_OK) {
-            note_fault(s, code);
-            return NULL;
-        }
+    int code = SQLITE_OK;
+    sqlite3_stmt *stmt = sql_get(&s->sql, which, &code);
+    if (stmt == NULL) {
+        note_fault(s, code);
     }
-    (void)sqlite3_reset(*stmt);
-    (void)sqlite3_clear_bindings(*stmt);
-    return *stmt;
-}
-
-/* A failed bind (out of memory) leaves SQL's NULL, which no row matches and NOT NULL
- * refuses. */
-void db_text(sqlite3_stmt *stmt, int at, struct slice value)
-{
-    if (stmt != NULL) {
-        (void)sqlite3_bind_text64(stmt, at,
-                                  value.ptr == NULL ? "" : (const char *)value.ptr,
-                                  value.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-    }
+    return stmt;
 }
 
 void db_ip(sqlite3_stmt *stmt, int at, const struct ip *ip)
@@ -237,7 +228,7 @@ void db_ip(sqlite3_stmt *stmt, int at, const struct ip *ip)
 void db_cstr(sqlite3_stmt *stmt, int at, const char *value)
 {
     if (value != NULL) {
-        db_text(stmt, at, slice_of(value));
+        sql_bind(stmt, at, slice_of(value));
     }
 }
 
@@ -272,16 +263,9 @@ void db_end(sqlite3_stmt *stmt)
     }
 }
 
-struct slice db_col(sqlite3_stmt *stmt, int at)
-{
-    const unsigned char *text = sqlite3_column_text(stmt, at);
-    int len = sqlite3_column_bytes(stmt, at);
-    return (struct slice){text, text == NULL || len < 0 ? 0 : (size_t)len};
-}
-
 bool db_col_cstr(sqlite3_stmt *stmt, int at, char *out, size_t cap)
 {
-    return slice_cstr(db_col(stmt, at), out, cap);
+    return slice_cstr(sql_column(stmt, at), out, cap);
 }
 
 int64_t db_col_int(sqlite3_stmt *stmt, int at)
@@ -299,7 +283,7 @@ uint64_t db_col_limit(sqlite3_stmt *stmt, int at, uint64_t null)
 enum db_res db_domain(struct dir_store *s, struct slice name, int64_t *id)
 {
     sqlite3_stmt *stmt = db_get(s, DB_domain_get);
-    db_text(stmt, 1, name);
+    sql_bind(stmt, 1, name);
     enum db_res res = db_step(s, stmt);
     if (res == DB_ROW) {
         *id = db_col_int(stmt, 0);
@@ -313,11 +297,11 @@ enum db_res db_user(struct dir_store *s, int64_t domain_id, struct slice local,
 {
     sqlite3_stmt *stmt = db_get(s, DB_user_get);
     db_int(stmt, 1, domain_id);
-    db_text(stmt, 2, local);
+    sql_bind(stmt, 2, local);
     enum db_res res = db_step(s, stmt);
     if (res == DB_ROW) {
         *out = (struct db_user){.id = db_col_int(stmt, 0),
-                                .state = db_state(db_col(stmt, 1)),
+                                .state = db_state(sql_column(stmt, 1)),
                                 .quota = db_col_int(stmt, 2),
                                 .last_use_ms = db_col_int(stmt, 3),
                                 .created_ms = db_col_int(stmt, 5),
@@ -346,7 +330,7 @@ enum db_res db_groups(struct dir_store *s, int64_t user_id, struct buf *out)
     sqlite3_stmt *stmt = db_get(s, DB_group_all);
     db_int(stmt, 1, user_id);
     while ((res = db_step(s, stmt)) == DB_ROW) {
-        struct slice name = db_col(stmt, 0);
+        struct slice name = sql_column(stmt, 0);
         if (!is_among(buf_slice(out), name) &&
             out->len + 1 + name.len <= DIR_GROUPS_LEN_MAX) {
             (void)buf_add_str(out, out->len > 0 ? " " : "");
@@ -361,7 +345,7 @@ enum db_res db_trap(struct dir_store *s, int64_t domain_id, struct slice local)
 {
     sqlite3_stmt *stmt = db_get(s, DB_trap_get);
     db_int(stmt, 1, domain_id);
-    db_text(stmt, 2, local);
+    sql_bind(stmt, 2, local);
     enum db_res res = db_step(s, stmt);
     db_end(stmt);
     return res;
@@ -372,7 +356,7 @@ enum db_res db_alias(struct dir_store *s, int64_t domain_id, struct slice local,
 {
     sqlite3_stmt *stmt = db_get(s, DB_alias_get);
     db_int(stmt, 1, domain_id);
-    db_text(stmt, 2, local);
+    sql_bind(stmt, 2, local);
     enum db_res res = db_step(s, stmt);
     if (res == DB_ROW) {
         *id = db_col_int(stmt, 0);
@@ -411,16 +395,6 @@ static bool make_file(const char *path, const char *shown, char error[DIR_ERROR_
     return ok;
 }
 
-static int first_number(void *arg, int n, char **value, char **name)
-{
-    (void)name;
-    uint64_t v = 0;
-    if (n > 0 && slice_u64(slice_of(value[0]), &v)) {
-        *(uint64_t *)arg = v;
-    }
-    return 0;
-}
-
 static int first_word(void *arg, int n, char **value, char **name)
 {
     (void)name;
@@ -428,67 +402,24 @@ static int first_word(void *arg, int n, char **value, char **name)
     return 0;
 }
 
-static bool run(struct dir_store *s, const char *sql, sqlite3_callback callback,
-                void *arg)
-{
-    int code = sqlite3_exec(s->db, sql, callback, arg, NULL);
-    if (code != SQLITE_OK) {
-        note_fault(s, code);
-    }
-    return code == SQLITE_OK;
-}
-
-static bool migrate(struct dir_store *s)
-{
-    uint64_t version = 0;
-    if (!run(s, "PRAGMA user_version", first_number, &version)) {
-        return false;
-    }
-    if (version > VERSION) {
-        s->state = DIR_STORE_BROKEN;
-        (void)snprintf(
-            s->fault, sizeof s->fault,
-            "%.300s: made by a newer postern (schema %llu, this one knows %d); "
-            "install that one",
-            s->config.shown, (unsigned long long)version, VERSION);
-        return false;
-    }
-    if (version == VERSION) {
-        return true;
-    }
-    /* Two may come at the same time: the version counts once the lock is held. */
-    bool ok = run(s, "BEGIN IMMEDIATE", NULL, NULL) &&
-              run(s, "PRAGMA user_version", first_number, &version);
-    for (; ok && version < VERSION; version++) {
-        char set[64];
-        (void)snprintf(set, sizeof set, "PRAGMA user_version = %llu",
-                       (unsigned long long)version + 1);
-        ok = run(s, migrations[version], NULL, NULL) && run(s, set, NULL, NULL);
-    }
-    return ok ? run(s, "COMMIT", NULL, NULL)
-              : (sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL), false);
-}
-
-static bool set_up(struct dir_store *s, off_t octets)
+static void set_up(struct dir_store *s, off_t octets)
 {
     bool sound = true;
-    (void)sqlite3_extended_result_codes(s->db, 1);
-    (void)sqlite3_busy_timeout(s->db, s->config.busy_ms);
-    bool ok = run(s,
-                  "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                  "PRAGMA temp_store = MEMORY",
-                  NULL, NULL) &&
-              migrate(s);
-    if (ok && octets <= CHECK_OCTETS_MAX) {
-        ok = run(s, "PRAGMA quick_check(1)", first_word, &sound);
+    int code =
+        sql_open(&s->sql, s->config.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                 s->config.busy_ms, &file_kind);
+    if (code == SQLITE_OK && octets <= CHECK_OCTETS_MAX) {
+        code = sqlite3_exec(s->sql.db, "PRAGMA quick_check(1)", first_word, &sound, NULL);
     }
-    if (ok && !sound) {
+    if (code == SQL_NEWER || (code == SQLITE_OK && !sound)) {
         s->state = DIR_STORE_BROKEN;
         (void)snprintf(s->fault, sizeof s->fault, "%.300s: %s", s->config.shown,
-                       advice(SQLITE_CORRUPT));
+                       sound ? sql_why(&s->sql, code) : advice(SQLITE_CORRUPT));
+    } else if (code != SQLITE_OK) {
+        note_fault(s, code);
+    } else {
+        (void)dir_store_changed(s); /* from here on: by others */
     }
-    return ok && sound;
 }
 
 struct dir_store *dir_store_open(const struct dir_store_config *config,
@@ -517,13 +448,7 @@ struct dir_store *dir_store_open(const struct dir_store_config *config,
     arena_init(&s->arena, LOOKUP_MEMORY_MAX);
     buf_init(&s->targets, DIR_TARGETS_LEN_MAX);
     buf_init(&s->settings, DIR_SETTINGS_MAX);
-    int code = sqlite3_open_v2(config->path, &s->db,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code != SQLITE_OK) {
-        note_fault(s, code);
-    } else if (set_up(s, st.st_size)) {
-        (void)dir_store_changed(s); /* from here on: by others */
-    }
+    set_up(s, st.st_size);
     if (s->state != DIR_STORE_OK) {
         (void)snprintf(error, DIR_ERROR_MAX, "%s", s->fault);
         dir_store_close(&s);
@@ -544,10 +469,7 @@ void dir_store_close(struct dir_store **store)
     if (s == NULL) {
         return;
     }
-    for (size_t i = 0; i < DB_STATEMENT_COUNT; i++) {
-        (void)sqlite3_finalize(s->stmt[i]);
-    }
-    (void)sqlite3_close(s->db);
+    sql_close(&s->sql);
     map_each(&s->usage, free_usage, NULL);
     map_clear(&s->usage);
     arena_clear(&s->arena);

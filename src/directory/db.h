@@ -6,8 +6,8 @@
 #include "directory/name.h"
 #include "directory/settings.h"
 #include "directory/store.h"
+#include "sql/sql.h"
 
-#include <sqlite3.h>
 #include <sys/types.h>
 
 /* Every statement there is. */
@@ -227,8 +227,7 @@ enum db_statement { DB_STATEMENTS(X) DB_STATEMENT_COUNT };
 
 struct dir_store {
     struct dir_store_config config;
-    sqlite3 *db;
-    sqlite3_stmt *stmt[DB_STATEMENT_COUNT];
+    struct sql sql;
     struct map usage;   /* "local@domain" -> struct usage, a few seconds old at most */
     struct arena arena; /* of the lookup that runs */
     struct buf targets, settings; /* of the last answer */
@@ -245,7 +244,6 @@ enum db_res { DB_ROW = 0, DB_DONE, DB_CONFLICT, DB_FAULT };
  * prepared. The functions below take NULL and do nothing, so that only db_step() is
  * checked. */
 sqlite3_stmt *db_get(struct dir_store *s, enum db_statement which);
-void db_text(sqlite3_stmt *stmt, int at, struct slice value);
 void db_cstr(sqlite3_stmt *stmt, int at, const char *value); /* NULL: SQL's NULL */
 void db_int(sqlite3_stmt *stmt, int at, int64_t value);
 void db_ip(sqlite3_stmt *stmt, int at, const struct ip *ip);
@@ -254,7 +252,6 @@ MUST_USE enum db_res db_step(struct dir_store *s, sqlite3_stmt *stmt);
 /* For statements left before DB_DONE. */
 void db_end(sqlite3_stmt *stmt);
 /* Columns; valid until the statement is stepped or ended. */
-struct slice db_col(sqlite3_stmt *stmt, int at);
 bool db_col_cstr(sqlite3_stmt *stmt, int at, char *out, size_t cap);
 int64_t db_col_int(sqlite3_stmt *stmt, int at);
 uint64_t db_col_limit(sqlite3_stmt *stmt, int at,

@@ -171,7 +171,7 @@ static enum db_res add_alias(struct lookup *l, const struct item *item, int64_t 
     enum db_res res;
     while ((res = db_step(l->s, stmt)) == DB_ROW) {
         struct dir_name target;
-        if (split(db_col(stmt, 0), db_col(stmt, 1), &target) &&
+        if (split(sql_column(stmt, 0), sql_column(stmt, 1), &target) &&
             !push(l, &target, item->tag, item->depth + 1)) {
             break;
         }
@@ -229,7 +229,7 @@ static enum db_res catch_all(struct lookup *l, int64_t domain_id)
     db_cstr(stmt, 2, DB_CATCH_ALL);
     enum db_res res = db_step(l->s, stmt);
     if (res == DB_ROW) {
-        struct slice value = db_col(stmt, 0);
+        struct slice value = sql_column(stmt, 0);
         size_t at = slice_rfind(value, '@');
         if (!split(slice_sub(value, 0, at), slice_from(value, at + 1), &target) ||
             !push(l, &target, SLICE(""), 1)) {
@@ -246,7 +246,7 @@ static enum db_res postmaster(struct lookup *l, int64_t domain_id)
     sqlite3_stmt *stmt = db_get(l->s, DB_user_first);
     db_int(stmt, 1, domain_id);
     enum db_res res = db_step(l->s, stmt);
-    if (res == DB_ROW && (!split(db_col(stmt, 0), db_col(stmt, 1), &target) ||
+    if (res == DB_ROW && (!split(sql_column(stmt, 0), sql_column(stmt, 1), &target) ||
                           !push(l, &target, SLICE(""), 1))) {
         res = DB_DONE;
     }
@@ -294,7 +294,7 @@ static enum db_res read_settings(struct dir_store *s, int64_t domain_id)
     db_int(stmt, 1, domain_id);
     enum db_res res;
     while ((res = db_step(s, stmt)) == DB_ROW) {
-        struct slice name = db_col(stmt, 0), copy = db_col(stmt, 1);
+        struct slice name = sql_column(stmt, 0), copy = sql_column(stmt, 1);
         for (unsigned i = 0; i < DIR_SETTING_COUNT; i++) {
             char *with_nul = slice_eq(name, slice_of(dir_setting_names[i]))
                                  ? arena_alloc(&s->arena, copy.len + 1)

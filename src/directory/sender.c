@@ -32,7 +32,7 @@ static enum db_res one_relay(struct dir_store *s, sqlite3_stmt *stmt,
 enum db_res db_relay(struct dir_store *s, struct slice name, struct db_relay *out)
 {
     sqlite3_stmt *stmt = db_get(s, DB_relay_get);
-    db_text(stmt, 1, name);
+    sql_bind(stmt, 1, name);
     return one_relay(s, stmt, out);
 }
 
@@ -112,7 +112,7 @@ static bool by_domain(struct dir_store *s, struct slice domain, int64_t *id)
     struct slice rest = {lower, domain.len};
     while (rest.len > 0) {
         sqlite3_stmt *stmt = db_get(s, DB_relay_domain_who);
-        db_text(stmt, 1, rest);
+        sql_bind(stmt, 1, rest);
         if (!one_id(s, stmt, id)) {
             return false;
         }

@@ -49,7 +49,7 @@ static sqlite3_stmt *of_key(struct dir_store *s, enum db_statement which,
                             const struct spend_key *k, uint64_t now_ms)
 {
     sqlite3_stmt *stmt = db_get(s, which);
-    db_text(stmt, 1, k->who);
+    sql_bind(stmt, 1, k->who);
     db_int(stmt, 2, (int64_t)(now_ms / 1000));
     return stmt;
 }
@@ -127,7 +127,7 @@ static bool charge(struct dir_store *s, struct message_id m, struct slice who,
                    int64_t end_s, uint64_t units, uint64_t now_ms)
 {
     sqlite3_stmt *stmt = of_message(s, DB_charge_put, m);
-    db_text(stmt, 3, who);
+    sql_bind(stmt, 3, who);
     db_int(stmt, 4, end_s);
     db_int(stmt, 5, (int64_t)units);
     db_int(stmt, 6, (int64_t)(now_ms / 1000));
@@ -140,7 +140,7 @@ static bool count_key(struct dir_store *s, const struct spend_key *k,
     int64_t end_s = end_of(k, now_ms);
     uint64_t units = dir_limit_units(k->which, ask->spend);
     sqlite3_stmt *stmt = db_get(s, DB_spent_add);
-    db_text(stmt, 1, k->who);
+    sql_bind(stmt, 1, k->who);
     db_int(stmt, 2, end_s);
     db_int(stmt, 3, (int64_t)units);
     return done(s, stmt) && charge(s, ask->message, k->who, end_s, units, now_ms);
@@ -155,8 +155,8 @@ static sqlite3_stmt *with_dates(struct dir_store *s, enum db_statement which, in
     struct slice date = clock_text(now_ms, text);
     sqlite3_stmt *stmt = db_get(s, which);
     db_int(stmt, 1, id);
-    db_text(stmt, 2, slice_sub(date, 0, MONTH_LEN));
-    db_text(stmt, 3, slice_sub(date, 0, DAY_LEN));
+    sql_bind(stmt, 2, slice_sub(date, 0, MONTH_LEN));
+    sql_bind(stmt, 3, slice_sub(date, 0, DAY_LEN));
     return stmt;
 }
 
@@ -289,7 +289,7 @@ static bool give_back_one(struct dir_store *s, struct slice who, int64_t end_s,
         return done(s, stmt);
     }
     sqlite3_stmt *stmt = db_get(s, DB_spent_back);
-    db_text(stmt, 1, who);
+    sql_bind(stmt, 1, who);
     db_int(stmt, 2, end_s);
     db_int(stmt, 3, units);
     return done(s, stmt);
@@ -301,8 +301,8 @@ static bool give_back_all(struct dir_store *s, struct message_id message)
     sqlite3_stmt *stmt = of_message(s, DB_charge_all, message);
     bool ok = true;
     while (ok && (res = db_step(s, stmt)) == DB_ROW) {
-        ok = give_back_one(s, db_col(stmt, 0), db_col_int(stmt, 1), db_col_int(stmt, 2),
-                           db_col_int(stmt, 3));
+        ok = give_back_one(s, sql_column(stmt, 0), db_col_int(stmt, 1),
+                           db_col_int(stmt, 2), db_col_int(stmt, 3));
     }
     db_end(stmt);
     return ok && res == DB_DONE && done(s, of_message(s, DB_charge_del, message));

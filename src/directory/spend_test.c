@@ -276,7 +276,8 @@ static int64_t rows(const char *table)
     char sql[64];
     sqlite3_stmt *stmt = NULL;
     (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
-    assert_int_equal(sqlite3_prepare_v2(t.store->db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(t.store->sql.db, sql, -1, &stmt, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     int64_t n = sqlite3_column_int64(stmt, 0);
     (void)sqlite3_finalize(stmt);

@@ -4,10 +4,10 @@
 #include "base/base32.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "sql/sql.h"
 
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum {
     TOKEN_OCTETS = SENT_SERIAL_LEN + SENT_MAC_LEN,
     TOKEN_LEN = BASE32_LEN(TOKEN_OCTETS),
     COMPLAIN_EVERY_MS = 60 * 1000,
-    SCHEMA = 1,
+    BUSY_MS = 5000, /* the queue before us may still be going */
     DOMAIN_MAX = 255,
 };
 #define PREFIX SLICE("b-")
@@ -37,15 +37,24 @@ static const char *const statements[] = {STATEMENTS(X)};
 #undef X
 /* clang-format on */
 
-static const char schema[] =
-    "BEGIN; CREATE TABLE secret (octets BLOB NOT NULL) STRICT;"
+static const char *const migrations[] = {
+    "CREATE TABLE secret (octets BLOB NOT NULL) STRICT;"
     "CREATE TABLE sent (serial INTEGER PRIMARY KEY, session INTEGER NOT NULL,"
     " n INTEGER NOT NULL, account TEXT NOT NULL, address TEXT NOT NULL) STRICT;"
-    "INSERT INTO secret VALUES (randomblob(32)); PRAGMA user_version = 1; COMMIT";
+    "INSERT INTO secret VALUES (randomblob(32))",
+};
+static const struct sql_kind file_kind = {
+    .set_up = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+              "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
+              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048",
+    .migrations = migrations,
+    .version = sizeof migrations / sizeof migrations[0],
+    .statements = statements,
+    .statement_n = STATEMENT_COUNT,
+};
 
 struct sent {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[STATEMENT_COUNT];
+    struct sql sql;
     unsigned char key[KEY_LEN];
     uint64_t serial; /* the last one given out */
     uint64_t complained_ms;
@@ -140,21 +149,17 @@ static void complain(struct sent *s)
         "the list of return paths (sent.db) fails: %s; until it can be read, mail that "
         "comes back is put off. A damaged file: remove it, and what was sent before "
         "cannot be matched any more",
-        sqlite3_errmsg(s->db));
+        sqlite3_errmsg(s->sql.db));
 }
 
 static sqlite3_stmt *get(struct sent *s, enum statement which)
 {
-    sqlite3_stmt **stmt = &s->stmt[which];
-    if (*stmt == NULL &&
-        sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, stmt,
-                           NULL) != SQLITE_OK) {
+    int code = SQLITE_OK;
+    sqlite3_stmt *stmt = sql_get(&s->sql, which, &code);
+    if (stmt == NULL) {
         complain(s);
     }
-    if (*stmt != NULL) {
-        (void)sqlite3_reset(*stmt); /* what it lent */
-    }
-    return *stmt;
+    return stmt;
 }
 
 static bool run(struct sent *s, sqlite3_stmt *stmt)
@@ -169,55 +174,20 @@ static bool run(struct sent *s, sqlite3_stmt *stmt)
     return ok;
 }
 
-static void bind_int(sqlite3_stmt *stmt, int at, uint64_t v)
+static bool exec(struct sent *s, const char *script)
 {
-    (void)sqlite3_bind_int64(stmt, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+    return sql_exec(&s->sql, script) == SQLITE_OK;
 }
 
-static void bind_text(sqlite3_stmt *stmt, int at, struct slice v)
+static int load(struct sent *s)
 {
-    (void)sqlite3_bind_text64(stmt, at, v.len == 0 ? "" : (const char *)v.ptr, v.len,
-                              SQLITE_STATIC, SQLITE_UTF8);
-}
-
-/* One number, or a blob, of the first row. False: there is none. */
-static bool ask(struct sent *s, const char *sql, uint64_t *number, unsigned char *blob,
-                int len)
-{
-    sqlite3_stmt *stmt = NULL;
-    bool ok = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-              sqlite3_step(stmt) == SQLITE_ROW;
-    if (ok && number != NULL) {
-        *number = (uint64_t)sqlite3_column_int64(stmt, 0);
-    } else if (ok) {
-        const void *octets = sqlite3_column_blob(stmt, 0);
-        ok = octets != NULL && sqlite3_column_bytes(stmt, 0) == len;
-        if (ok) {
-            memcpy(blob, octets, (size_t)len);
-        }
+    int64_t serial = 0;
+    int code = sql_octets(&s->sql, "SELECT octets FROM secret", s->key, KEY_LEN);
+    if (code == SQLITE_OK) {
+        code = sql_number(&s->sql, "SELECT ifnull(max(serial), 0) FROM sent", &serial);
     }
-    (void)sqlite3_finalize(stmt);
-    return ok;
-}
-
-static bool exec(struct sent *s, const char *sql)
-{
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static bool set_up(struct sent *s)
-{
-    uint64_t version = 0;
-    (void)sqlite3_busy_timeout(s->db, 5000); /* the queue before us may still be going */
-    if (!exec(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-                 "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
-                 "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048") ||
-        !ask(s, "PRAGMA user_version", &version, NULL, 0) ||
-        (version == 0 && !exec(s, schema)) || version > SCHEMA) {
-        return false;
-    }
-    return ask(s, "SELECT octets FROM secret", NULL, s->key, KEY_LEN) &&
-           ask(s, "SELECT ifnull(max(serial), 0) FROM sent", &s->serial, NULL, 0);
+    s->serial = serial < 0 ? 0 : (uint64_t)serial;
+    return code;
 }
 
 struct sent *sent_open(const char *path, char error[SENT_ERROR_MAX])
@@ -227,14 +197,12 @@ struct sent *sent_open(const char *path, char error[SENT_ERROR_MAX])
         (void)snprintf(error, SENT_ERROR_MAX, "out of memory");
         return NULL;
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                SQLITE_OPEN_NOFOLLOW;
-    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s)) {
-        int code = sqlite3_errcode(s->db);
-        (void)snprintf(error, SENT_ERROR_MAX, "%s",
-                       code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE
-                           ? "not a file of this version of postern"
-                           : sqlite3_errmsg(s->db));
+    int code = sql_open(&s->sql, path, SQL_OURS, BUSY_MS, &file_kind);
+    if (code == SQLITE_OK) {
+        code = load(s);
+    }
+    if (code != SQLITE_OK) {
+        (void)snprintf(error, SENT_ERROR_MAX, "%s", sql_why(&s->sql, code));
         sent_close(&s);
     }
     return s;
@@ -257,10 +225,7 @@ void sent_close(struct sent **p)
     }
     *p = NULL;
     sent_flush(s);
-    for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
-        (void)sqlite3_finalize(s->stmt[i]);
-    }
-    (void)sqlite3_close(s->db);
+    sql_close(&s->sql);
     explicit_bzero(s->key, sizeof s->key);
     free(s);
 }
@@ -281,19 +246,12 @@ bool sent_put(struct sent *s, uint64_t serial, const struct sent_entry *e)
         return false;
     }
     s->batch = s->batch || exec(s, "BEGIN");
-    bind_int(stmt, 1, serial);
-    bind_int(stmt, 2, e->id.session);
-    bind_int(stmt, 3, e->id.n);
-    bind_text(stmt, 4, e->account);
-    bind_text(stmt, 5, e->address);
+    sql_bind_count(stmt, 1, serial);
+    sql_bind_count(stmt, 2, e->id.session);
+    sql_bind_count(stmt, 3, e->id.n);
+    sql_bind(stmt, 4, e->account);
+    sql_bind(stmt, 5, e->address);
     return run(s, stmt);
-}
-
-static struct slice column(sqlite3_stmt *stmt, int at)
-{
-    const unsigned char *text = sqlite3_column_text(stmt, at);
-    int len = sqlite3_column_bytes(stmt, at);
-    return (struct slice){text, text == NULL || len < 0 ? 0 : (size_t)len};
 }
 
 enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
@@ -310,7 +268,7 @@ enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
     if (stmt == NULL) {
         return SENT_FAULT;
     }
-    bind_int(stmt, 1, serial);
+    sql_bind_count(stmt, 1, serial);
     int code = sqlite3_step(stmt);
     if (code != SQLITE_ROW) {
         if (code != SQLITE_DONE) {
@@ -321,8 +279,8 @@ enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
     }
     *out = (struct sent_entry){.id = {(uint64_t)sqlite3_column_int64(stmt, 0),
                                       (uint32_t)sqlite3_column_int64(stmt, 1)},
-                               .account = column(stmt, 2),
-                               .address = column(stmt, 3)};
+                               .account = sql_column(stmt, 2),
+                               .address = sql_column(stmt, 3)};
     return SENT_YES;
 }
 
@@ -330,8 +288,8 @@ void sent_tidy(struct sent *s, uint64_t now_ms, uint64_t keep_ms, unsigned n)
 {
     sqlite3_stmt *stmt = get(s, DO_tidy);
     if (stmt != NULL && now_ms > keep_ms) {
-        bind_int(stmt, 1, (now_ms - keep_ms) * 1000);
-        bind_int(stmt, 2, n);
+        sql_bind_count(stmt, 1, (now_ms - keep_ms) * 1000);
+        sql_bind_count(stmt, 2, n);
         IGNORE(!run(s, stmt)); /* it was said; the next round does it */
     }
 }

@@ -3,13 +3,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "sql/sql.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMPLAIN_EVERY_MS = 60 * 1000, SCHEMA = 1 };
+enum {
+    COMPLAIN_EVERY_MS = 60 * 1000,
+    BUSY_MS = 5000, /* the queue before us may still be going */
+};
 
 /* clang-format off */
 #define COLUMNS "domain, local, account, reason, times, first_ms, last_ms, until_ms, evidence"
@@ -37,17 +40,26 @@ static const char *const statements[] = {STATEMENTS(X)};
 #undef X
 /* clang-format on */
 
-static const char schema[] =
-    "BEGIN; CREATE TABLE suppressed (domain TEXT NOT NULL, local TEXT NOT NULL,"
+static const char *const migrations[] = {
+    "CREATE TABLE suppressed (domain TEXT NOT NULL, local TEXT NOT NULL,"
     " account TEXT NOT NULL, reason INTEGER NOT NULL CHECK (reason BETWEEN 0 AND 2),"
     " times INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
     " until_ms INTEGER NOT NULL, evidence TEXT NOT NULL,"
-    " PRIMARY KEY (domain, local, account)) STRICT, WITHOUT ROWID;"
-    "PRAGMA user_version = 1; COMMIT";
+    " PRIMARY KEY (domain, local, account)) STRICT, WITHOUT ROWID",
+};
+_Static_assert(SUPPRESS_CACHE_KIB == 8192, "as below");
+static const struct sql_kind file_kind = {
+    .set_up = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+              "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
+              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192",
+    .migrations = migrations,
+    .version = sizeof migrations / sizeof migrations[0],
+    .statements = statements,
+    .statement_n = STATEMENT_COUNT,
+};
 
 struct suppress {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[STATEMENT_COUNT];
+    struct sql sql;
     sqlite3_stmt *open; /* whose columns were lent */
     uint64_t complained_ms;
 };
@@ -128,7 +140,7 @@ static void complain(struct suppress *s, int code)
              "the suppression list (queue.db) fails: %s; until it can be read, the push "
              "service "
              "defers recipients. A damaged file: put a backup in its place, or remove it",
-             sqlite3_errmsg(s->db));
+             sqlite3_errmsg(s->sql.db));
 }
 
 static void end_open(struct suppress *s)
@@ -142,27 +154,10 @@ static void end_open(struct suppress *s)
 static sqlite3_stmt *get(struct suppress *s, enum statement which)
 {
     end_open(s);
-    sqlite3_stmt **stmt = &s->stmt[which];
-    if (*stmt == NULL) {
-        complain(s, sqlite3_prepare_v3(s->db, statements[which], -1,
-                                       SQLITE_PREPARE_PERSISTENT, stmt, NULL));
-    }
-    return *stmt; /* NULL does nothing below, and gives a fault */
-}
-
-static void bind(sqlite3_stmt *stmt, int at, struct slice v)
-{
-    if (stmt != NULL) {
-        (void)sqlite3_bind_text64(stmt, at, v.ptr == NULL ? "" : (const char *)v.ptr,
-                                  v.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-    }
-}
-
-static void bind_int(sqlite3_stmt *stmt, int at, uint64_t v)
-{
-    if (stmt != NULL) {
-        (void)sqlite3_bind_int64(stmt, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
-    }
+    int code = SQLITE_OK;
+    sqlite3_stmt *stmt = sql_get(&s->sql, which, &code);
+    complain(s, code);
+    return stmt; /* NULL does nothing below, and gives a fault */
 }
 
 /* Accounts are told apart without regard to case. */
@@ -173,13 +168,13 @@ static void bind_account(sqlite3_stmt *stmt, struct slice account)
     for (size_t i = 0; i < account.len; i++) {
         lower[i] = ascii_lower(account.ptr[i]);
     }
-    bind(stmt, 3, (struct slice){lower, account.len});
+    sql_bind(stmt, 3, (struct slice){lower, account.len});
 }
 
 static void bind_key(sqlite3_stmt *stmt, const struct key *k)
 {
-    bind(stmt, 1, k->domain);
-    bind(stmt, 2, k->local);
+    sql_bind(stmt, 1, k->domain);
+    sql_bind(stmt, 2, k->local);
 }
 
 /* A row: YES, and its columns are lent until the next call. */
@@ -201,70 +196,28 @@ static enum suppress_res step(struct suppress *s, sqlite3_stmt *stmt)
     return code == SQLITE_DONE ? SUPPRESS_NOT : SUPPRESS_FAULT;
 }
 
-static struct slice column(sqlite3_stmt *stmt, int at)
-{
-    const unsigned char *text = sqlite3_column_text(stmt, at);
-    int len = sqlite3_column_bytes(stmt, at);
-    return (struct slice){text, text == NULL || len < 0 ? 0 : (size_t)len};
-}
-
-static uint64_t number(sqlite3_stmt *stmt, int at)
-{
-    int64_t v = sqlite3_column_int64(stmt, at);
-    return v < 0 ? 0 : (uint64_t)v;
-}
-
 static struct suppress_entry entry_of(sqlite3_stmt *stmt)
 {
-    uint64_t times = number(stmt, 4);
+    uint64_t times = sql_count(stmt, 4);
     return (struct suppress_entry){
-        .domain = column(stmt, 0),
-        .local = column(stmt, 1),
-        .account = column(stmt, 2),
-        .reason = (enum suppress_reason)number(stmt, 3), /* CHECKed */
+        .domain = sql_column(stmt, 0),
+        .local = sql_column(stmt, 1),
+        .account = sql_column(stmt, 2),
+        .reason = (enum suppress_reason)sql_count(stmt, 3), /* CHECKed */
         .times = times > UINT32_MAX ? UINT32_MAX : (uint32_t)times,
-        .first_ms = number(stmt, 5),
-        .last_ms = number(stmt, 6),
-        .until_ms = number(stmt, 7),
-        .evidence = column(stmt, 8),
+        .first_ms = sql_count(stmt, 5),
+        .last_ms = sql_count(stmt, 6),
+        .until_ms = sql_count(stmt, 7),
+        .evidence = sql_column(stmt, 8),
     };
 }
 
-static int first_number(void *arg, int n, char **value, char **name)
-{
-    (void)name;
-    if (n > 0 && value[0] != NULL) {
-        IGNORE(slice_u64(slice_of(value[0]), arg)); /* stays what it was: a newer one */
-    }
-    return 0;
-}
-
-static bool exec(struct suppress *s, const char *sql)
+static bool exec(struct suppress *s, const char *script)
 {
     end_open(s);
-    int code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    int code = sql_exec(&s->sql, script);
     complain(s, code);
     return code == SQLITE_OK;
-}
-
-static bool set_up(struct suppress *s)
-{
-    char cache[64];
-    uint64_t version = UINT64_MAX;
-    (void)snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", SUPPRESS_CACHE_KIB);
-    (void)sqlite3_busy_timeout(s->db, 5000); /* the queue before us may still be going */
-    if (sqlite3_exec(s->db,
-                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-                     "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
-                     "PRAGMA temp_store = MEMORY",
-                     NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(s->db, cache, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(s->db, "PRAGMA user_version", first_number, &version, NULL) !=
-            SQLITE_OK) {
-        return false;
-    }
-    return version == SCHEMA ||
-           (version == 0 && sqlite3_exec(s->db, schema, NULL, NULL, NULL) == SQLITE_OK);
 }
 
 struct suppress *suppress_open(const char *path, char error[SUPPRESS_ERROR_MAX])
@@ -274,13 +227,9 @@ struct suppress *suppress_open(const char *path, char error[SUPPRESS_ERROR_MAX])
         (void)snprintf(error, SUPPRESS_ERROR_MAX, "out of memory");
         return NULL;
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                SQLITE_OPEN_NOFOLLOW;
-    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s)) {
-        int code = sqlite3_errcode(s->db);
-        (void)snprintf(error, SUPPRESS_ERROR_MAX, "%s",
-                       code == SQLITE_OK ? "made by a newer postern; install that one"
-                                         : sqlite3_errmsg(s->db));
+    int code = sql_open(&s->sql, path, SQL_OURS, BUSY_MS, &file_kind);
+    if (code != SQLITE_OK) {
+        (void)snprintf(error, SUPPRESS_ERROR_MAX, "%s", sql_why(&s->sql, code));
         suppress_close(&s);
     }
     return s;
@@ -293,10 +242,7 @@ void suppress_close(struct suppress **p)
         return;
     }
     *p = NULL;
-    for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
-        (void)sqlite3_finalize(s->stmt[i]);
-    }
-    (void)sqlite3_close(s->db);
+    sql_close(&s->sql);
     free(s);
 }
 
@@ -313,7 +259,7 @@ enum suppress_res suppress_find(struct suppress *s, struct slice account,
     sqlite3_stmt *stmt = get(s, DO_find);
     bind_key(stmt, &k);
     bind_account(stmt, account);
-    bind_int(stmt, 4, now_ms);
+    sql_bind_count(stmt, 4, now_ms);
     enum suppress_res res = step(s, stmt);
     if (res == SUPPRESS_YES) {
         *out = entry_of(stmt);
@@ -326,12 +272,12 @@ static bool put(struct suppress *s, const struct key *k, const struct suppress_e
     sqlite3_stmt *stmt = get(s, DO_put);
     bind_key(stmt, k);
     bind_account(stmt, e->account);
-    bind_int(stmt, 4, e->reason);
-    bind_int(stmt, 5, e->times);
-    bind_int(stmt, 6, e->first_ms);
-    bind_int(stmt, 7, e->last_ms);
-    bind_int(stmt, 8, e->until_ms);
-    bind(stmt, 9, slice_sub(e->evidence, 0, SUPPRESS_EVIDENCE_MAX));
+    sql_bind_count(stmt, 4, e->reason);
+    sql_bind_count(stmt, 5, e->times);
+    sql_bind_count(stmt, 6, e->first_ms);
+    sql_bind_count(stmt, 7, e->last_ms);
+    sql_bind_count(stmt, 8, e->until_ms);
+    sql_bind(stmt, 9, slice_sub(e->evidence, 0, SUPPRESS_EVIDENCE_MAX));
     return step(s, stmt) == SUPPRESS_NOT;
 }
 
@@ -438,7 +384,7 @@ bool suppress_remove(struct suppress *s, const struct slice *account,
         bind_account(stmt, *account);
     }
     bool ok = step(s, stmt) == SUPPRESS_NOT;
-    *n = ok ? (uint64_t)sqlite3_changes(s->db) : 0;
+    *n = ok ? (uint64_t)sqlite3_changes(s->sql.db) : 0;
     return ok;
 }
 
@@ -450,7 +396,7 @@ bool suppress_begin(struct suppress *s)
 bool suppress_commit(struct suppress *s)
 {
     bool ok = exec(s, "COMMIT");
-    if (!ok && sqlite3_get_autocommit(s->db) == 0) {
+    if (!ok && sqlite3_get_autocommit(s->sql.db) == 0) {
         (void)exec(s, "ROLLBACK");
     }
     return exec(s, "PRAGMA synchronous = NORMAL") && ok;
@@ -507,10 +453,10 @@ bool suppress_page(struct suppress *s, struct suppress_place *place, struct slic
         lower[i] = ascii_lower(domain.ptr[i]);
     }
     sqlite3_stmt *stmt = get(s, domain.len == 0 ? DO_page : DO_page_domain);
-    bind(stmt, 1, domain.len == 0 ? at : (struct slice){lower, domain.len});
-    bind(stmt, 2, local);
-    bind(stmt, 3, account);
-    bind_int(stmt, 4, n);
+    sql_bind(stmt, 1, domain.len == 0 ? at : (struct slice){lower, domain.len});
+    sql_bind(stmt, 2, local);
+    sql_bind(stmt, 3, account);
+    sql_bind_count(stmt, 4, n);
     enum suppress_res res;
     while ((res = step(s, stmt)) == SUPPRESS_YES) {
         struct suppress_entry e = entry_of(stmt);

@@ -1,11 +1,12 @@
 /* trace/hooks.c - see hooks.h */
 #include "trace/hooks.h"
 
-#include <sqlite3.h>
+#include "sql/sql.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SCHEMA = 1, BUSY_MS = 3000 };
+enum { BUSY_MS = 3000 };
 
 /* clang-format off */
 #define STATEMENTS(X) \
@@ -24,57 +25,29 @@ static const char *const statements[] = {STATEMENTS(X)};
 #undef X
 /* clang-format on */
 
-static const char schema[] =
-    "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS hook (id INTEGER PRIMARY KEY "
-    "AUTOINCREMENT,"
-    " account TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL, record INTEGER NOT "
-    "NULL,"
-    " idx INTEGER NOT NULL, said TEXT NOT NULL, said_ms INTEGER NOT NULL,"
-    " UNIQUE (account, url)) STRICT; PRAGMA user_version = 1; COMMIT";
+static const char *const migrations[] = {
+    "CREATE TABLE hook (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " account TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,"
+    " record INTEGER NOT NULL, idx INTEGER NOT NULL,"
+    " said TEXT NOT NULL, said_ms INTEGER NOT NULL, UNIQUE (account, url)) STRICT",
+};
+static const struct sql_kind file_kind = {
+    .set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+              "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
+    .migrations = migrations,
+    .version = sizeof migrations / sizeof migrations[0],
+    .statements = statements,
+    .statement_n = STATEMENT_COUNT,
+};
 
 struct hooks {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[STATEMENT_COUNT];
+    struct sql sql;  /* all its statements prepared */
     int64_t version; /* of the data, as last looked at */
 };
 
 const char *hooks_error(const struct hooks *h)
 {
-    return sqlite3_errmsg(h->db);
-}
-
-static int first_number(void *arg, int n, char **value, char **name)
-{
-    (void)name;
-    if (n > 0 && value[0] != NULL) {
-        IGNORE(slice_u64(slice_of(value[0]), arg)); /* stays what it was: a newer one */
-    }
-    return 0;
-}
-
-static bool exec(struct hooks *h, const char *sql)
-{
-    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static bool set_up(struct hooks *h)
-{
-    uint64_t version = UINT64_MAX;
-    (void)sqlite3_busy_timeout(h->db, BUSY_MS);
-    if (!exec(h, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                 "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY") ||
-        sqlite3_exec(h->db, "PRAGMA user_version", first_number, &version, NULL) !=
-            SQLITE_OK ||
-        (version == 0 && !exec(h, schema)) || (version != 0 && version != SCHEMA)) {
-        return false;
-    }
-    for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
-        if (sqlite3_prepare_v3(h->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-                               &h->stmt[i], NULL) != SQLITE_OK) {
-            return false;
-        }
-    }
-    return true;
+    return sqlite3_errmsg(h->sql.db);
 }
 
 struct hooks *hooks_open(const char *path, char error[HOOKS_ERROR_MAX])
@@ -84,12 +57,12 @@ struct hooks *hooks_open(const char *path, char error[HOOKS_ERROR_MAX])
         (void)snprintf(error, HOOKS_ERROR_MAX, "out of memory");
         return NULL;
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                SQLITE_OPEN_NOFOLLOW;
-    if (sqlite3_open_v2(path, &h->db, flags, NULL) != SQLITE_OK || !set_up(h)) {
-        (void)snprintf(error, HOOKS_ERROR_MAX, "%s",
-                       sqlite3_errcode(h->db) == SQLITE_OK ? "made by a newer postern"
-                                                           : sqlite3_errmsg(h->db));
+    int code = sql_open(&h->sql, path, SQL_OURS, BUSY_MS, &file_kind);
+    if (code == SQLITE_OK) {
+        code = sql_prepare(&h->sql);
+    }
+    if (code != SQLITE_OK) {
+        (void)snprintf(error, HOOKS_ERROR_MAX, "%s", sql_why(&h->sql, code));
         hooks_close(&h);
     }
     return h;
@@ -102,83 +75,56 @@ void hooks_close(struct hooks **p)
         return;
     }
     *p = NULL;
-    for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
-        (void)sqlite3_finalize(h->stmt[i]);
-    }
-    (void)sqlite3_close(h->db);
+    sql_close(&h->sql);
     free(h);
-}
-
-static void bind(sqlite3_stmt *stmt, int at, struct slice v)
-{
-    (void)sqlite3_bind_text64(stmt, at, v.len == 0 ? "" : (const char *)v.ptr, v.len,
-                              SQLITE_TRANSIENT, SQLITE_UTF8);
-}
-
-static void bind_int(sqlite3_stmt *stmt, int at, uint64_t v)
-{
-    (void)sqlite3_bind_int64(stmt, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
 }
 
 static bool run(struct hooks *h, enum statement which)
 {
-    int code = sqlite3_step(h->stmt[which]);
-    (void)sqlite3_reset(h->stmt[which]);
+    int code = sqlite3_step(h->sql.stmt[which]);
+    (void)sqlite3_reset(h->sql.stmt[which]);
     return code == SQLITE_DONE;
 }
 
 bool hooks_add(struct hooks *h, const struct hook_row *row, bool *known)
 {
-    sqlite3_stmt *stmt = h->stmt[DO_add];
-    bind(stmt, 1, row->account);
-    bind(stmt, 2, row->url);
-    bind(stmt, 3, row->secret);
-    bind_int(stmt, 4, row->record);
-    bind_int(stmt, 5, row->index);
-    bind_int(stmt, 6, HOOKS_MAX);
+    sqlite3_stmt *stmt = h->sql.stmt[DO_add];
+    sql_bind(stmt, 1, row->account);
+    sql_bind(stmt, 2, row->url);
+    sql_bind(stmt, 3, row->secret);
+    sql_bind_count(stmt, 4, row->record);
+    sql_bind_count(stmt, 5, row->index);
+    sql_bind_count(stmt, 6, HOOKS_MAX);
     int code = sqlite3_step(stmt);
     (void)sqlite3_reset(stmt);
-    *known =
-        code == SQLITE_CONSTRAINT || (code == SQLITE_DONE && sqlite3_changes(h->db) == 0);
+    *known = (code & 0xff) == SQLITE_CONSTRAINT ||
+             (code == SQLITE_DONE && sqlite3_changes(h->sql.db) == 0);
     return code == SQLITE_DONE && !*known;
 }
 
 bool hooks_remove(struct hooks *h, struct slice account, struct slice url, uint64_t *n)
 {
-    bind(h->stmt[DO_remove], 1, account);
-    bind(h->stmt[DO_remove], 2, url);
+    sql_bind(h->sql.stmt[DO_remove], 1, account);
+    sql_bind(h->sql.stmt[DO_remove], 2, url);
     bool ok = run(h, DO_remove);
-    *n = ok ? (uint64_t)sqlite3_changes(h->db) : 0;
+    *n = ok ? (uint64_t)sqlite3_changes(h->sql.db) : 0;
     return ok;
-}
-
-static struct slice column(sqlite3_stmt *stmt, int at)
-{
-    const unsigned char *text = sqlite3_column_text(stmt, at);
-    int len = sqlite3_column_bytes(stmt, at);
-    return (struct slice){text, text == NULL || len < 0 ? 0 : (size_t)len};
-}
-
-static uint64_t number(sqlite3_stmt *stmt, int at)
-{
-    int64_t v = sqlite3_column_int64(stmt, at);
-    return v < 0 ? 0 : (uint64_t)v;
 }
 
 bool hooks_each(struct hooks *h, void (*each)(void *arg, const struct hook_row *row),
                 void *arg)
 {
-    sqlite3_stmt *stmt = h->stmt[DO_each];
+    sqlite3_stmt *stmt = h->sql.stmt[DO_each];
     int code;
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct hook_row row = {.id = number(stmt, 0),
-                               .account = column(stmt, 1),
-                               .url = column(stmt, 2),
-                               .secret = column(stmt, 3),
-                               .record = number(stmt, 4),
-                               .index = number(stmt, 5),
-                               .said = column(stmt, 6),
-                               .said_ms = number(stmt, 7)};
+        struct hook_row row = {.id = sql_count(stmt, 0),
+                               .account = sql_column(stmt, 1),
+                               .url = sql_column(stmt, 2),
+                               .secret = sql_column(stmt, 3),
+                               .record = sql_count(stmt, 4),
+                               .index = sql_count(stmt, 5),
+                               .said = sql_column(stmt, 6),
+                               .said_ms = sql_count(stmt, 7)};
         each(arg, &row);
     }
     (void)sqlite3_reset(stmt);
@@ -187,23 +133,23 @@ bool hooks_each(struct hooks *h, void (*each)(void *arg, const struct hook_row *
 
 bool hooks_move(struct hooks *h, uint64_t id, uint64_t record, uint64_t index)
 {
-    bind_int(h->stmt[DO_move], 1, id);
-    bind_int(h->stmt[DO_move], 2, record);
-    bind_int(h->stmt[DO_move], 3, index);
+    sql_bind_count(h->sql.stmt[DO_move], 1, id);
+    sql_bind_count(h->sql.stmt[DO_move], 2, record);
+    sql_bind_count(h->sql.stmt[DO_move], 3, index);
     return run(h, DO_move);
 }
 
 bool hooks_say(struct hooks *h, uint64_t id, struct slice said, uint64_t now_ms)
 {
-    bind_int(h->stmt[DO_say], 1, id);
-    bind(h->stmt[DO_say], 2, slice_sub(said, 0, HOOKS_SAID_MAX));
-    bind_int(h->stmt[DO_say], 3, now_ms);
+    sql_bind_count(h->sql.stmt[DO_say], 1, id);
+    sql_bind(h->sql.stmt[DO_say], 2, slice_sub(said, 0, HOOKS_SAID_MAX));
+    sql_bind_count(h->sql.stmt[DO_say], 3, now_ms);
     return run(h, DO_say);
 }
 
 bool hooks_changed(struct hooks *h)
 {
-    sqlite3_stmt *stmt = h->stmt[DO_changed];
+    sqlite3_stmt *stmt = h->sql.stmt[DO_changed];
     int64_t version =
         sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
     (void)sqlite3_reset(stmt);

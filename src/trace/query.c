@@ -2,17 +2,22 @@
 #include "trace/query.h"
 
 #include "base/map.h"
+#include "sql/sql.h"
 #include "trace/pairs.h"
 #include "trace/schema.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { QUERY_PATH_MAX = 4096, QUERY_URI_MAX = 12 * 1024, QUERY_SESSIONS_MAX = 100000 };
+enum {
+    BUSY_MS = 2000,
+    QUERY_PATH_MAX = 4096,
+    QUERY_URI_MAX = 12 * 1024,
+    QUERY_SESSIONS_MAX = 100000
+};
 
 enum statement {
     GET_RECORD = 0,
@@ -24,7 +29,7 @@ enum statement {
     LAST,
     STATEMENT_COUNT
 };
-static const char *const sql[STATEMENT_COUNT] = {
+static const char *const statements[STATEMENT_COUNT] = {
     [GET_RECORD] = "SELECT at, body FROM record WHERE id = ?",
     [GET_FRESH] = "SELECT pairs FROM fresh ORDER BY id DESC",
     [GET_RUNS] = "SELECT id, chunks FROM run ORDER BY id DESC",
@@ -34,9 +39,14 @@ static const char *const sql[STATEMENT_COUNT] = {
     [OLDEST] = "SELECT at FROM record ORDER BY id LIMIT 1",
 };
 
+static const struct sql_kind file_kind = {
+    .set_up = "PRAGMA trusted_schema = OFF",
+    .statements = statements,
+    .statement_n = STATEMENT_COUNT,
+};
+
 struct trace_query {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[STATEMENT_COUNT];
+    struct sql sql;
     uint64_t hash_key[2];
 };
 
@@ -70,51 +80,25 @@ static bool at_rest(const char *path)
            ((stat(wal, &st) != 0 && errno == ENOENT) || st.st_size == 0);
 }
 
-static int prepare(struct trace_query *q)
-{
-    int rc = sqlite3_exec(q->db, "BEGIN", NULL, NULL, NULL);
-    for (size_t i = 0; rc == SQLITE_OK && i < STATEMENT_COUNT; i++) {
-        rc = sqlite3_prepare_v2(q->db, sql[i], -1, &q->stmt[i], NULL);
-    }
-    sqlite3_stmt *meta = NULL;
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_prepare_v2(q->db, "SELECT hash_key FROM meta", -1, &meta, NULL);
-    }
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(meta);
-        if (rc == SQLITE_ROW && sqlite3_column_bytes(meta, 0) == sizeof q->hash_key) {
-            memcpy(q->hash_key, sqlite3_column_blob(meta, 0), sizeof q->hash_key);
-            rc = SQLITE_OK;
-        } else if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
-            rc = SQLITE_CORRUPT;
-        }
-    }
-    (void)sqlite3_finalize(meta);
-    return rc;
-}
-
-static void release(struct trace_query *q)
-{
-    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
-        (void)sqlite3_finalize(q->stmt[i]);
-        q->stmt[i] = NULL;
-    }
-    (void)sqlite3_close(q->db);
-    q->db = NULL;
-}
-
 static int open_as(struct trace_query *q, const char *name, int flags)
 {
-    int rc = sqlite3_open_v2(name, &q->db, SQLITE_OPEN_READONLY | flags, NULL);
+    unsigned char key[sizeof q->hash_key];
+    int rc = sql_open(&q->sql, name, SQLITE_OPEN_READONLY | flags, BUSY_MS, &file_kind);
     if (rc == SQLITE_OK) {
-        (void)sqlite3_busy_timeout(q->db, 2000);
-        (void)sqlite3_exec(q->db, "PRAGMA trusted_schema = OFF", NULL, NULL, NULL);
-        rc = prepare(q);
+        rc = sql_exec(&q->sql, "BEGIN");
+    }
+    if (rc == SQLITE_OK) {
+        rc = sql_prepare(&q->sql);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sql_octets(&q->sql, "SELECT hash_key FROM meta", key, sizeof key);
     }
     if (rc != SQLITE_OK) {
-        release(q);
+        sql_close(&q->sql);
+        return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
     }
-    return rc;
+    memcpy(q->hash_key, key, sizeof key);
+    return SQLITE_OK;
 }
 
 static int open_immutable(struct trace_query *q, const char *path)
@@ -146,7 +130,7 @@ struct trace_query *trace_query_open(const char *path, const char **error)
 void trace_query_close(struct trace_query **qp)
 {
     if (*qp != NULL) {
-        release(*qp);
+        sql_close(&(*qp)->sql);
         free(*qp);
         *qp = NULL;
     }
@@ -154,7 +138,7 @@ void trace_query_close(struct trace_query **qp)
 
 bool trace_query_oldest(struct trace_query *q, uint64_t *at_ms)
 {
-    sqlite3_stmt *stmt = q->stmt[OLDEST];
+    sqlite3_stmt *stmt = q->sql.stmt[OLDEST];
     bool found = sqlite3_step(stmt) == SQLITE_ROW;
     if (found) {
         *at_ms = (uint64_t)sqlite3_column_int64(stmt, 0);
@@ -199,7 +183,7 @@ static struct slice column_blob(sqlite3_stmt *stmt, int at)
 
 static int find_fresh(struct trace_query *q, uint64_t hash, struct ids *out)
 {
-    sqlite3_stmt *stmt = q->stmt[GET_FRESH];
+    sqlite3_stmt *stmt = q->sql.stmt[GET_FRESH];
     bool memory = true;
     while (memory && sqlite3_step(stmt) == SQLITE_ROW) {
         struct slice blob = column_blob(stmt, 0);
@@ -218,7 +202,7 @@ static int find_fresh(struct trace_query *q, uint64_t hash, struct ids *out)
 /* The blob is borrowed until the next call. A chunk that was dropped is an empty one. */
 static int get_chunk(struct trace_query *q, int64_t run, int64_t chunk, struct slice *out)
 {
-    sqlite3_stmt *stmt = q->stmt[GET_CHUNK];
+    sqlite3_stmt *stmt = q->sql.stmt[GET_CHUNK];
     (void)sqlite3_reset(stmt);
     (void)sqlite3_bind_int64(stmt, 1, run << TRACE_CHUNK_SHIFT | chunk);
     int rc = sqlite3_step(stmt);
@@ -274,20 +258,20 @@ static int find(struct trace_query *q, uint64_t hash, struct sink *sink)
         sink->stopped = !sink->take(sink, ids.id[i]);
     }
     free(ids.id);
-    sqlite3_stmt *stmt = q->stmt[GET_RUNS];
+    sqlite3_stmt *stmt = q->sql.stmt[GET_RUNS];
     while (rc == SQLITE_OK && !sink->stopped && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         rc = find_in_run(q, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
                          hash, sink);
     }
     (void)sqlite3_reset(stmt);
-    (void)sqlite3_reset(q->stmt[GET_CHUNK]);
+    (void)sqlite3_reset(q->sql.stmt[GET_CHUNK]);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* The record's text, borrowed until the statement is reset; empty: it has expired. */
 static struct slice get_record(struct trace_query *q, uint64_t id, uint64_t *at_ms)
 {
-    sqlite3_stmt *stmt = q->stmt[GET_RECORD];
+    sqlite3_stmt *stmt = q->sql.stmt[GET_RECORD];
     (void)sqlite3_reset(stmt);
     (void)sqlite3_bind_int64(stmt, 1, (int64_t)id);
     if (sqlite3_step(stmt) != SQLITE_ROW) {
@@ -325,7 +309,7 @@ bool trace_query_session(struct trace_query *q, uint64_t session,
             break;
         }
     }
-    (void)sqlite3_reset(q->stmt[GET_RECORD]);
+    (void)sqlite3_reset(q->sql.stmt[GET_RECORD]);
     free(c.ids.id);
     *error = rc == SQLITE_OK ? NULL : sqlite3_errstr(rc);
     return rc == SQLITE_OK;
@@ -393,7 +377,7 @@ bool trace_query_key(struct trace_query *q, enum trace_key kind, struct slice ke
     map_init(&s.seen, QUERY_SESSIONS_MAX);
     int rc = find(q, trace_hash_key(q->hash_key, kind, key), &s.sink);
     map_clear(&s.seen);
-    (void)sqlite3_reset(q->stmt[GET_RECORD]);
+    (void)sqlite3_reset(q->sql.stmt[GET_RECORD]);
     *out_n = s.n;
     *more = s.more;
     *error = rc == SQLITE_OK ? NULL : sqlite3_errstr(rc);
@@ -432,7 +416,7 @@ bool trace_query_records(struct trace_query *q, enum trace_key kind, struct slic
     *last = trace_query_last(q);
     int rc = find(q, trace_hash_key(q->hash_key, kind, key), &w.sink);
     rc = w.no_memory ? SQLITE_NOMEM : rc;
-    (void)sqlite3_reset(q->stmt[GET_RECORD]);
+    (void)sqlite3_reset(q->sql.stmt[GET_RECORD]);
     for (size_t i = 0; i < w.ids.n / 2; i++) {
         uint64_t id = w.ids.id[i];
         w.ids.id[i] = w.ids.id[w.ids.n - 1 - i];
@@ -459,7 +443,7 @@ bool trace_query_record(struct trace_query *q, uint64_t number, struct slice *ou
 bool trace_query_next(struct trace_query *q, uint64_t after, uint64_t *number,
                       struct slice *out, const char **error)
 {
-    sqlite3_stmt *stmt = q->stmt[NEXT_RECORD];
+    sqlite3_stmt *stmt = q->sql.stmt[NEXT_RECORD];
     (void)sqlite3_reset(stmt);
     (void)sqlite3_bind_int64(stmt, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
     int rc = sqlite3_step(stmt);
@@ -473,7 +457,7 @@ bool trace_query_next(struct trace_query *q, uint64_t after, uint64_t *number,
 
 uint64_t trace_query_last(struct trace_query *q)
 {
-    sqlite3_stmt *stmt = q->stmt[LAST];
+    sqlite3_stmt *stmt = q->sql.stmt[LAST];
     uint64_t last =
         sqlite3_step(stmt) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
     (void)sqlite3_reset(stmt);

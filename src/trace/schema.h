@@ -11,11 +11,9 @@
 #ifndef TRACE_SCHEMA_H
 #define TRACE_SCHEMA_H
 
-/* In the file's header, where `file` shows it; "PsTr". */
-#define TRACE_APPLICATION_ID 0x50735472
-#define TRACE_SCHEMA_VERSION 1
-
+/* The application's id stands in the file's header, where `file` shows it: "PsTr". */
 #define TRACE_SCHEMA                                                                     \
+    "PRAGMA application_id = 0x50735472;"                                                \
     "CREATE TABLE meta(hash_key BLOB NOT NULL);"                                         \
     "CREATE TABLE record(id INTEGER PRIMARY KEY, at INTEGER NOT NULL,"                   \
     "                    body BLOB NOT NULL);"                                           \

@@ -3,15 +3,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "sql/sql.h"
 #include "trace/pairs.h"
 #include "trace/schema.h"
 
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 _Static_assert(TRACE_RUN_CHUNKS_MAX < 1 << TRACE_CHUNK_SHIFT, "a chunk id must fit");
@@ -19,6 +18,7 @@ _Static_assert((int)TRACE_KEYS_MAX < (int)TRACE_RUN_PAIRS, "a record must fit a 
 
 enum {
     STORE_PATH_MAX = 4096,
+    BUSY_MS = 2000,
     REOPEN_EVERY_MS = 10 * 1000,
     COMPLAIN_EVERY_MS = 60 * 1000,
     VACUUM_OVER_PAGES = 1024, /* free pages worth giving back to the disk */
@@ -47,7 +47,7 @@ enum statement {
     VACUUM,
     STATEMENT_COUNT
 };
-static const char *const sql[STATEMENT_COUNT] = {
+static const char *const statements[STATEMENT_COUNT] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
@@ -73,21 +73,27 @@ static const char *const sql[STATEMENT_COUNT] = {
 
 /* Before any table: they shape the file. Syncing happens when the log of 32 MiB goes into
  * the database, so seldom, and never for a batch: the spool wants the disk for itself. */
-static const char setup[] = "PRAGMA page_size = 8192;"
-                            "PRAGMA auto_vacuum = INCREMENTAL;"
-                            "PRAGMA journal_mode = WAL;"
-                            "PRAGMA synchronous = NORMAL;"
-                            "PRAGMA wal_autocheckpoint = 4000;"
-                            "PRAGMA journal_size_limit = 67108864;"
-                            "PRAGMA cache_size = -4096;"
-                            "PRAGMA trusted_schema = OFF;"
-                            "PRAGMA temp_store = MEMORY;";
+static const char *const migrations[] = {TRACE_SCHEMA};
+static const struct sql_kind file_kind = {
+    .set_up = "PRAGMA page_size = 8192;"
+              "PRAGMA auto_vacuum = INCREMENTAL;"
+              "PRAGMA journal_mode = WAL;"
+              "PRAGMA synchronous = NORMAL;"
+              "PRAGMA wal_autocheckpoint = 4000;"
+              "PRAGMA journal_size_limit = 67108864;"
+              "PRAGMA cache_size = -4096;"
+              "PRAGMA trusted_schema = OFF;"
+              "PRAGMA temp_store = MEMORY;",
+    .migrations = migrations,
+    .version = sizeof migrations / sizeof migrations[0],
+    .statements = statements,
+    .statement_n = STATEMENT_COUNT,
+};
 
 struct trace_store {
     char path[STORE_PATH_MAX];
     uint64_t keep_ms, size_max;
-    sqlite3 *db; /* NULL: could not be opened, see retry_ms */
-    sqlite3_stmt *stmt[STATEMENT_COUNT];
+    struct sql sql; /* db NULL: could not be opened, see retry_ms */
     uint64_t retry_ms;
     uint64_t hash_key[2];
     int64_t next_record, next_run, others;
@@ -120,7 +126,7 @@ static void complain(struct trace_store *s, const char *what, uint64_t now_ms)
 /* One step of a statement that gives at most one row; a number in it goes to *out. */
 static int run_stmt(struct trace_store *s, enum statement which, int64_t *out)
 {
-    sqlite3_stmt *stmt = s->stmt[which];
+    sqlite3_stmt *stmt = s->sql.stmt[which];
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW && out != NULL) {
         *out = sqlite3_column_int64(stmt, 0);
@@ -132,75 +138,11 @@ static int run_stmt(struct trace_store *s, enum statement which, int64_t *out)
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int exec(struct trace_store *s, const char *text)
-{
-    return sqlite3_exec(s->db, text, NULL, NULL, NULL);
-}
-
 static void close_db(struct trace_store *s)
 {
-    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
-        (void)sqlite3_finalize(s->stmt[i]);
-        s->stmt[i] = NULL;
-    }
-    (void)sqlite3_close(s->db);
-    s->db = NULL;
+    sql_close(&s->sql);
     s->in_batch = false;
     s->batch_n = 0;
-}
-
-static int create_schema(struct trace_store *s)
-{
-    char text[128];
-    unsigned char key[sizeof s->hash_key];
-    sqlite3_stmt *stmt = NULL;
-    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
-        return SQLITE_IOERR;
-    }
-    int rc = exec(s, "BEGIN IMMEDIATE;" TRACE_SCHEMA);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_prepare_v2(s->db, "INSERT INTO meta VALUES(?)", -1, &stmt, NULL);
-    }
-    if (rc == SQLITE_OK) {
-        (void)sqlite3_bind_blob(stmt, 1, key, sizeof key, SQLITE_STATIC);
-        rc = sqlite3_step(stmt) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(s->db);
-    }
-    (void)sqlite3_finalize(stmt);
-    if (rc != SQLITE_OK) {
-        return rc;
-    }
-    (void)snprintf(text, sizeof text,
-                   "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-                   TRACE_APPLICATION_ID, TRACE_SCHEMA_VERSION);
-    return exec(s, text);
-}
-
-static int read_meta(struct trace_store *s)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(s->db, "SELECT hash_key FROM meta", -1, &stmt, NULL);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-        if (rc == SQLITE_ROW && sqlite3_column_bytes(stmt, 0) == sizeof s->hash_key) {
-            memcpy(s->hash_key, sqlite3_column_blob(stmt, 0), sizeof s->hash_key);
-            rc = SQLITE_OK;
-        } else if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
-            rc = SQLITE_CORRUPT;
-        }
-    }
-    (void)sqlite3_finalize(stmt);
-    return rc;
-}
-
-static int user_version(struct trace_store *s, int64_t *out)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &stmt, NULL);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        *out = sqlite3_column_int64(stmt, 0);
-    }
-    int done = sqlite3_finalize(stmt);
-    return rc != SQLITE_OK ? rc : done;
 }
 
 /* What the database knows and we only remember: ids, and the pairs that stand in no run.
@@ -212,7 +154,7 @@ static int load(struct trace_store *s)
     if (rc == SQLITE_OK) {
         rc = run_stmt(s, NEXT_RUN, &s->next_run);
     }
-    sqlite3_stmt *stmt = s->stmt[LOAD_FRESH];
+    sqlite3_stmt *stmt = s->sql.stmt[LOAD_FRESH];
     while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         struct slice blob = {sqlite3_column_blob(stmt, 0),
                              (size_t)sqlite3_column_bytes(stmt, 0)};
@@ -235,32 +177,22 @@ static int load(struct trace_store *s)
     return rc != SQLITE_OK ? rc : done;
 }
 
-/* One attempt: SQLITE_OK and s->db is ready, or what is wrong and it is closed. */
+/* One attempt: SQLITE_OK and s->sql.db is ready, or what is wrong and it is closed. */
 static int open_db(struct trace_store *s)
 {
-    int64_t version = 0;
-    int rc = sqlite3_open_v2(
-        s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-        NULL);
-    if (rc == SQLITE_OK) {
-        (void)sqlite3_busy_timeout(s->db, 2000);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        rc = exec(s, setup);
-    }
-    if (rc == SQLITE_OK) {
-        rc = user_version(s, &version);
-    }
-    if (rc == SQLITE_OK && version == 0) {
-        rc = create_schema(s);
-    } else if (rc == SQLITE_OK && version != TRACE_SCHEMA_VERSION) {
+    unsigned char key[sizeof s->hash_key];
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int rc = sql_open(&s->sql, s->path, flags, BUSY_MS, &file_kind);
+    if (rc == SQL_NEWER) {
         rc = SQLITE_NOTADB; /* of another Postern: set aside like a damaged one */
     }
     if (rc == SQLITE_OK) {
-        rc = read_meta(s);
+        rc = sql_secret(&s->sql, "SELECT hash_key FROM meta",
+                        "INSERT INTO meta VALUES(?1)", key, sizeof key);
     }
-    for (size_t i = 0; rc == SQLITE_OK && i < STATEMENT_COUNT; i++) {
-        rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
-                                NULL);
+    if (rc == SQLITE_OK) {
+        memcpy(s->hash_key, key, sizeof key);
+        rc = sql_prepare(&s->sql);
     }
     if (rc == SQLITE_OK) {
         rc = run_stmt(s, OTHERS, &s->others);
@@ -334,13 +266,13 @@ static void fail(struct trace_store *s, int rc, uint64_t now_ms)
 {
     s->lost += s->batch_n;
     s->batch_n = 0;
-    complain(s, sqlite3_errmsg(s->db), now_ms);
+    complain(s, sqlite3_errmsg(s->sql.db), now_ms);
     if (damaged(rc)) {
         set_aside(s, rc);
         open_or_replace(s, now_ms);
         return;
     }
-    if (s->in_batch && sqlite3_get_autocommit(s->db) == 0) {
+    if (s->in_batch && sqlite3_get_autocommit(s->sql.db) == 0) {
         (void)run_stmt(s, ROLLBACK, NULL);
     }
     s->in_batch = false;
@@ -378,7 +310,7 @@ static int add_blob(struct trace_store *s, enum statement which, int at,
     if (s->blob.failed) {
         return SQLITE_NOMEM;
     }
-    (void)sqlite3_bind_blob64(s->stmt[which], at, s->blob.ptr, s->blob.len,
+    (void)sqlite3_bind_blob64(s->sql.stmt[which], at, s->blob.ptr, s->blob.len,
                               SQLITE_STATIC);
     return run_stmt(s, which, NULL);
 }
@@ -390,7 +322,7 @@ static int add_chunks(struct trace_store *s, int64_t *chunks)
     for (size_t at = 0; rc == SQLITE_OK && at < s->pair_n; at += TRACE_CHUNK_PAIRS) {
         size_t n =
             s->pair_n - at < TRACE_CHUNK_PAIRS ? s->pair_n - at : TRACE_CHUNK_PAIRS;
-        (void)sqlite3_bind_int64(s->stmt[ADD_CHUNK], 1,
+        (void)sqlite3_bind_int64(s->sql.stmt[ADD_CHUNK], 1,
                                  s->next_run << TRACE_CHUNK_SHIFT | chunk);
         rc = add_blob(s, ADD_CHUNK, 2, s->pair + at, n);
         chunk++;
@@ -411,7 +343,7 @@ static int make_run(struct trace_store *s)
     trace_pairs_sort(s->pair, s->pair_n);
     int rc = add_chunks(s, &chunks);
     if (rc == SQLITE_OK) {
-        sqlite3_stmt *stmt = s->stmt[ADD_RUN];
+        sqlite3_stmt *stmt = s->sql.stmt[ADD_RUN];
         (void)sqlite3_bind_int64(stmt, 1, s->next_run);
         (void)sqlite3_bind_int64(stmt, 2, chunks);
         (void)sqlite3_bind_int64(stmt, 3, (int64_t)first);
@@ -429,7 +361,7 @@ static int make_run(struct trace_store *s)
 
 static int add_record(struct trace_store *s, struct slice record, uint64_t now_ms)
 {
-    sqlite3_stmt *stmt = s->stmt[ADD_RECORD];
+    sqlite3_stmt *stmt = s->sql.stmt[ADD_RECORD];
     (void)sqlite3_bind_int64(stmt, 1, s->next_record);
     (void)sqlite3_bind_int64(stmt, 2, (int64_t)now_ms);
     (void)sqlite3_bind_blob64(stmt, 3, record.ptr, record.len, SQLITE_STATIC);
@@ -455,10 +387,10 @@ bool trace_store_add(struct trace_store *s, struct slice record, uint64_t now_ms
     if (!trace_open(record, &r)) {
         return false;
     }
-    if (s->db == NULL && now_ms >= s->retry_ms) {
+    if (s->sql.db == NULL && now_ms >= s->retry_ms) {
         open_or_replace(s, now_ms);
     }
-    if (s->db == NULL) {
+    if (s->sql.db == NULL) {
         s->lost++;
         complain(s, "cannot be opened", now_ms);
         return false;
@@ -510,7 +442,7 @@ bool trace_store_commit(struct trace_store *s, uint64_t now_ms)
 
 static int drop_dead_run(struct trace_store *s, int64_t oldest, bool *more)
 {
-    sqlite3_stmt *stmt = s->stmt[DEAD_RUN];
+    sqlite3_stmt *stmt = s->sql.stmt[DEAD_RUN];
     (void)sqlite3_bind_int64(stmt, 1, oldest);
     int rc = sqlite3_step(stmt);
     int64_t run = sqlite3_column_int64(stmt, 0);
@@ -520,10 +452,10 @@ static int drop_dead_run(struct trace_store *s, int64_t oldest, bool *more)
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
     *more = true;
-    (void)sqlite3_bind_int64(s->stmt[DROP_CHUNKS], 1, run << TRACE_CHUNK_SHIFT);
-    (void)sqlite3_bind_int64(s->stmt[DROP_CHUNKS], 2,
+    (void)sqlite3_bind_int64(s->sql.stmt[DROP_CHUNKS], 1, run << TRACE_CHUNK_SHIFT);
+    (void)sqlite3_bind_int64(s->sql.stmt[DROP_CHUNKS], 2,
                              (run << TRACE_CHUNK_SHIFT) + chunks);
-    (void)sqlite3_bind_int64(s->stmt[DROP_RUN], 1, run);
+    (void)sqlite3_bind_int64(s->sql.stmt[DROP_RUN], 1, run);
     rc = run_stmt(s, DROP_CHUNKS, NULL);
     return rc != SQLITE_OK ? rc : run_stmt(s, DROP_RUN, NULL);
 }
@@ -533,7 +465,7 @@ static int drop_dead_run(struct trace_store *s, int64_t oldest, bool *more)
 static int expire(struct trace_store *s, unsigned n, uint64_t now_ms, bool oversize,
                   int64_t *oldest, bool *more)
 {
-    sqlite3_stmt *stmt = s->stmt[OLDEST];
+    sqlite3_stmt *stmt = s->sql.stmt[OLDEST];
     int64_t before = now_ms > s->keep_ms ? (int64_t)(now_ms - s->keep_ms) : 0;
     int rc = sqlite3_step(stmt);
     int64_t id = sqlite3_column_int64(stmt, 0), at = sqlite3_column_int64(stmt, 1);
@@ -546,8 +478,8 @@ static int expire(struct trace_store *s, unsigned n, uint64_t now_ms, bool overs
     if (!oversize && at >= before) {
         return SQLITE_OK;
     }
-    (void)sqlite3_bind_int64(s->stmt[EXPIRE], 1, id + n);
-    (void)sqlite3_bind_int64(s->stmt[EXPIRE], 2, oversize ? INT64_MAX : before);
+    (void)sqlite3_bind_int64(s->sql.stmt[EXPIRE], 1, id + n);
+    (void)sqlite3_bind_int64(s->sql.stmt[EXPIRE], 2, oversize ? INT64_MAX : before);
     rc = run_stmt(s, EXPIRE, NULL);
     *more = true;
     return rc;
@@ -558,7 +490,7 @@ bool trace_store_tidy(struct trace_store *s, unsigned n, uint64_t now_ms)
     int64_t pages = 0, free_pages = 0, oldest = 0;
     bool more = false;
     const int64_t page_len = 8192;
-    if (s->db == NULL) {
+    if (s->sql.db == NULL) {
         return false;
     }
     bool own_batch = !s->in_batch;
@@ -599,7 +531,7 @@ void trace_store_close(struct trace_store **sp)
     if (s == NULL) {
         return;
     }
-    if (s->db != NULL) {
+    if (s->sql.db != NULL) {
         (void)trace_store_commit(s, clock_wall_ms());
         close_db(s);
     }
