@@ -40,8 +40,9 @@ static const char *const statements[] = {STATEMENTS(X)};
 static const char *const migrations[] = {
     "CREATE TABLE secret (octets BLOB NOT NULL) STRICT;"
     "CREATE TABLE sent (serial INTEGER PRIMARY KEY, session INTEGER NOT NULL,"
-    " n INTEGER NOT NULL, account TEXT NOT NULL, address TEXT NOT NULL) STRICT;"
-    "INSERT INTO secret VALUES (randomblob(32))",
+    " n INTEGER NOT NULL, account TEXT NOT NULL, address TEXT NOT NULL) STRICT",
+    /* Version 1 had its secret from SQLite, which below a changed root takes the time for random. */
+    "DELETE FROM secret",
 };
 static const struct sql_kind file_kind = {
     .set_up = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
@@ -182,7 +183,8 @@ static bool exec(struct sent *s, const char *script)
 static int load(struct sent *s)
 {
     int64_t serial = 0;
-    int code = sql_octets(&s->sql, "SELECT octets FROM secret", s->key, KEY_LEN);
+    int code = sql_secret(&s->sql, "SELECT octets FROM secret",
+                          "INSERT INTO secret VALUES (?1)", s->key, KEY_LEN);
     if (code == SQLITE_OK) {
         code = sql_number(&s->sql, "SELECT ifnull(max(serial), 0) FROM sent", &serial);
     }

@@ -2,6 +2,7 @@
 #include "queue/sent.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -110,6 +111,71 @@ static void test_forged(void **state)
     buf_clear(&text);
 }
 
+static int no_randomness(sqlite3_vfs *vfs, int n, char *out)
+{
+    (void)vfs;
+    memset(out, 0, (size_t)n);
+    return n;
+}
+
+/* The path of one serial, of a file that is made now and goes again. */
+static void path_of_new(struct fixture *f, struct buf *out)
+{
+    char error[SENT_ERROR_MAX];
+    sent_close(&f->s);
+    assert_int_equal(unlink(f->path), 0);
+    sqlite3_randomness(0, NULL); /* it begins anew */
+    f->s = sent_open(f->path, error);
+    assert_non_null(f->s);
+    buf_reset(out);
+    sent_path(f->s, 1, DOMAIN, out);
+}
+
+/* SQLite has no randomness where it cannot open /dev/urandom, as in the queue's sandbox: it takes the
+ * time and its pid. */
+static void test_secret(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    int (*had)(sqlite3_vfs *, int, char *) = vfs->xRandomness;
+    struct buf one, other;
+    buf_init(&one, 1000);
+    buf_init(&other, 1000);
+    vfs->xRandomness = no_randomness;
+    path_of_new(f, &one);
+    path_of_new(f, &other);
+    vfs->xRandomness = had;
+    assert_false(slice_eq(buf_slice(&one), buf_slice(&other)));
+    buf_clear(&one);
+    buf_clear(&other);
+}
+
+/* A file of version 1 has such a secret; it gets a good one, once. */
+static void test_old_secret(void **state)
+{
+    struct fixture *f = *state;
+    char error[SENT_ERROR_MAX];
+    sqlite3 *db = NULL;
+    struct sent_entry e;
+    struct buf text;
+    buf_init(&text, 1000);
+    for (int round = 0; round < 2; round++) {
+        send_one(f, NOW, "ann@far.test", &text);
+        sent_close(&f->s);
+        if (round == 0) {
+            assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+            assert_int_equal(
+                sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+            assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        }
+        f->s = sent_open(f->path, error);
+        assert_non_null(f->s);
+        assert_int_equal(sent_find(f->s, buf_slice(&text), NOW, 30 * DAY, &e),
+                         round == 0 ? SENT_NOT : SENT_YES);
+    }
+    buf_clear(&text);
+}
+
 static void test_serials(void **state)
 {
     struct fixture *f = *state;
@@ -167,6 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_there_and_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secret, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_old_secret, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_serials, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tidy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_find_text, set_up, tear_down),
