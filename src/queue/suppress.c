@@ -288,70 +288,79 @@ bool suppress_put(struct suppress *s, struct slice address,
     return key_of(address, &k) && e->account.len <= SUPPRESS_ADDRESS_MAX && put(s, &k, e);
 }
 
-/* An entry by hand or of a complaint keeps its reason and its time. */
-static void again(const struct suppress_entry *old, uint64_t now_ms,
-                  struct suppress_entry *e)
+static uint32_t once_more(uint32_t times)
 {
+    return times < UINT32_MAX ? times + 1 : times;
+}
+
+/* What a bounce makes of the entry that is there; one by hand or of a complaint keeps its reason and
+ * its time. */
+static void bounced_again(const struct suppress_entry *old, struct suppress_entry *e)
+{
+    uint64_t now_ms = e->last_ms;
     e->reason = old->reason;
     e->times = old->times;
     e->until_ms = old->until_ms;
     if (old->until_ms == 0 || old->until_ms > now_ms) {
         return; /* on their way already when the first one bounced */
     }
-    e->times = old->times < UINT32_MAX ? old->times + 1 : old->times;
+    e->times = once_more(old->times);
     uint32_t doublings = e->times - 1;
     doublings = doublings < SUPPRESS_DOUBLINGS ? doublings : SUPPRESS_DOUBLINGS;
     e->reason = SUPPRESS_bounce;
     e->until_ms = now_ms + (SUPPRESS_FIRST_MS << doublings);
 }
 
-bool suppress_bounced(struct suppress *s, struct slice account, struct slice address,
-                      struct slice evidence, uint64_t now_ms)
+static void complained_again(const struct suppress_entry *old, struct suppress_entry *e)
+{
+    e->times = once_more(old->times);
+}
+
+/* Puts the entry of something that happened first, as `again` changes it where there is one. */
+static bool happened(struct suppress *s, struct slice address, struct suppress_entry e,
+                     void (*again)(const struct suppress_entry *old,
+                                   struct suppress_entry *e))
 {
     struct key k;
-    struct suppress_entry e = {.account = account,
-                               .reason = SUPPRESS_bounce,
-                               .times = 1,
-                               .first_ms = now_ms,
-                               .last_ms = now_ms,
-                               .until_ms = now_ms + SUPPRESS_FIRST_MS,
-                               .evidence = evidence};
-    if (!key_of(address, &k) || account.len > SUPPRESS_ADDRESS_MAX) {
+    if (!key_of(address, &k) || e.account.len > SUPPRESS_ADDRESS_MAX) {
         return false;
     }
     sqlite3_stmt *stmt = get(s, DO_get);
     bind_key(stmt, &k);
-    bind_account(stmt, account);
+    bind_account(stmt, e.account);
     enum suppress_res res = step(s, stmt);
     if (res == SUPPRESS_YES) {
         struct suppress_entry old = entry_of(stmt);
-        again(&old, now_ms, &e);
+        again(&old, &e);
     }
     return res != SUPPRESS_FAULT && put(s, &k, &e);
+}
+
+bool suppress_bounced(struct suppress *s, struct slice account, struct slice address,
+                      struct slice evidence, uint64_t now_ms)
+{
+    return happened(s, address,
+                    (struct suppress_entry){.account = account,
+                                            .reason = SUPPRESS_bounce,
+                                            .times = 1,
+                                            .first_ms = now_ms,
+                                            .last_ms = now_ms,
+                                            .until_ms = now_ms + SUPPRESS_FIRST_MS,
+                                            .evidence = evidence},
+                    bounced_again);
 }
 
 bool suppress_complained(struct suppress *s, struct slice account, struct slice address,
                          struct slice evidence, uint64_t now_ms)
 {
-    struct key k;
-    struct suppress_entry e = {.account = account,
-                               .reason = SUPPRESS_complaint,
-                               .times = 1,
-                               .first_ms = now_ms,
-                               .last_ms = now_ms,
-                               .evidence = evidence};
-    if (!key_of(address, &k) || account.len > SUPPRESS_ADDRESS_MAX) {
-        return false;
-    }
-    sqlite3_stmt *stmt = get(s, DO_get);
-    bind_key(stmt, &k);
-    bind_account(stmt, account);
-    enum suppress_res res = step(s, stmt);
-    if (res == SUPPRESS_YES) {
-        struct suppress_entry old = entry_of(stmt);
-        e.times = old.times < UINT32_MAX ? old.times + 1 : old.times;
-    }
-    return res != SUPPRESS_FAULT && put(s, &k, &e);
+    return happened(s, address,
+                    (struct suppress_entry){.account = account,
+                                            .reason = SUPPRESS_complaint,
+                                            .times = 1,
+                                            .first_ms = now_ms,
+                                            .last_ms = now_ms,
+                                            .evidence = evidence},
+                    complained_again);
 }
 
 bool suppress_alive(struct suppress *s, struct slice address)
