@@ -21,18 +21,6 @@ struct smart_hosts {
     unsigned n;
 };
 
-struct reading {
-    struct smart_hosts *s;
-    struct words w;
-    char *error;
-};
-
-static bool wrong(struct reading *r, struct slice value, const char *what,
-                  const char *expected)
-{
-    return words_wrong(&r->w, r->error, value, what, expected);
-}
-
 static bool fits(struct slice text, char *out, size_t room)
 {
     return text.len > 0 && slice_cstr(text, out, room);
@@ -40,7 +28,7 @@ static bool fits(struct slice text, char *out, size_t room)
 
 /* --- host --- */
 
-static bool take_tls(struct reading *r, struct smart_host *h, struct slice word)
+static bool take_tls(struct words_reader *r, struct smart_host *h, struct slice word)
 {
 #define X(id, word) word,
     static const char *const words[] = {SMART_TLS(X)};
@@ -51,28 +39,28 @@ static bool take_tls(struct reading *r, struct smart_host *h, struct slice word)
             return true;
         }
     }
-    return wrong(r, word, "is no word for TLS",
-                 "never, may, must, verify, implicit or implicit-verify");
+    return words_wrong(r, word, "is no word for TLS",
+                       "never, may, must, verify, implicit or implicit-verify");
 }
 
-static bool take_login(struct reading *r, struct smart_host *h)
+static bool take_login(struct words_reader *r, struct smart_host *h)
 {
     if (r->w.n == 5) {
         return true;
     }
     if (r->w.n != 8 || !slice_eq(words_at(&r->w, 5), SLICE("login"))) {
-        return wrong(r, words_at(&r->w, 5), "is not understood there",
-                     "login USER FILE, or nothing");
+        return words_wrong(r, words_at(&r->w, 5), "is not understood there",
+                           "login USER FILE, or nothing");
     }
     if (!fits(words_at(&r->w, 6), h->user, sizeof h->user) ||
         !fits(words_at(&r->w, 7), h->secret, sizeof h->secret) || h->secret[0] != '/') {
-        return wrong(r, words_at(&r->w, 7),
-                     "is no absolute path, or the user is too long",
-                     "login USER /path/of/the/password");
+        return words_wrong(r, words_at(&r->w, 7),
+                           "is no absolute path, or the user is too long",
+                           "login USER /path/of/the/password");
     }
     return (h->tls != SMART_TLS_never && h->tls != SMART_TLS_may) ||
-           wrong(r, words_at(&r->w, 4), "would tell the password on the way",
-                 "must, verify, implicit or implicit-verify with a login");
+           words_wrong(r, words_at(&r->w, 4), "would tell the password on the way",
+                       "must, verify, implicit or implicit-verify with a login");
 }
 
 static struct smart_host *host_named(struct smart_hosts *s, struct slice name)
@@ -85,37 +73,37 @@ static struct smart_host *host_named(struct smart_hosts *s, struct slice name)
     return NULL;
 }
 
-static bool take_host(struct reading *r)
+static bool take_host(struct words_reader *r)
 {
-    struct smart_hosts *s = r->s;
+    struct smart_hosts *s = r->table;
     struct smart_host h = {.number = s->n};
     struct slice name = words_at(&r->w, 1), address = words_at(&r->w, 2);
     uint64_t port = 0;
     struct ip ip;
     if (r->w.n < 5 || s->n == SMART_HOSTS_MAX) {
-        return wrong(r, name, r->w.n < 5 ? "is not complete" : "is a host too many",
-                     "host NAME ADDRESS PORT TLS [login USER FILE]");
+        return words_wrong(r, name, r->w.n < 5 ? "is not complete" : "is a host too many",
+                           "host NAME ADDRESS PORT TLS [login USER FILE]");
     }
     if (!fits(name, h.name, sizeof h.name) || slice_eq(name, SLICE(DIRECT)) ||
         host_named(s, name) != NULL) {
-        return wrong(r, name, "is no name, or stands in an earlier line",
-                     "a word of at most 63 characters, each once, not " DIRECT);
+        return words_wrong(r, name, "is no name, or stands in an earlier line",
+                           "a word of at most 63 characters, each once, not " DIRECT);
     }
     bool is_ip = ip_parse(address, &ip);
     if ((!is_ip && !address_is_domain(address)) ||
         !fits(address, h.address, sizeof h.address)) {
-        return wrong(r, address, "is neither a host's name nor an address",
-                     "smtp.example.org or 192.0.2.1");
+        return words_wrong(r, address, "is neither a host's name nor an address",
+                           "smtp.example.org or 192.0.2.1");
     }
     if (!slice_u64(words_at(&r->w, 3), &port) || port == 0 || port > UINT16_MAX) {
-        return wrong(r, words_at(&r->w, 3), "is no port", "a number such as 587");
+        return words_wrong(r, words_at(&r->w, 3), "is no port", "a number such as 587");
     }
     h.port = (uint16_t)port;
     if (!take_tls(r, &h, words_at(&r->w, 4)) || !take_login(r, &h)) {
         return false;
     }
     if (is_ip && (h.tls == SMART_TLS_verify || h.tls == SMART_TLS_implicit_verify)) {
-        return wrong(r, address, "is in no certificate", "the host's name");
+        return words_wrong(r, address, "is in no certificate", "the host's name");
     }
     s->host[s->n++] = h;
     return true;
@@ -132,46 +120,48 @@ static struct slice lower_key(struct slice name, unsigned char room[KEY_ROOM])
     return (struct slice){room, name.len};
 }
 
-static bool put(struct reading *r, struct map *map, struct slice name,
+static bool put(struct words_reader *r, struct map *map, struct slice name,
                 struct smart_host *host)
 {
     unsigned char room[KEY_ROOM];
     struct slice key = lower_key(name, room);
     if (name.len > KEY_ROOM || map_get(map, key) != NULL) {
-        return wrong(r, name, "stands in an earlier line, or is too long",
-                     "each name once");
+        return words_wrong(r, name, "stands in an earlier line, or is too long",
+                           "each name once");
     }
-    return map_put(map, key, host) || wrong(r, name, "is one too many", "fewer");
+    return map_put(map, key, host) || words_wrong(r, name, "is one too many", "fewer");
 }
 
-static bool take_via(struct reading *r)
+static bool take_via(struct words_reader *r)
 {
-    struct smart_hosts *s = r->s;
+    struct smart_hosts *s = r->table;
     struct slice name = words_at(&r->w, 1), kind = words_at(&r->w, 2);
     bool direct = slice_eq(name, SLICE(DIRECT));
     struct smart_host *host = direct ? &s->host[SMART_HOSTS_MAX] : host_named(s, name);
     bool domain = slice_eq(kind, SLICE("domain"));
     if (host == NULL) {
-        return wrong(r, name, "is no host of an earlier line", "host NAME ... before it");
+        return words_wrong(r, name, "is no host of an earlier line",
+                           "host NAME ... before it");
     }
     if (slice_eq(kind, SLICE("default")) && r->w.n == 3) {
         if (s->otherwise_said) {
-            return wrong(r, kind, "stands in an earlier line", "it once");
+            return words_wrong(r, kind, "stands in an earlier line", "it once");
         }
         s->otherwise_said = true;
         s->otherwise = direct ? NULL : host;
         return true;
     }
     if ((!domain && !slice_eq(kind, SLICE("account"))) || r->w.n < 4) {
-        return wrong(r, kind, "does not say which mail",
-                     "via NAME domain DOMAIN..., via NAME account NAME... or via NAME "
-                     "default");
+        return words_wrong(
+            r, kind, "does not say which mail",
+            "via NAME domain DOMAIN..., via NAME account NAME... or via NAME "
+            "default");
     }
     for (unsigned i = 3; i < r->w.n; i++) {
         struct slice word = r->w.word[i];
         struct slice bare = slice_from(word, slice_starts(word, SLICE(".")));
         if (domain && !address_is_domain(bare)) {
-            return wrong(r, word, "is no domain", "example.org or .example.org");
+            return words_wrong(r, word, "is no domain", "example.org or .example.org");
         }
         if (!put(r, domain ? &s->domains : &s->accounts, word, host)) {
             return false;
@@ -182,40 +172,28 @@ static bool take_via(struct reading *r)
 
 /* --- the whole --- */
 
-static bool take_line(struct reading *r)
+static bool take_line(struct words_reader *r)
 {
     struct slice first = words_at(&r->w, 0);
     if (r->w.n == WORDS_LINE_MAX) {
-        return wrong(r, first, "has too many words behind it", "fewer than 399");
+        return words_wrong(r, first, "has too many words behind it", "fewer than 399");
     }
     return slice_eq(first, SLICE("host")) ? take_host(r)
            : slice_eq(first, SLICE("via"))
                ? take_via(r)
-               : wrong(r, first, "begins no line", "host or via");
+               : words_wrong(r, first, "begins no line", "host or via");
 }
 
 struct smart_hosts *smart_hosts_read(struct slice text, char error[WORDS_ERROR_MAX])
 {
-    struct reading *r = calloc(1, sizeof *r);
     struct smart_hosts *s = calloc(1, sizeof *s);
-    error[0] = '\0';
-    if (r == NULL || s == NULL) {
-        (void)snprintf(error, WORDS_ERROR_MAX, "memory is short");
-        free(r);
-        free(s);
-        return NULL;
+    if (s != NULL) {
+        map_init(&s->domains, WAYS_MAX);
+        map_init(&s->accounts, WAYS_MAX);
     }
-    *r = (struct reading){.s = s, .w = words_of(text), .error = error};
-    map_init(&s->domains, WAYS_MAX);
-    map_init(&s->accounts, WAYS_MAX);
-    bool ok = true;
-    while (ok && words_next(&r->w)) {
-        ok = take_line(r);
-    }
-    if (!ok) {
+    if (!words_read(text, s, take_line, NULL, error)) {
         smart_hosts_free(&s);
     }
-    free(r);
     return s;
 }
 

@@ -1,12 +1,7 @@
 /* config/smart_hosts_test.c - delivery.smart-hosts as tables: what it says, and what is wrong with it. */
 #include "config/smart_hosts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "config/testing.h"
 
 static const char good[] =
     "host out smtp.provider.example 587 verify login ann /etc/postern/out.secret\n"
@@ -63,12 +58,18 @@ static void test_good(void **state)
     smart_hosts_free(&s);
 }
 
+static bool reads(struct slice text, char error[WORDS_ERROR_MAX])
+{
+    struct smart_hosts *s = smart_hosts_read(text, error);
+    bool ok = s != NULL;
+    smart_hosts_free(&s);
+    return ok;
+}
+
 static void test_bad(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *says;
-    } cases[] = {
+    static const struct bad_text cases[] = {
         {"hots a", "line 1: 'hots' begins no line"},
         {"host a b.test 25", "not complete"},
         {"host direct b.test 25 may", "is no name"},
@@ -90,24 +91,13 @@ static void test_bad(void **state)
         {"host a b.test 25 may\nvia a domain x.test X.test", "earlier line"},
         {"host a b.test 25 may\nvia a default\nvia direct default", "line 3"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char error[WORDS_ERROR_MAX];
-        assert_null(smart_hosts_read(slice_of(cases[i].text), error));
-        if (strstr(error, cases[i].says) == NULL) {
-            fail_msg("%s: %s", cases[i].text, error);
-        }
-    }
+    assert_bad_texts(reads, cases, sizeof cases / sizeof cases[0]);
 }
 
 static void test_prefixes(void **state)
 {
     (void)state;
-    for (size_t n = 0; n < sizeof good; n++) {
-        char error[WORDS_ERROR_MAX];
-        struct smart_hosts *s = smart_hosts_read(slice_sub(slice_of(good), 0, n), error);
-        assert_true((s == NULL) == (error[0] != '\0'));
-        smart_hosts_free(&s);
-    }
+    assert_prefixes(reads, slice_of(good));
 }
 
 int main(void)

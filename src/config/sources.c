@@ -31,16 +31,9 @@ struct sources {
     unsigned source_n, pool_n, plan_n;
 };
 
-struct reading {
-    struct sources *s;
-    struct words w;
-    char *error;
-};
-
-static bool wrong(struct reading *r, struct slice value, const char *what,
-                  const char *expected)
+static struct sources *table(const struct words_reader *r)
 {
-    return words_wrong(&r->w, r->error, value, what, expected);
+    return r->table;
 }
 
 /* --- names --- */
@@ -50,17 +43,18 @@ static bool is_name(struct slice name)
     return name.len > 0 && name.len <= SOURCE_NAME_MAX;
 }
 
-static struct pool *pool_named(struct reading *r, struct slice name)
+static struct pool *pool_named(struct words_reader *r, struct slice name)
 {
-    struct sources *s = r->s;
+    struct sources *s = r->table;
     for (unsigned i = 0; i < s->pool_n; i++) {
         if (slice_eq(slice_of(s->pool[i].name), name)) {
             return &s->pool[i];
         }
     }
     if (!is_name(name) || s->pool_n == SOURCE_POOLS_MAX) {
-        wrong(r, name, is_name(name) ? "is a pool too many" : "is no name of a pool",
-              "a word of at most 63 characters, of at most 256 pools");
+        words_wrong(r, name,
+                    is_name(name) ? "is a pool too many" : "is no name of a pool",
+                    "a word of at most 63 characters, of at most 256 pools");
         return NULL;
     }
     struct pool *p = &s->pool[s->pool_n++];
@@ -69,17 +63,18 @@ static struct pool *pool_named(struct reading *r, struct slice name)
     return p;
 }
 
-static struct plan *plan_named(struct reading *r, struct slice name)
+static struct plan *plan_named(struct words_reader *r, struct slice name)
 {
-    struct sources *s = r->s;
+    struct sources *s = r->table;
     for (unsigned i = 0; i < s->plan_n; i++) {
         if (slice_eq(slice_of(s->plan[i].name), name)) {
             return &s->plan[i];
         }
     }
     if (!is_name(name) || s->plan_n == SOURCE_PLANS_MAX) {
-        wrong(r, name, is_name(name) ? "is a plan too many" : "is no name of a plan",
-              "a word of at most 63 characters, of at most 64 plans");
+        words_wrong(r, name,
+                    is_name(name) ? "is a plan too many" : "is no name of a plan",
+                    "a word of at most 63 characters, of at most 64 plans");
         return NULL;
     }
     struct plan *p = &s->plan[s->plan_n++];
@@ -90,22 +85,23 @@ static struct plan *plan_named(struct reading *r, struct slice name)
 
 /* --- source --- */
 
-static bool take_address(struct reading *r, struct sender_source *out, struct slice text)
+static bool take_address(struct words_reader *r, struct sender_source *out,
+                         struct slice text)
 {
     struct ip ip;
     if (!ip_parse(text, &ip)) {
-        return wrong(r, text, "is no address",
-                     "192.0.2.1 or 2001:db8::1 or both with a comma");
+        return words_wrong(r, text, "is no address",
+                           "192.0.2.1 or 2001:db8::1 or both with a comma");
     }
     bool v4 = ip_is_v4(&ip);
     if (v4 ? out->has_v4 : out->has_v6) {
-        return wrong(r, text, "is the second of its family", "one of each at most");
+        return words_wrong(r, text, "is the second of its family", "one of each at most");
     }
-    for (unsigned i = 0; i < r->s->source_n; i++) {
-        const struct sender_source *o = &r->s->source[i];
+    for (unsigned i = 0; i < table(r)->source_n; i++) {
+        const struct sender_source *o = &table(r)->source[i];
         if ((v4 && o->has_v4 && memcmp(&o->v4, &ip, sizeof ip) == 0) ||
             (!v4 && o->has_v6 && memcmp(&o->v6, &ip, sizeof ip) == 0)) {
-            return wrong(r, text, "stands in an earlier line", "each address once");
+            return words_wrong(r, text, "stands in an earlier line", "each address once");
         }
     }
     *(v4 ? &out->v4 : &out->v6) = ip;
@@ -114,7 +110,7 @@ static bool take_address(struct reading *r, struct sender_source *out, struct sl
     return true;
 }
 
-static bool take_plan(struct reading *r, struct sender_source *out)
+static bool take_plan(struct words_reader *r, struct sender_source *out)
 {
     char date[40];
     uint64_t ms = 0;
@@ -126,17 +122,17 @@ static bool take_plan(struct reading *r, struct sender_source *out)
     int n = snprintf(date, sizeof date, "%.*sT00:00:00Z",
                      (int)(day.len < 20 ? day.len : 20), (const char *)day.ptr);
     if (n < 0 || !clock_read_text(slice_of(date), &ms)) {
-        return wrong(r, day, "is no day",
-                     "the first day of the plan, such as 2026-11-22");
+        return words_wrong(r, day, "is no day",
+                           "the first day of the plan, such as 2026-11-22");
     }
-    out->plan = (int)(plan - r->s->plan);
+    out->plan = (int)(plan - table(r)->plan);
     out->first_day = ms / DAY_MS;
     return true;
 }
 
-static bool take_source(struct reading *r)
+static bool take_source(struct words_reader *r)
 {
-    struct sources *s = r->s;
+    struct sources *s = r->table;
     struct sender_source one = {.plan = -1, .line = r->w.line};
     struct slice addresses = words_at(&r->w, 2), helo = words_at(&r->w, 3);
     struct pool *pool = pool_named(r, words_at(&r->w, 1));
@@ -144,10 +140,10 @@ static bool take_source(struct reading *r)
         return false;
     }
     if ((r->w.n != 4 && r->w.n != 6) || s->source_n == SOURCES_MAX) {
-        return wrong(r, (struct slice){0},
-                     r->w.n != 4 && r->w.n != 6 ? "source is not complete"
-                                                : "a source too many",
-                     "source POOL ADDRESS HELO, or source POOL ADDRESS HELO PLAN DATE");
+        return words_wrong(
+            r, (struct slice){0},
+            r->w.n != 4 && r->w.n != 6 ? "source is not complete" : "a source too many",
+            "source POOL ADDRESS HELO, or source POOL ADDRESS HELO PLAN DATE");
     }
     size_t comma = slice_find(addresses, ',');
     if (!take_address(r, &one, slice_sub(addresses, 0, comma)) ||
@@ -157,7 +153,7 @@ static bool take_source(struct reading *r)
         return false;
     }
     if (!address_is_domain(helo) || helo.len > SOURCE_HELO_MAX) {
-        return wrong(r, helo, "is no domain name", "the name that EHLO gives");
+        return words_wrong(r, helo, "is no domain name", "the name that EHLO gives");
     }
     memcpy(one.helo, helo.ptr, helo.len);
     (void)snprintf(one.text, sizeof one.text, "%.*s", (int)addresses.len,
@@ -170,38 +166,40 @@ static bool take_source(struct reading *r)
 
 /* --- use, plan --- */
 
-static bool take_account(struct reading *r, struct pool *pool, struct slice name)
+static bool take_account(struct words_reader *r, struct pool *pool, struct slice name)
 {
     unsigned char lower[NAME_ROOM];
     if (name.len > sizeof lower) {
-        return wrong(r, name, "is too long", "an account's name");
+        return words_wrong(r, name, "is too long", "an account's name");
     }
     for (size_t i = 0; i < name.len; i++) {
         lower[i] = ascii_lower(name.ptr[i]);
     }
     name.ptr = lower;
-    if (map_get(&r->s->accounts, name) != NULL) {
-        return wrong(r, name, "stands in an earlier line", "each account once");
+    if (map_get(&table(r)->accounts, name) != NULL) {
+        return words_wrong(r, name, "stands in an earlier line", "each account once");
     }
-    return map_put(&r->s->accounts, name, pool) ||
-           wrong(r, name, "is an account too many", "fewer");
+    return map_put(&table(r)->accounts, name, pool) ||
+           words_wrong(r, name, "is an account too many", "fewer");
 }
 
-static bool take_service(struct reading *r, const struct pool *pool, struct slice name)
+static bool take_service(struct words_reader *r, const struct pool *pool,
+                         struct slice name)
 {
     for (unsigned i = 0; i <= SERVICE_PUSH; i++) {
         if (slice_eq(name, slice_of(config_service_name((enum config_service)i)))) {
-            if (r->s->service[i] != NULL) {
-                return wrong(r, name, "stands in an earlier line", "each service once");
+            if (table(r)->service[i] != NULL) {
+                return words_wrong(r, name, "stands in an earlier line",
+                                   "each service once");
             }
-            r->s->service[i] = pool;
+            table(r)->service[i] = pool;
             return true;
         }
     }
-    return wrong(r, name, "is no service", "submission, relay, push or mx");
+    return words_wrong(r, name, "is no service", "submission, relay, push or mx");
 }
 
-static bool take_use(struct reading *r)
+static bool take_use(struct words_reader *r)
 {
     struct slice kind = words_at(&r->w, 2);
     bool account = slice_eq(kind, SLICE("account")),
@@ -211,14 +209,14 @@ static bool take_use(struct reading *r)
         return false;
     }
     if (slice_eq(kind, SLICE("default")) && r->w.n == 3) {
-        if (r->s->otherwise != NULL) {
-            return wrong(r, kind, "stands in an earlier line", "it once");
+        if (table(r)->otherwise != NULL) {
+            return words_wrong(r, kind, "stands in an earlier line", "it once");
         }
-        r->s->otherwise = pool;
+        table(r)->otherwise = pool;
         return true;
     }
     if ((!account && !service) || r->w.n < 4) {
-        return wrong(
+        return words_wrong(
             r, kind, "does not say whose mail",
             "use POOL account NAME..., use POOL service NAME... or use POOL default");
     }
@@ -231,22 +229,22 @@ static bool take_use(struct reading *r)
     return true;
 }
 
-static bool take_plan_line(struct reading *r)
+static bool take_plan_line(struct words_reader *r)
 {
     struct plan *plan = plan_named(r, words_at(&r->w, 1));
     if (plan == NULL) {
         return false;
     }
     if (plan->n > 0 || r->w.n < 3) {
-        return wrong(r, words_at(&r->w, 1),
-                     plan->n > 0 ? "stands in an earlier line" : "has no counts",
-                     "each plan once: plan PLAN COUNT COUNT ...");
+        return words_wrong(r, words_at(&r->w, 1),
+                           plan->n > 0 ? "stands in an earlier line" : "has no counts",
+                           "each plan once: plan PLAN COUNT COUNT ...");
     }
     for (unsigned i = 2; i < r->w.n; i++) {
         if (!slice_u64(r->w.word[i], &plan->count[plan->n]) ||
             plan->count[plan->n] == 0) {
-            return wrong(r, r->w.word[i], "is no count of recipients",
-                         "a number from 1 on");
+            return words_wrong(r, r->w.word[i], "is no count of recipients",
+                               "a number from 1 on");
         }
         plan->n++;
     }
@@ -255,34 +253,34 @@ static bool take_plan_line(struct reading *r)
 
 /* --- the whole --- */
 
-static bool take_line(struct reading *r)
+static bool take_line(struct words_reader *r)
 {
     struct slice first = words_at(&r->w, 0);
     if (r->w.n == WORDS_LINE_MAX) {
-        return wrong(r, first, "has too many words behind it", "fewer than 399");
+        return words_wrong(r, first, "has too many words behind it", "fewer than 399");
     }
     return slice_eq(first, SLICE("source")) ? take_source(r)
            : slice_eq(first, SLICE("use"))  ? take_use(r)
            : slice_eq(first, SLICE("plan"))
                ? take_plan_line(r)
-               : wrong(r, first, "begins no line", "source, use or plan");
+               : words_wrong(r, first, "begins no line", "source, use or plan");
 }
 
 /* Names that were used and never said. */
-static bool complete(struct reading *r)
+static bool complete(struct words_reader *r)
 {
-    for (unsigned i = 0; i < r->s->pool_n; i++) {
-        r->w.line = r->s->pool[i].line;
-        if (r->s->pool[i].n == 0) {
-            return wrong(r, slice_of(r->s->pool[i].name), "has no source",
-                         "a line source POOL ADDRESS HELO for it");
+    for (unsigned i = 0; i < table(r)->pool_n; i++) {
+        r->w.line = table(r)->pool[i].line;
+        if (table(r)->pool[i].n == 0) {
+            return words_wrong(r, slice_of(table(r)->pool[i].name), "has no source",
+                               "a line source POOL ADDRESS HELO for it");
         }
     }
-    for (unsigned i = 0; i < r->s->plan_n; i++) {
-        r->w.line = r->s->plan[i].line;
-        if (r->s->plan[i].n == 0) {
-            return wrong(r, slice_of(r->s->plan[i].name), "has no counts",
-                         "a line plan PLAN COUNT... for it");
+    for (unsigned i = 0; i < table(r)->plan_n; i++) {
+        r->w.line = table(r)->plan[i].line;
+        if (table(r)->plan[i].n == 0) {
+            return words_wrong(r, slice_of(table(r)->plan[i].name), "has no counts",
+                               "a line plan PLAN COUNT... for it");
         }
     }
     return true;
@@ -305,27 +303,15 @@ static void group(struct sources *s)
 
 struct sources *sources_read(struct slice text, char error[WORDS_ERROR_MAX])
 {
-    struct reading *r = calloc(1, sizeof *r);
     struct sources *s = calloc(1, sizeof *s);
-    error[0] = '\0';
-    if (r == NULL || s == NULL) {
-        (void)snprintf(error, WORDS_ERROR_MAX, "memory is short");
-        free(r);
-        free(s);
-        return NULL;
+    if (s != NULL) {
+        map_init(&s->accounts, ACCOUNTS_MAX);
     }
-    *r = (struct reading){.s = s, .w = words_of(text), .error = error};
-    map_init(&s->accounts, ACCOUNTS_MAX);
-    bool ok = true;
-    while (ok && words_next(&r->w)) {
-        ok = take_line(r);
-    }
-    if (ok && complete(r)) {
+    if (words_read(text, s, take_line, complete, error)) {
         group(s);
     } else {
         sources_free(&s);
     }
-    free(r);
     return s;
 }
 

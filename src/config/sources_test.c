@@ -2,13 +2,7 @@
 #include "config/sources.h"
 
 #include "config/config.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "config/testing.h"
 
 static const char good[] = "# ours\n"
                            "source bulk 192.0.2.11 news1.example.org slow 2026-11-20\n"
@@ -72,12 +66,18 @@ static void test_none(void **state)
     sources_free(&s);
 }
 
+static bool reads(struct slice text, char error[WORDS_ERROR_MAX])
+{
+    struct sources *s = sources_read(text, error);
+    bool ok = s != NULL;
+    sources_free(&s);
+    return ok;
+}
+
 static void test_bad(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *says;
-    } cases[] = {
+    static const struct bad_text cases[] = {
         {"sauce a 192.0.2.1 h.test", "line 1: 'sauce' begins no line"},
         {"\n\nsource a 192.0.2.256 h.test", "line 3: '192.0.2.256' is no address"},
         {"source a 192.0.2.1,192.0.2.2 h.test", "second of its family"},
@@ -98,25 +98,13 @@ static void test_bad(void **state)
         {"plan p", "has no counts"},
         {"plan p 1\nplan p 2", "stands in an earlier"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char error[WORDS_ERROR_MAX];
-        assert_null(sources_read(slice_of(cases[i].text), error));
-        if (strstr(error, cases[i].says) == NULL) {
-            fail_msg("%s: %s", cases[i].text, error);
-        }
-    }
+    assert_bad_texts(reads, cases, sizeof cases / sizeof cases[0]);
 }
 
-/* Every prefix of a good text is read or refused with words. */
 static void test_prefixes(void **state)
 {
     (void)state;
-    for (size_t n = 0; n < sizeof good; n++) {
-        char error[WORDS_ERROR_MAX];
-        struct sources *s = sources_read(slice_sub(slice_of(good), 0, n), error);
-        assert_true((s == NULL) == (error[0] != '\0'));
-        sources_free(&s);
-    }
+    assert_prefixes(reads, slice_of(good));
 }
 
 int main(void)

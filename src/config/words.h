@@ -23,7 +23,20 @@ MUST_USE static inline struct slice words_at(const struct words *w, unsigned i)
     return i < w->n ? w->word[i] : (struct slice){0};
 }
 
+/* A table that is being read. */
+struct words_reader {
+    struct words w; /* the line */
+    void *table;    /* what its lines make */
+    char *error;    /* WORDS_ERROR_MAX */
+};
+
+/* Has each line taken, and then end() look at the whole (NULL: nothing to look at). False: what is wrong
+ * is in error, said by one of them; or memory is short, as also where table is NULL. */
+MUST_USE bool words_read(struct slice text, void *table,
+                         bool (*take)(struct words_reader *r),
+                         bool (*end)(struct words_reader *r),
+                         char error[WORDS_ERROR_MAX]);
 /* "line 7: 'VALUE': WRONG; expected WHAT" into error; value empty: none. Returns false. */
-bool words_wrong(const struct words *w, char error[WORDS_ERROR_MAX], struct slice value,
-                 const char *wrong, const char *expected);
+bool words_wrong(struct words_reader *r, struct slice value, const char *wrong,
+                 const char *expected);
 #endif
