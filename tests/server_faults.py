@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import socket
-import ssl
 import struct
 import sys
 import threading
@@ -17,7 +16,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
-from server import SKIPPED, Failed, Server, certificate_files, wait_until  # noqa: E402
+from listener import Gone, Listener  # noqa: E402
+from server import SKIPPED, Failed, Server, server_tls, wait_until  # noqa: E402
 from server_remote import check  # noqa: E402
 
 HEAD = b"From: ann@acme.test\r\nSubject: hello\r\n\r\n"
@@ -48,8 +48,16 @@ def own_cases():
             for i, name in enumerate(names)]
 
 
-class Broken(Exception):
-    pass
+class Site(Listener):
+    """The host of a case."""
+    patience = 30
+
+    def __init__(self, receiver, case, backlog=16):
+        super().__init__(case.host, receiver.port, backlog)
+        self.receiver, self.case = receiver, case
+
+    def talk(self, sock):
+        self.receiver.talk(sock, self.case)
 
 
 class Receiver:
@@ -58,24 +66,22 @@ class Receiver:
         self.context = context
         self.port = 0
         self.lock = threading.Lock()
-        self.sessions = collections.Counter()
         self.whole = collections.Counter()  # of a case's name: messages read up to their end
         self.answered = collections.Counter()  # 250 said to them
         self.clear = collections.Counter()  # of them without TLS
         self.faults = collections.Counter()
-        self.listeners = []
+        self.sites = {}  # by the names of their cases
         probe = socket.create_server(("127.0.0.1", 0))
         self.port = probe.getsockname()[1]
         probe.close()
         for case in cases:
             if case.name == "unreachable":
                 continue
-            listener = socket.create_server((case.host, self.port), backlog=0 if case.name == "black-hole" else 16)
-            self.listeners.append(listener)
+            self.sites[case.name] = Site(self, case, 0 if case.name == "black-hole" else 16)
             if case.name == "black-hole":
-                self.hole = (listener, [self.fill(case.host) for _ in range(4)])
+                self.hole = [self.fill(case.host) for _ in range(4)]
             else:
-                threading.Thread(target=self.serve, args=(listener, case), daemon=True).start()
+                self.sites[case.name].serve()
 
     def fill(self, host):
         """A connection that is never accepted: when there are some, SYNs are dropped."""
@@ -85,34 +91,14 @@ class Receiver:
         return sock
 
     def heal_hole(self):
-        listener, socks = self.hole
-        case = next(case for case in self.cases.values() if case.name == "black-hole")
-        for sock in socks:
+        for sock in self.hole:
             sock.close()
-        threading.Thread(target=self.serve, args=(listener, case), daemon=True).start()
+        self.sites["black-hole"].serve()
 
     def heal_unreachable(self):
         case = next(case for case in self.cases.values() if case.name == "unreachable")
-        self.listeners.append(socket.create_server((case.host, self.port)))
-        threading.Thread(target=self.serve, args=(self.listeners[-1], case), daemon=True).start()
-
-    def serve(self, listener, case):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            self.sessions[case.name] += 1
-            threading.Thread(target=self.session, args=(sock, case), daemon=True).start()
-
-    def session(self, sock, case):
-        try:
-            sock.settimeout(30)
-            self.talk(sock, case)
-        except (OSError, Broken, ssl.SSLError):
-            pass
-        finally:
-            sock.close()
+        self.sites[case.name] = Site(self, case)
+        self.sites[case.name].serve()
 
     def first(self, case, fault):
         """Whether this is the time that it goes wrong."""
@@ -123,7 +109,7 @@ class Receiver:
     @staticmethod
     def reset(sock):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raise Broken
+        raise Gone
 
     def say(self, sock, case, stage, usual):
         fault = next((f for f in FAULTS if self.first(case, f"{stage}-{f}")), None)
@@ -132,7 +118,7 @@ class Receiver:
         elif fault == "reset":
             self.reset(sock)
         elif fault == "close":
-            raise Broken
+            raise Gone
         elif fault == "drip":
             for octet in usual[:3] + b"-x" * 100:
                 sock.sendall(bytes([octet]))
@@ -157,7 +143,7 @@ class Receiver:
                 time.sleep(0 if read else 0.1)
         except OSError:
             pass
-        raise Broken
+        raise Gone
 
     def begin_tls(self, sock, case):
         """Its own socket when TLS stands."""
@@ -169,7 +155,7 @@ class Receiver:
         elif self.first(case, "tls-reset"):
             self.reset(sock)
         elif self.first(case, "tls-close"):
-            raise Broken
+            raise Gone
         elif self.first(case, "tls-drip"):
             for octet in b"\x16\x03\x03\x40\x00" + b"\x02" * 100:
                 sock.sendall(bytes([octet]))
@@ -182,19 +168,19 @@ class Receiver:
             self.reset(sock)
         if self.first(case, "body-stall"):
             time.sleep(6)
-            raise Broken
+            raise Gone
         if self.first(case, "body-drip"):
             for _ in range(40):
                 file.read(100)
                 time.sleep(0.2)
-            raise Broken
+            raise Gone
         if self.first(case, "early-answer"):
             sock.sendall(b"250 I take it, whatever it is\r\n")
             self.until_gone(sock, read=False)
         while (line := file.readline()) not in (b".\r\n", b""):
             pass
         if line == b"":
-            raise Broken
+            raise Gone
 
     def talk(self, sock, case):
         tls = False
@@ -236,8 +222,8 @@ class Receiver:
                 self.say(sock, case, verb, b"250 ok")
 
     def stop(self):
-        for listener in self.listeners:
-            listener.close()
+        for site in self.sites.values():
+            site.stop()
 
 
 def copies(name):
@@ -309,10 +295,7 @@ def main():
         return SKIPPED
     cases = own_cases()
     server = Server(sys.argv[1], listeners=["relay"])
-    certificate, key = certificate_files(server.dir, stem="peer")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    receiver = Receiver(cases, context)
+    receiver = Receiver(cases, server_tls(server.dir))
     server.settings = [f"delivery.smtp-port = {receiver.port}", *SETTINGS]
     zone = [line for case in cases for line in (f"{case.domain}. MX 10 mx.{case.domain}.", f"mx.{case.domain}. A {case.host}")]
     dns = nsd.Nsd(server.dir / "nsd", server.host, zone)

@@ -53,7 +53,7 @@ def test_domain_and_account(postern):
         check(paused(p)[("domain", "one.test")]["reason"] == "they asked for it", f"{paused(p)}")
         check("they asked for it" in p.server.run("queue", "pause", "list"), "the list does not say why")
         time.sleep(0.3)
-        check(not one.mails and one.sessions == 0, "it was asked though paused")
+        check(not one.mails and one.accepted == 0, "it was asked though paused")
 
         # After a restart, and after the whole machine; without a server it is known too.
         p.server.end_process()
@@ -61,7 +61,7 @@ def test_domain_and_account(postern):
         p.server.run("queue", "resume", "--domain", "one.test", status=4)
         p.server.start()
         time.sleep(0.3)
-        check(one.sessions == 0 and ("domain", "one.test") in paused(p), "forgotten by a restart")
+        check(one.accepted == 0 and ("domain", "one.test") in paused(p), "forgotten by a restart")
         p.server.run("queue", "resume", "--domain", "one.test")
         wait_until("one.test got nothing", lambda: one.mails)
         check(paused(p) == {}, f"{paused(p)}")

@@ -9,7 +9,6 @@ import email.header
 import json
 import pathlib
 import re
-import socket
 import ssl
 import sys
 import threading
@@ -17,49 +16,32 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
 import parts  # noqa: E402
-from server import PORTS, Failed, Server, certificate_files, peer_address, wait_until  # noqa: E402
+from listener import Gone, Listener  # noqa: E402
+from server import PORTS, Failed, Server, peer_address, server_tls, wait_until  # noqa: E402
 
 MESSAGE = (b"From: ann@acme.test\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@acme.test>\r\n"
            b"Subject: hello\r\n\r\n.dot\r\n\r\ntext\r\n")
 
 
-class Peer:
+class Peer(Listener):
     """An SMTP server that answers as told: verb -> reply ("." is the end of the message; None: says
     nothing; "close": hangs up). Keeps what it heard."""
+    patience = 20
 
     def __init__(self, answers=None, keywords=(), context=None):
         self.host = peer_address()
+        super().__init__(self.host, PORTS["mx"])
         self.answers = answers or {}
         self.keywords = keywords
         self.context = context
-        self.heard, self.mails, self.sessions = [], [], 0
+        self.heard, self.mails = [], []
         self.now = threading.local()  # line: the last one of this thread's session
-        self.listener = socket.create_server((self.host, PORTS["mx"]))
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.sessions += 1
-            threading.Thread(target=self.session, args=(sock,), daemon=True).start()
-
-    def session(self, sock):
-        sock.settimeout(20)
-        try:
-            self.talk(sock)
-        except (OSError, ssl.SSLError):
-            pass
-        finally:
-            sock.close()
+        self.serve()
 
     def say(self, sock, verb, usual):
         answer = self.answers.get(verb, usual)
         if answer == "close":
-            raise OSError
+            raise Gone
         if answer is not None:
             sock.sendall(answer.encode() + b"\r\n")
         return answer
@@ -101,9 +83,6 @@ class Peer:
         while (line := file.readline()) not in (b".\r\n", b""):
             lines.append(line[1:] if line.startswith(b".") else line)
         return b"".join(lines)
-
-    def stop(self):
-        self.listener.close()
 
 
 class Play:
@@ -195,7 +174,7 @@ def test_replies(postern):
                               ("inner.test", "451 4.4.4"), ("[10.0.0.1]", "550 5.1.2")):
             p.send(f"a@{domain}")
             p.logged(rf"event=(deferred|failed) .*to=a@{re.escape(domain)} .*{re.escape(words)}")
-        check(later.sessions >= 1 and closing.sessions >= 1 and grumpy.sessions >= 1, "not asked")
+        check(later.accepted >= 1 and closing.accepted >= 1 and grumpy.accepted >= 1, "not asked")
         # A dead site rests: what follows is deferred without a connection.
         p.logged(r"event=site-rests .*dead.test")
         p.send("b@dead.test")
@@ -306,7 +285,7 @@ def test_reuse(postern):
         check(rcpts == sorted([f"u{i}@many.test" for i in range(10)] + [f"v{i}@many.test" for i in range(20)]),
               f"recipients: {rcpts}")
         check(len(peer.mails) == 24, f"{len(peer.mails)} mails")
-        check(peer.sessions <= 12, f"{peer.sessions} connections for 24 mails")
+        check(peer.accepted <= 12, f"{peer.accepted} connections for 24 mails")
     finally:
         p.stop()
 
@@ -331,7 +310,7 @@ def test_stale(postern):
             p.send(f"v{i}@stale.test")
             wait_until(lambda: f"{len(peer.mails)} mails", lambda: len(peer.mails) == i + 1)
         p.server.settle()
-        check(peer.sessions == 4, f"{peer.sessions} connections")
+        check(peer.accepted == 4, f"{peer.accepted} connections")
         check("event=deferred" not in p.server.log(), "a mail was deferred")
     finally:
         p.stop()
@@ -375,16 +354,18 @@ def test_answer_before_the_end(postern):
         p.stop()
 
 
+def old_tls(directory):
+    """Of a server that speaks nothing that we would."""
+    context = server_tls(directory)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("NULL-SHA256:@SECLEVEL=0")
+    return context
+
+
 def test_tls(postern):
     """TLS where it is offered; in clear when its handshake fails; DSN parameters go on."""
     p = Play(postern)
-    certificate, key = certificate_files(p.server.dir, stem="peer")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    old.load_cert_chain(certificate, key)
-    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
-    old.set_ciphers("NULL-SHA256:@SECLEVEL=0")  # nothing that we would speak
+    context, old = server_tls(p.server.dir), old_tls(p.server.dir)
     good = p.peer("good.test", keywords=["DSN", "PIPELINING"], context=context)
     bad = p.peer("bad.test", context=old)
     p.start()
@@ -402,7 +383,7 @@ def test_tls(postern):
         check("RCPT TO:<a@good.test> NOTIFY=FAILURE ORCPT=rfc822;x@y.test" in good.heard, f"{good.heard}")
         p.send("a@bad.test")
         wait_until("bad.test got nothing", lambda: bad.mails)
-        check("STARTTLS" in bad.heard and bad.sessions == 2, f"{bad.sessions}: {bad.heard}")
+        check("STARTTLS" in bad.heard and bad.accepted == 2, f"{bad.accepted}: {bad.heard}")
     finally:
         p.stop()
 
@@ -410,13 +391,7 @@ def test_tls(postern):
 def test_rule_tls(postern):
     """A rule that demands TLS: never in the clear, whatever the other server does."""
     p = Play(postern)
-    certificate, key = certificate_files(p.server.dir, stem="peer")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    old.load_cert_chain(certificate, key)
-    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
-    old.set_ciphers("NULL-SHA256:@SECLEVEL=0")  # nothing that we would speak
+    context, old = server_tls(p.server.dir), old_tls(p.server.dir)
     good = p.peer("good.test", context=context)
     bad = p.peer("bad.test", context=old)
     plain = p.peer("plain.test")

@@ -6,28 +6,23 @@ from the row and from taxonomy.tsv, never from what Postern makes of the text. S
 
 server_replay.py POSTERN
 """
-import base64
 import collections
 import csv
-import email
 import json
 import os
 import pathlib
 import re
 import resource
-import socket
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
+import push  # noqa: E402
+from listener import Listener  # noqa: E402
+from push import ACCOUNT  # noqa: E402
 from server import SKIPPED, Failed, Server, wait_until  # noqa: E402
 
-# sesam-open
-HASH = "$y$j9T$abcdefghijkl$NTeTwn7GDTJy5S19.5x.DUxsb0CYxGaP1XwlAlUovf8"
-LOGIN = base64.b64encode(b"\0news@example.test\0sesam-open").decode()
-ACCOUNT = "news@example.test"
 A_MESSAGE = 100  # recipients
 
 # What the catalogue has no pattern of.
@@ -114,36 +109,21 @@ def cases_of(rows, classes):
     return cases
 
 
-class Receiver:
+class Receiver(Listener):
     """Answers as the case of the address that was connected to says, the first time; then it takes all."""
 
     def __init__(self, cases):
+        super().__init__("0.0.0.0", 0, backlog=1024)
         self.cases = {case.host: case for case in cases}
         self.sessions = collections.Counter()
         self.mails = collections.defaultdict(list)  # of a host: recipients of what was taken
         self.kind = False
-        self.listener = socket.create_server(("0.0.0.0", 0), backlog=1024)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.serve()
 
-    def serve(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.session, args=(sock,), daemon=True).start()
-
-    def session(self, sock):
-        try:
-            sock.settimeout(60)
-            self.talk(sock, self.cases[sock.getsockname()[0]])
-        except (OSError, KeyError):
-            pass
-        finally:
-            sock.close()
-
-    def talk(self, sock, case):
+    def talk(self, sock):
+        case = self.cases.get(sock.getsockname()[0])
+        if case is None:
+            return
         pipelining = sum(case.host.encode()) % 2  # half of them
         self.sessions[case.host] += 1
 
@@ -192,19 +172,12 @@ class Play:
         zone = [line for case in cases for line in (f"{case.domain}. MX 10 mx.{case.domain}.",
                                                     f"mx.{case.domain}. A {case.host}")]
         self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, zone)
-        self.server.run("domain", "add", "example.test")
-        self.server.run("user", "add", "alice@example.test", "--generate")
-        self.server.run("push", "add", ACCOUNT, "--password-hash", HASH)
+        push.add_account(self.server)
         self.server.run("alias", "add", ACCOUNT, "alice@example.test", status=None)
         self.server.start()
 
     def send(self, rcpts):
-        c = self.server.connect("push")
-        c.hello()
-        c.do("STARTTLS", 220)
-        c.start_tls()
-        c.do("EHLO shop.example", 250)
-        c.do(f"AUTH PLAIN {LOGIN}", 235)
+        c = push.connect(self.server)
         for at in range(0, len(rcpts), A_MESSAGE):
             part = rcpts[at:at + A_MESSAGE]
             c.send(f"MAIL FROM:<{ACCOUNT}>\r\n".encode()
@@ -212,7 +185,7 @@ class Play:
             for _ in range(len(part) + 1):
                 c.expect(250, "envelope")
             c.expect(354)
-            c.send(b"From: " + ACCOUNT.encode() + b"\r\nSubject: hello\r\n\r\ntext\r\n.\r\n")
+            c.send(push.MESSAGE)
             c.expect(250, "end of data")
         c.do("QUIT", 221)
 
@@ -242,7 +215,7 @@ class Play:
         return {t["given"]: t for i in ids for t in self.lines("queue", "show", i) if "given" in t}
 
     def stop(self):
-        self.receiver.listener.close()
+        self.receiver.stop()
         try:
             self.server.stop()
         finally:

@@ -12,9 +12,9 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
 import parts  # noqa: E402
+import push  # noqa: E402
 from server import PORTS, SKIPPED, Server, wait_until  # noqa: E402
 from server_remote import Peer, check  # noqa: E402
-from server_suppress import HASH, LOGIN  # noqa: E402
 
 DOMAIN = "bounce.example.test"
 HEAD = ("From: Mail Delivery Subsystem <mailer-daemon@far.test>\r\nTo: <{to}>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
@@ -55,31 +55,13 @@ class Play:
             "far.test. MX 10 mx.far.test.", f"mx.far.test. A {self.peer.host}", *zone], list(broken))
         if before is not None:
             before(self.server)
-        self.server.run("domain", "add", "example.test")
-        self.server.run("user", "add", "alice@example.test", "--generate")
-        self.server.run("push", "add", "news@example.test", "--password-hash", HASH)
+        push.add_account(self.server)
         self.server.start()
         self.n = 0
 
     def push(self, *rcpts):
         """The codes of the recipients, and the message's id."""
-        c = self.server.connect("push")
-        c.hello()
-        c.do("STARTTLS", 220)
-        c.start_tls()
-        c.do("EHLO shop.example", 250)
-        c.do(f"AUTH PLAIN {LOGIN}", 235)
-        c.do("MAIL FROM:<news@example.test>", 250)
-        codes, id_ = [], None
-        for rcpt in rcpts:
-            c.send(f"RCPT TO:<{rcpt}>\r\n".encode())
-            codes.append(int(c.reply().code))
-        if 250 in codes:
-            c.do("DATA", 354)
-            c.send(b"From: news@example.test\r\nSubject: hello\r\n\r\ntext\r\n.\r\n")
-            id_ = re.search(r"\b[0-9a-z]{12}\.\d+\b", str(c.expect(250, "end of data"))).group()
-        c.do("QUIT", 221)
-        return codes, id_
+        return push.send(self.server, *rcpts)
 
     def path_of(self, rcpt):
         """The return path that the peer was told for that recipient."""

@@ -4,7 +4,6 @@ across restarts, in and out by `postern suppress`. Quotas.
 
 server_suppress.py POSTERN
 """
-import base64
 import json
 import os
 import pathlib
@@ -14,12 +13,10 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
 import parts  # noqa: E402
+import push  # noqa: E402
 from server import PORTS, SKIPPED, Server, wait_until  # noqa: E402
 from server_remote import Peer, check  # noqa: E402
 
-# sesam-open
-HASH = "$y$j9T$abcdefghijkl$NTeTwn7GDTJy5S19.5x.DUxsb0CYxGaP1XwlAlUovf8"
-LOGIN = base64.b64encode(b"\0news@example.test\0sesam-open").decode()
 HEAD = "address,account,reason,times,first,last,until,evidence\n"
 
 
@@ -33,31 +30,13 @@ class Play:
                           "fine@far.test": "250 ok"})
         zone = ["far.test. MX 10 mx.far.test.", f"mx.far.test. A {self.peer.host}"]
         self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host, zone, [])
-        self.server.run("domain", "add", "example.test")
-        self.server.run("user", "add", "alice@example.test", "--generate")
-        self.server.run("push", "add", "news@example.test", "--password-hash", HASH)
+        push.add_account(self.server)
         self.server.run("relay", "add", "acme", "--network", "127.0.0.0/8", "--domain", "acme.test")
         self.server.start()
 
     def push(self, *rcpts):
         """The codes of the recipients; what is accepted is sent."""
-        c = self.server.connect("push")
-        c.hello()
-        c.do("STARTTLS", 220)
-        c.start_tls()
-        c.do("EHLO shop.example", 250)
-        c.do(f"AUTH PLAIN {LOGIN}", 235)
-        c.do("MAIL FROM:<news@example.test>", 250)
-        codes = []
-        for rcpt in rcpts:
-            c.send(f"RCPT TO:<{rcpt}>\r\n".encode())
-            codes.append(int(c.reply().code))
-        if 250 in codes:
-            c.do("DATA", 354)
-            c.send(b"From: news@example.test\r\nSubject: hello\r\n\r\ntext\r\n.\r\n")
-            c.expect(250, "end of data")
-        c.do("QUIT", 221)
-        return codes
+        return push.send(self.server, *rcpts)[0]
 
     def listed(self, *words):
         out = self.server.run("suppress", "list", "--json", *words, status=None)

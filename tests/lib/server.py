@@ -74,6 +74,13 @@ def certificate_files(directory, name="mx.example.test", stem=""):
     return certificate, key
 
 
+def server_tls(directory):
+    """Of a peer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate_files(directory, stem="peer"))
+    return context
+
+
 def client_tls():
     context = ssl.create_default_context()
     context.check_hostname = False

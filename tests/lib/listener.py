@@ -1,0 +1,43 @@
+"""A server of a test's own: a thread for each connection."""
+import socket
+import ssl
+import threading
+
+
+class Gone(Exception):
+    """Ends a session: the client went where it should not, or is not wanted any more."""
+
+
+class Listener:
+    """talk(sock), of the class that inherits, is a session. One whose client goes, or says nothing for `patience`
+    seconds, is over."""
+    patience = 60
+
+    def __init__(self, host, port, backlog=128):
+        self.accepted = 0
+        self.listener = socket.create_server((host, port), backlog=backlog)
+        self.port = self.listener.getsockname()[1]
+
+    def serve(self):
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            threading.Thread(target=self.session, args=(sock,), daemon=True).start()
+
+    def session(self, sock):
+        try:
+            sock.settimeout(self.patience)
+            self.talk(sock)
+        except (OSError, ssl.SSLError, Gone):
+            pass
+        finally:
+            sock.close()
+
+    def stop(self):
+        self.listener.close()
