@@ -69,13 +69,42 @@ static const struct spool_writer_ops writer_ops = {
 
 /* --- the loop --- */
 
+static void send_traces(struct smtpd *d)
+{
+    if (d->traces_n > 0 &&
+        (d->traces.failed || d->trace == NULL ||
+         !channel_send(d->trace, MSG_TRACES, buf_slice(&d->traces), -1))) {
+        d->trace_lost +=
+            d->traces_n; /* said by the tick: no session waits for its trace */
+    }
+    d->traces_n = 0;
+    buf_reset(&d->traces);
+    (void)evtimer_del(d->traces_due);
+}
+
+static void on_traces_due(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    send_traces(arg);
+}
+
+/* Records go together: each message would wake the trace role, thousands of times a second. */
 void smtpd_trace(struct smtpd *d, struct slice record)
 {
+    static const struct timeval due = {.tv_usec = SMTPD_TRACE_MS * 1000};
     if (record.len == 0) {
         return;
     }
-    if (d->trace == NULL || !channel_send(d->trace, MSG_TRACE, record, -1)) {
-        d->trace_lost++; /* said once, by the tick: a session never waits for its trace */
+    if (d->traces.len + 2 + record.len > MSG_PAYLOAD_MAX) {
+        send_traces(d);
+    }
+    wire_put_text(&d->traces, record);
+    if (d->traces_n++ == 0) {
+        (void)evtimer_add(d->traces_due, &due);
+    }
+    if (d->draining) {
+        send_traces(d); /* the loop may end before it is due */
     }
 }
 
@@ -215,6 +244,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     map_init(&d->networks, d->client_max);
     buf_init(&d->output, SMTPD_OUTPUT_MAX);
     buf_init(&d->scratch, SMTPD_INPUT_MAX);
+    buf_init(&d->traces, MSG_PAYLOAD_MAX);
     d->input = malloc(SMTPD_READ_MAX);
     if (d->input == NULL) {
         return "out of memory";
@@ -255,7 +285,9 @@ static void smtpd_start(struct role_ctx *ctx)
 
     d->writer = spool_writer_new(ctx->base, SMTPD_MEMORY_MAX, &writer_ops, d);
     d->tick = event_new(ctx->base, -1, EV_PERSIST, on_tick, d);
-    if (d->writer == NULL || d->tick == NULL || event_add(d->tick, &every) != 0) {
+    d->traces_due = evtimer_new(ctx->base, on_traces_due, d);
+    if (d->writer == NULL || d->tick == NULL || d->traces_due == NULL ||
+        event_add(d->tick, &every) != 0) {
         fatal("smtpd: out of memory at start");
     }
     for (unsigned i = 0; i < ctx->listener_n; i++) {
@@ -403,6 +435,7 @@ static void smtpd_drain(struct role_ctx *ctx, uint32_t ms)
         clock_mono_ms() + (ms > 2 * DRAIN_SPARE_MS ? ms - DRAIN_SPARE_MS : ms / 2);
     if (!again) {
         stop_listening(d);
+        send_traces(d);
     }
     client_drain(d);
     if (d->client_n == 0) {

@@ -44,7 +44,8 @@ enum {
         64, /* and a quarter of limits.sessions: being told server-busy */
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
-    SMTPD_PUSH_RECIPIENTS_MAX = 1000,    /* as many as limits.recipients may be */
+    SMTPD_TRACE_MS = 5,               /* records wait that long for others to go with */
+    SMTPD_PUSH_RECIPIENTS_MAX = 1000, /* as many as limits.recipients may be */
     SMTPD_TARGETS_MAX = SPOOL_RECIPIENTS_MAX,
     SMTPD_RULES_MAX = 4096, /* domains whose rules are kept */
     SMTPD_BY_LEAST_S = 60,  /* DELIVERBY: nothing sooner can be promised */
@@ -108,6 +109,9 @@ struct smtpd {
     bool memory_short; /* more than limits.memory is in use */
     bool accepting, draining;
     uint64_t drain_until_ms;
+    struct buf traces; /* what MSG_TRACES shall hold */
+    struct event *traces_due;
+    unsigned traces_n;
     uint64_t trace_lost;
     unsigned char *input; /* SMTPD_READ_MAX octets, shared */
     struct buf output;    /* replies of the session that is being fed, shared */

@@ -147,18 +147,13 @@ static void trace_role_peer(struct role_ctx *ctx, struct channel *ch)
     t->peers++;
 }
 
-static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,
-                               const struct msg *m)
+static bool take_record(struct role_ctx *ctx, struct slice record)
 {
     struct trace_role *t = ctx->state;
-    (void)ch;
-    if (t == NULL) {
-        return true; /* finished within this round of the loop */
-    }
-    if (m->type != MSG_TRACE || !trace_valid(m->payload)) {
+    if (!trace_valid(record)) {
         return false;
     }
-    if (trace_store_add(t->store, m->payload, clock_wall_ms()) &&
+    if (trace_store_add(t->store, record, clock_wall_ms()) &&
         trace_store_waiting(t->store) == 1) {
         after(t->commit_timer, COMMIT_MS);
     }
@@ -166,6 +161,27 @@ static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,
         commit(ctx);
     }
     return true;
+}
+
+static bool take_records(struct role_ctx *ctx, struct slice records)
+{
+    struct wire_reader r = wire_reader_of(records);
+    while (r.rest.len > 0 && take_record(ctx, wire_text(&r))) {
+    }
+    return wire_done(&r);
+}
+
+static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,
+                               const struct msg *m)
+{
+    (void)ch;
+    if (ctx->state == NULL) {
+        return true; /* finished within this round of the loop */
+    }
+    if (m->type == MSG_TRACES) {
+        return take_records(ctx, m->payload);
+    }
+    return m->type == MSG_TRACE && take_record(ctx, m->payload);
 }
 
 static void trace_role_peer_gone(struct role_ctx *ctx, struct channel *ch)

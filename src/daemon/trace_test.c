@@ -20,20 +20,26 @@ static char path[128];
 static struct config config;
 static struct role_ctx ctx;
 
-static void send_record(uint64_t session, bool expect)
+/* One of its end. */
+static void session_record(uint64_t session, struct buf *out)
 {
     struct trace_writer w;
-    struct buf b;
-    buf_init(&b, TRACE_RECORD_MAX);
     trace_init(&w, session, clock_wall_ms());
     trace_event(&w, TRACE_close, clock_wall_ms(), 0, NULL);
-    trace_take(&w, 0, &b);
+    trace_take(&w, 0, out);
+    trace_clear(&w);
+}
+
+static void send_record(uint64_t session, bool expect)
+{
+    struct buf b;
+    buf_init(&b, TRACE_RECORD_MAX);
+    session_record(session, &b);
     struct msg m = {MSG_TRACE, buf_slice(&b), -1};
     if (!expect) {
         m.payload = slice_sub(m.payload, 0, m.payload.len - 1);
     }
     assert_int_equal(trace_ops.message(&ctx, NULL, &m), expect);
-    trace_clear(&w);
     buf_clear(&b);
 }
 
@@ -109,6 +115,34 @@ static void test_soon_visible(void **state)
     assert_int_equal(st.st_mode & 077, 0);
 }
 
+static void add_record(struct buf *b, uint64_t session)
+{
+    struct buf record;
+    buf_init(&record, TRACE_RECORD_MAX);
+    session_record(session, &record);
+    wire_put_text(b, buf_slice(&record));
+    buf_clear(&record);
+}
+
+static void test_together(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, MSG_PAYLOAD_MAX);
+    add_record(&b, 21);
+    add_record(&b, 22);
+    struct msg m = {MSG_TRACES, buf_slice(&b), -1};
+    assert_true(trace_ops.message(&ctx, NULL, &m));
+    add_record(&b, 23);
+    m.payload = slice_sub(buf_slice(&b), 0, b.len - 1); /* the last one is cut off */
+    assert_false(trace_ops.message(&ctx, NULL, &m));
+    run_for(200);
+    assert_int_equal(found(21), 2);
+    assert_int_equal(found(22), 2);
+    assert_int_equal(found(23), 0);
+    buf_clear(&b);
+}
+
 static void test_drain(void **state)
 {
     (void)state;
@@ -143,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_soon_visible, begin, end),
+        cmocka_unit_test_setup_teardown(test_together, begin, end),
         cmocka_unit_test_setup_teardown(test_drain, begin, end),
         cmocka_unit_test_setup_teardown(test_drain_ends_in_time, begin, end),
     };

@@ -70,7 +70,8 @@ enum {
  * FILTER_ASK     u64 cookie, text path of a socket of milter.server: a connection, please
  * FILTER_GIVE    u64 cookie + descriptor, connected, non-blocking
  * FILTER_NONE    u64 cookie        it is not listening, or no filter of the configuration
- * TRACE          see trace/record.h */
+ * TRACE          see trace/record.h
+ * TRACES         n x text record, as in TRACE */
 /* clang-format off */
 #define MSGS(X)                                                               \
     X(READY,         R_ALL,                         R_SUP,   0,     0, false) \
@@ -91,6 +92,7 @@ enum {
     X(JOB,           R_QUE,                         R_DEL,  16, 65536, false) \
     X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
     X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false) \
+    X(TRACES,        R_SMT,                         R_TRC,   3, 65536, false) \
     X(DIR_MAIL,      R_SMT,                         R_DIR,  50,  1320, false) \
     X(DIR_MAIL_IS,   R_DIR,                         R_SMT, 209,  1700, false) \
     X(DIR_AUTH,      R_SMT,                         R_DIR,   9, 10000, false) \

@@ -79,6 +79,20 @@ static void take_spare(struct spool_store *s, const char *name, uint64_t number)
     }
 }
 
+/* What else stands in the directory: the queue's files (config/paths.h), with -wal, -shm or .new
+ * behind the name. */
+static bool is_neighbour(const char *name)
+{
+    static const char *const begins[] = {".",       "bad",    "lock", "queue.db",
+                                         "sent.db", "pauses", "told"};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_name(struct replay *r, const char *name)
 {
     struct spool_store *s = r->s;
@@ -101,8 +115,7 @@ static bool take_name(struct replay *r, const char *name)
         s->old[s->old_n++] = number;
         return true;
     }
-    if (name[0] != '.' && strcmp(name, "bad") != 0 && strcmp(name, "lock") != 0 &&
-        strncmp(name, "queue.db", 8) != 0) { /* the queue's, config/paths.h */
+    if (!is_neighbour(name)) {
         store_report(s, "a file that is not of the spool stands in its directory");
     }
     return true;

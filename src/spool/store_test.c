@@ -238,6 +238,28 @@ static void damage_at_a_sealed_end(void **state)
     assert_true(rig_reported(r, "damaged"));
 }
 
+static void file_beside(const char *name)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+}
+
+static void files_beside(void **state)
+{
+    (void)state;
+    file_beside("sent.db-wal");
+    file_beside("pauses");
+    file_beside("told");
+    reopen();
+    assert_int_equal(r->report_n, 0);
+    file_beside("core");
+    reopen();
+    assert_true(rig_reported(r, "not of the spool"));
+}
+
 static void torn_tail_of_an_open_segment(void **state)
 {
     (void)state;
@@ -836,6 +858,7 @@ int main(void)
         T(large_ones_are_removed),
         T(damage_in_the_middle),
         T(damage_at_a_sealed_end),
+        T(files_beside),
         T(torn_tail_of_an_open_segment),
         T(no_forged_records),
         T(journal_torn_and_damaged),
