@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 from server import PORTS, Server  # noqa: E402
 
-BASE = ['log.level = info', "queue.deliver = no", "checks.ptr = off", "checks.header-from = off",
+BASE = ['log.level = info', 'rate.memory = "64 MiB"', "queue.deliver = no", "checks.ptr = off", "checks.header-from = off",
         "checks.header-message-id = off", "checks.unauthenticated = off"]
 MANY = "16000000/hour"
 ON = ["rate.exempt-networks = {}", 'rate.connections = "16000000/minute"', 'rate.network-connections = "16000000/minute"',

@@ -30,6 +30,7 @@
 enum check_stage { CHECK_MAIL = 0, CHECK_RCPT, CHECK_MESSAGE };
 
 struct rate_table;
+struct rates_memo;
 struct rspamd_report;
 struct verify;
 
@@ -92,6 +93,7 @@ struct check_facts {
         *dns_session; /* for what is about the client: answers last as long as it */
     const struct dns_source *dns; /* the transaction's; NULL before MAIL */
     struct rate_table *rates;     /* what ladders count in; NULL: nothing is counted */
+    struct rates_memo *memo;      /* message: of its keys there (rates.h); NULL: none */
     struct verify *verify; /* who sent it; NULL: nobody asks, as of local networks */
     const struct smtp_envelope *envelope;  /* mail, rcpt, message */
     const struct dir_mail *mail;           /* the same; NULL on mx, which does not ask */

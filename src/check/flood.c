@@ -26,7 +26,8 @@ static bool over(const struct check_facts *f, enum rate_kind kind,
 /* The key's name as evidence, and as that whose breaches a ladder counts. */
 static void named(const char *hole, const struct rates_key *k, struct check_verdict *out)
 {
-    const char *text = check_text(out, "%.*s", (int)k->name_len, (const char *)k->name);
+    const char *text =
+        check_text(out, "%.*s", (int)k->key.name.len, (const char *)k->key.name.ptr);
     fields_add_str(&out->evidence, hole, text);
     out->key = slice_of(text);
 }
@@ -100,8 +101,8 @@ void check_flood_sender(const struct check_facts *f, struct check_verdict *out)
     struct rates_key k;
     fields_add(&out->evidence, "sender", f->envelope->sender.mailbox);
     if (over(f, RATE_sender, &f->config->rate_sender, false, &k, out)) {
-        out->key =
-            slice_of(check_text(out, "%.*s", (int)k.name_len, (const char *)k.name));
+        out->key = slice_of(
+            check_text(out, "%.*s", (int)k.key.name.len, (const char *)k.key.name.ptr));
         out->reply = REPLY_mail_rate_limited_reject;
         out->slow = REPLY_flood_rate_limited;
     }

@@ -18,10 +18,12 @@ static bool exempt(const struct check_facts *f)
 
 static void add_name(struct rates_key *k, struct slice s)
 {
-    s = slice_sub(s, 0, RATES_NAME_MAX - k->name_len);
+    size_t n = k->key.name.len;
+    s = slice_sub(s, 0, RATES_NAME_MAX - n);
     for (size_t i = 0; i < s.len; i++) {
-        k->name[k->name_len++] = ascii_lower(s.ptr[i]);
+        k->own[n + i] = ascii_lower(s.ptr[i]);
     }
+    k->key.name = (struct slice){k->own, n + s.len};
 }
 
 static void add_network(const struct check_facts *f, struct rates_key *k)
@@ -165,48 +167,115 @@ static void add_single(const struct check_facts *f, enum rate_kind kind,
     }
 }
 
+enum { RATES_NO_KEY = UINT8_MAX };
+
+void rates_memo_begin(struct rates_memo *m, const void *owner)
+{
+    m->owner = owner;
+    m->n = 0;
+    m->used = 0;
+    memset(m->at, 0, sizeof m->at);
+}
+
+/* Keeps a key where there is room; the memo's copy of its name outlives it. */
+static void memo_put(const struct check_facts *f, enum rate_kind kind,
+                     struct rates_key *k)
+{
+    struct rates_memo *m = f->memo;
+    size_t len = k->key.name.len;
+    if (len == 0) {
+        m->at[kind] = RATES_NO_KEY;
+        return;
+    }
+    if (m->n == RATES_MEMO_MAX || len > sizeof m->text - m->used) {
+        return;
+    }
+    memcpy(m->text + m->used, k->key.name.ptr, len);
+    k->key.name = (struct slice){m->text + m->used, len};
+    rate_locate(f->rates, &k->key);
+    m->used += len;
+    m->item[m->n].key = k->key;
+    m->item[m->n].viewed = false;
+    m->at[kind] = ++m->n;
+}
+
+static bool memo_get(const struct check_facts *f, enum rate_kind kind, unsigned nth,
+                     struct rates_key *out)
+{
+    uint8_t at = f->memo == NULL || nth > 0 ? 0 : f->memo->at[kind];
+    if (at > 0 && at != RATES_NO_KEY) {
+        out->key = f->memo->item[at - 1].key;
+    }
+    return at > 0;
+}
+
+static void add_nth(const struct check_facts *f, enum rate_kind kind, unsigned nth,
+                    struct rates_key *k)
+{
+    if (kind == RATE_dkim) {
+        if (f->auth != NULL && nth < f->auth->dkim_n) {
+            add_name(k, f->auth->dkim[nth]);
+        }
+    } else if (kind == RATE_url && nth < RATES_DOMAINS_MAX) {
+        add_url(f, nth, k);
+    } else if (kind == RATE_rcpt) {
+        const struct smtp_recipient *r = recipient(f, nth);
+        add_name(k, r == NULL ? SLICE("") : r->path.mailbox);
+    } else if (kind == RATE_rcpt_domain && nth < RATES_DOMAINS_MAX) {
+        add_rcpt_domain(f, nth, k);
+    } else if (nth == 0) {
+        add_single(f, kind, k);
+    }
+}
+
 bool rates_key(const struct check_facts *f, enum rate_kind kind, unsigned nth,
                struct rates_key *out)
 {
-    out->name_len = 0;
+    out->key.name = SLICE("");
+    if (memo_get(f, kind, nth, out)) {
+        return out->key.name.len > 0;
+    }
     if (f->rates == NULL || f->address == NULL || exempt(f)) {
         return false;
     }
-    if (kind == RATE_dkim) {
-        if (f->auth != NULL && nth < f->auth->dkim_n) {
-            add_name(out, f->auth->dkim[nth]);
-        }
-    } else if (kind == RATE_url && nth < RATES_DOMAINS_MAX) {
-        add_url(f, nth, out);
-    } else if (kind == RATE_rcpt) {
-        const struct smtp_recipient *r = recipient(f, nth);
-        add_name(out, r == NULL ? SLICE("") : r->path.mailbox);
-    } else if (kind == RATE_rcpt_domain && nth < RATES_DOMAINS_MAX) {
-        add_rcpt_domain(f, nth, out);
-    } else if (nth == 0) {
-        add_single(f, kind, out);
+    add_nth(f, kind, nth, out);
+    if (out->key.name.len > 0) {
+        out->key = rate_key(f->rates, kind, out->key.name);
     }
-    out->key = rate_key(f->rates, kind, (struct slice){out->name, out->name_len});
-    return out->name_len > 0;
+    if (f->memo != NULL && nth == 0) {
+        memo_put(f, kind, out);
+    }
+    return out->key.name.len > 0;
 }
 
 bool rates_rcpt_key(const struct check_facts *f, struct rates_key *out)
 {
-    out->name_len = 0;
+    out->key.name = SLICE("");
     if (f->rates == NULL || exempt(f)) {
         return false;
     }
     add_name(out, f->rcpt->mailbox);
-    out->key = rate_key(f->rates, RATE_rcpt, (struct slice){out->name, out->name_len});
-    return out->name_len > 0;
+    out->key = rate_key(f->rates, RATE_rcpt, out->key.name);
+    return out->key.name.len > 0;
 }
 
 /* --- limits --- */
 
 struct rate_view rates_view(const struct check_facts *f, const struct rates_key *k)
 {
-    struct rate_view v = {0};
-    return rate_read(f->rates, &k->key, f->now_ms * 1000, &v) ? v : (struct rate_view){0};
+    struct rate_view v;
+    uint8_t at = f->memo == NULL ? 0 : f->memo->at[k->key.kind];
+    bool ours =
+        at > 0 && at != RATES_NO_KEY && f->memo->item[at - 1].key.tag == k->key.tag;
+    if (ours && f->memo->item[at - 1].viewed) {
+        return f->memo->item[at - 1].view;
+    }
+    IGNORE(rate_read(f->rates, &k->key, f->now_ms * 1000, &v)); /* all zero then */
+    if (ours) {
+        f->memo->item[at - 1].view = v;
+        f->memo->item[at - 1].viewed = true;
+    }
+    return v;
 }
 
 /* with: the counts if the message were taken. */
@@ -226,9 +295,9 @@ static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
         check_text(out,
                    "%s %.*s: usual %llu an hour, %llu good and %llu bad signs, "
                    "lifted in about %llu s",
-                   rate_kind_name(k->key.kind), (int)k->name_len, (const char *)k->name,
-                   (unsigned long long)v->usual, (unsigned long long)v->good,
-                   (unsigned long long)v->bad,
+                   rate_kind_name(k->key.kind), (int)k->key.name.len,
+                   (const char *)k->key.name.ptr, (unsigned long long)v->usual,
+                   (unsigned long long)v->good, (unsigned long long)v->bad,
                    (unsigned long long)rate_wait_s(l, v, now_us)));
 }
 
@@ -271,8 +340,9 @@ bool rates_connected(const struct check_facts *f, char *out, size_t cap)
                 out, cap,
                 "%llu connections of %.*s in the last %s, limit %llu, lifted in "
                 "about %llu s",
-                (unsigned long long)rate_measured(&l, &with, now_us), (int)k[i].name_len,
-                (const char *)k[i].name, windows[l.window], (unsigned long long)l.count,
+                (unsigned long long)rate_measured(&l, &with, now_us),
+                (int)k[i].key.name.len, (const char *)k[i].key.name.ptr,
+                windows[l.window], (unsigned long long)l.count,
                 (unsigned long long)wait_s);
             return true;
         }
@@ -328,11 +398,13 @@ void rates_count(const struct check_facts *f)
         }
         for (unsigned nth = 0; nth < counted[i].most && rates_key(f, kind, nth, &k);
              nth++) {
-            (void)rate_add(f->rates, &k.key, n,
-                           burst != NULL && burst->least.burst > 0 ? &burst->least : NULL,
-                           f->now_ms * 1000, NULL);
+            const struct rate_limit *limit =
+                burst != NULL && burst->least.burst > 0 ? &burst->least : NULL;
             if (counted[i].signs) {
-                (void)rate_sign(f->rates, &k.key, !f->junk, f->junk, f->now_ms * 1000);
+                (void)rate_add_signed(f->rates, &k.key, n, limit, !f->junk, f->junk,
+                                      f->now_ms * 1000);
+            } else {
+                (void)rate_add(f->rates, &k.key, n, limit, f->now_ms * 1000, NULL);
             }
         }
     }

@@ -16,13 +16,33 @@
 enum {
     RATES_NAME_MAX = 400,
     RATES_DOMAINS_MAX = 30, /* of links, and of recipients, that one message counts for */
+    RATES_MEMO_MAX = 12,
+    RATES_MEMO_TEXT = 1024,
 };
 
 struct rates_key {
-    struct rate_key key;
-    size_t name_len;
-    unsigned char name[RATES_NAME_MAX]; /* lower case; cut */
+    struct rate_key key;               /* its name: lower case; cut */
+    unsigned char own[RATES_NAME_MAX]; /* where it may stand */
 };
+
+/* Keys of one message and what is known of them, so that each is made and looked up once, though checks ask
+ * for it several times. Holds the first key of each kind. */
+struct rates_memo {
+    const void *owner; /* whose message it is about */
+    uint8_t
+        at[RATE_KIND_COUNT]; /* 0: not asked for yet; else 1 + index, or RATES_NO_KEY */
+    uint8_t n;
+    size_t used;
+    struct {
+        struct rate_key key;
+        struct rate_view view;
+        bool viewed;
+    } item[RATES_MEMO_MAX];
+    unsigned char text[RATES_MEMO_TEXT];
+};
+/* Empties it. For facts->memo while one message is judged and counted, in one go: what is known of it
+ * may not change but by what checks wait for before they ask for a key. */
+void rates_memo_begin(struct rates_memo *m, const void *owner);
 
 /* The message's nth key of that kind, from 0 on. False: there are no more (or nothing is counted). */
 MUST_USE bool rates_key(const struct check_facts *f, enum rate_kind kind, unsigned nth,

@@ -250,6 +250,52 @@ static void test_reputation_domain(void **state)
     assert_int_equal(v.reply, REPLY_NONE);
 }
 
+/* Keys made once and kept give what keys made each time give, and are forgotten with the message. */
+static void test_memo(void **state)
+{
+    (void)state;
+    static struct rates_memo memo;
+    struct check_auth other = auth;
+    struct check_facts f = facts(&auth);
+    struct rates_key plain, kept, again;
+    rates_count(&f);
+    for (unsigned kind = 0; kind < RATE_KIND_COUNT; kind++) {
+        for (unsigned nth = 0; nth < 3; nth++) {
+            f.memo = NULL;
+            bool there = rates_key(&f, (enum rate_kind)kind, nth, &plain);
+            f.memo = &memo;
+            rates_memo_begin(&memo, &f);
+            assert_true(rates_key(&f, (enum rate_kind)kind, nth, &kept) == there);
+            assert_true(rates_key(&f, (enum rate_kind)kind, nth, &again) == there);
+            if (there) {
+                assert_true(kept.key.tag == plain.key.tag &&
+                            again.key.tag == plain.key.tag);
+                assert_true(slice_eq(kept.key.name, plain.key.name) &&
+                            slice_eq(again.key.name, plain.key.name));
+                struct rate_view v = rates_view(&f, &again), w = rates_view(&f, &again);
+                assert_memory_equal(&v, &w, sizeof v);
+                assert_int_equal(v.count[RATE_HOUR],
+                                 view(&f, (enum rate_kind)kind,
+                                      check_text(&(struct check_verdict){0}, "%.*s",
+                                                 (int)plain.key.name.len,
+                                                 (const char *)plain.key.name.ptr))
+                                     .count[RATE_HOUR]);
+            }
+        }
+    }
+    rates_memo_begin(&memo, &f);
+    assert_true(rates_key(&f, RATE_spf, 0, &kept));
+    other.spf = SLICE("else.example");
+    f.auth = &other;
+    rates_memo_begin(&memo, &f);
+    assert_true(rates_key(&f, RATE_spf, 0, &kept));
+    assert_true(slice_eq(kept.key.name, SLICE("else.example")));
+    rates_count(&f); /* with all keys kept, or made as they are needed */
+    assert_int_equal(view(&f, RATE_ip, "192.0.2.7").count[RATE_HOUR], 2);
+    assert_int_equal(view(&f, RATE_spf, "else.example").count[RATE_HOUR], 1);
+    assert_int_equal(view(&f, RATE_dkim, "two.example").count[RATE_HOUR], 2);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -265,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_junk),         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_exempt),       cmocka_unit_test(test_signs),
         cmocka_unit_test(test_flood_domain), cmocka_unit_test(test_reputation_domain),
+        cmocka_unit_test(test_memo),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -39,8 +39,8 @@ void check_reputation_domain(const struct check_facts *f, struct check_verdict *
     for (unsigned i = 0; i < 3; i++) {
         for (unsigned nth = 0; nth < CHECK_DKIM_MAX; nth++) {
             if (very_low(f, kinds[i], nth, &k, out)) {
-                const char *name =
-                    check_text(out, "%.*s", (int)k.name_len, (const char *)k.name);
+                const char *name = check_text(out, "%.*s", (int)k.key.name.len,
+                                              (const char *)k.key.name.ptr);
                 fields_add_str(&out->evidence, "domain", name);
                 out->key = slice_of(name);
                 out->reply = REPLY_reputation_domain_reject;

@@ -269,7 +269,7 @@ static void act(const struct query *q, struct rate_entry *e, uint64_t now_us)
 {
     struct rate_table *t = q->rates->table;
     struct rate_view before = e->view;
-    struct rate_key key = {e->tag, e->kind, name_of(e)};
+    struct rate_key key = {.tag = e->tag, .kind = e->kind, .name = name_of(e)};
     unsigned good = 0, bad = 0;
     switch (q->action) {
     case LIMITS_SHOW:

@@ -15,7 +15,7 @@
 #define DAEMON_SMTPD_H
 #include "base/list.h"
 #include "base/map.h"
-#include "check/check.h"
+#include "check/rates.h"
 #include "content/inspect.h"
 #include "directory/cache.h"
 #include "message/head.h"
@@ -80,6 +80,7 @@ struct smtpd {
     struct resolver *resolver;
     struct crypto *crypto;
     struct rate_table *rates; /* shared by all smtpds */
+    struct rates_memo memo;   /* of the message that is judged */
     enum spool_state queue_state;
     struct dir_cache cache;
     struct map rules;         /* direction and domain -> their rules (smtpd_rules.c) */

@@ -516,6 +516,8 @@ void message_judge(struct client *c)
 {
     struct check_verdict v;
     struct check_facts facts = mail_message_facts(c);
+    rates_memo_begin(&c->smtpd->memo, c);
+    facts.memo = &c->smtpd->memo;
     facts.milter = mail_milter;
     facts.milter_arg = c;
     facts.spend = mail_spend;
@@ -548,6 +550,7 @@ void message_accept(struct client *c)
     }
     struct check_facts facts = mail_message_facts(c);
     facts.junk = is_junk(c, &facts);
+    facts.memo = c->smtpd->memo.owner == c ? &c->smtpd->memo : NULL; /* or another's came */
     if (!facts.reports) {
         rates_count(&facts);
         bulk_count(&facts);

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void *map(int fd, size_t octets)
+static void *map(int fd, size_t octets, int flags)
 {
-    void *memory = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *memory = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -22,11 +22,11 @@ static bool prepare(int fd, size_t octets, const uint64_t hash_key[2])
         memcpy(key, hash_key, sizeof key);
     }
     if ((hash_key == NULL && getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) ||
-        ftruncate(fd, (off_t)octets) != 0 ||
+        fallocate(fd, 0, 0, (off_t)octets) != 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return false;
     }
-    void *memory = map(fd, octets);
+    void *memory = map(fd, octets, MAP_POPULATE); /* zeroed here, not where mail waits */
     if (memory == NULL) {
         return false;
     }
@@ -57,7 +57,7 @@ struct rate_table *segment_map(int fd, size_t *octets)
         errno = EINVAL;
         return NULL;
     }
-    void *memory = map(fd, (size_t)st.st_size);
+    void *memory = map(fd, (size_t)st.st_size, 0);
     if (memory == NULL) {
         return NULL;
     }

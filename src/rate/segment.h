@@ -1,7 +1,8 @@
 /* rate/segment.h - the memory of a rate table, shared by the processes of a server.
  *
- * I/O     memfd_create, ftruncate, fcntl (seals: it can neither shrink nor grow, so no access can
- *         fault), mmap. The supervisor makes it once and keeps it while roles come and go; roles
+ * I/O     memfd_create, fallocate (memory that is short is short at the start), mmap with all
+ *         pages (no message pays for the first use of one), fcntl (seals: it can neither shrink nor grow, so no
+ *         access can fault), mmap. The supervisor makes it once and keeps it while roles come and go; roles
  *         map the descriptor that they inherit before their sandbox closes. */
 #ifndef RATE_SEGMENT_H
 #define RATE_SEGMENT_H

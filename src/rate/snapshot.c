@@ -14,7 +14,7 @@ struct head {
     char magic[8];
     uint64_t hash_key[2];
 };
-static const char magic[8] = {'P', 'R', 'A', 'T', 'E', '0', '0', '1'};
+static const char magic[8] = {'P', 'R', 'A', 'T', 'E', '0', '0', '2'};
 
 struct block {
     uint32_t n;

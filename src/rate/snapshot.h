@@ -1,7 +1,7 @@
 /* rate/snapshot.h - a rate table on disk: the directory role writes one every half minute, the supervisor
  * reads it when it makes the table, so that a restart forgets little.
  *
- * Format  "PRATE001", 16 octets hash key, then blocks: u32 n (1 to SNAPSHOT_BLOCK), n slots of
+ * Format  "PRATE002", 16 octets hash key, then blocks: u32 n (1 to SNAPSHOT_BLOCK), n slots of
  *         RATE_SLOT_OCTETS, u32 CRC-32C of n and slots; a block with n 0 ends it. Numbers as the
  *         machine has them: the file does not travel.
  * I/O     the writer writes NAME.new in pieces, and renames it to NAME when it is whole; the disk is asked

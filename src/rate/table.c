@@ -12,29 +12,39 @@ enum {
         2, /* a slot that is being taken for longer was left by a process that died */
     USUAL_FRACTION = 256,
     SIGN_FRACTION = 16,
-    CUT = 0x80, /* in name_len: there was more */
+    CUT = 0x80,       /* in name_len: there was more */
+    SAVED_COUNTS = 8, /* in a slot as it is kept: behind its tag */
+    SAVED_NAME = 8 + 64,
 };
-static const uint64_t magic = UINT64_C(0x31657461526e7450); /* changes with the layout */
+static const uint64_t magic = UINT64_C(0x32657461526e7450); /* changes with the layout */
 static const uint64_t busy_mark =
     UINT64_C(0xffff000000000000); /* and the second it was taken */
 
 /* A word that counts a window: its number (16 bits), the count of the one before, its own (24 each).
  * A word of signs: the day, good and bad likewise. What is usual: the hour it was reckoned up to, and
  * USUAL_FRACTION times the mean (32 bits each). state: touched, limited until (32 bits each). */
-struct slot {
-    _Atomic uint64_t tag;
+struct counts {
     _Atomic uint64_t window[RATE_WINDOWS];
     _Atomic uint64_t usual, signs, state;
     _Atomic uint64_t full_us;
-    unsigned char kind, name_len;
-    unsigned char name[RATE_NAME_MAX];
+    unsigned char kind, name_len, unused[6];
+};
+
+/* The tags of a bucket are one cache line and the counts of a slot another: to find a key and to count it
+ * touches two or three. Names are touched where slots are given. */
+struct bucket {
+    _Atomic uint64_t tag[RATE_BUCKET_SLOTS];
+    struct counts counts[RATE_BUCKET_SLOTS];
+    unsigned char name[RATE_BUCKET_SLOTS][RATE_NAME_MAX];
 };
 
 struct rate_table {
     uint64_t magic, slots, hash_key[2];
 };
 
-_Static_assert(sizeof(struct slot) == RATE_SLOT_OCTETS, "two cache lines");
+_Static_assert(sizeof(struct counts) == 64, "a cache line");
+_Static_assert(sizeof(struct bucket) == (size_t)RATE_BUCKET_SLOTS * RATE_SLOT_OCTETS,
+               "no gaps");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes");
 
 /* --- kinds and windows --- */
@@ -149,7 +159,7 @@ static uint64_t usual_at(uint64_t word, uint64_t hour)
 /* --- the clock going on: what is usual --- */
 
 /* The hour `hour` ended with so many. */
-static void end_hour(struct slot *s, uint64_t hour, uint64_t count)
+static void end_hour(struct counts *s, uint64_t hour, uint64_t count)
 {
     uint64_t old = atomic_load(&s->usual);
     for (;;) {
@@ -162,10 +172,10 @@ static void end_hour(struct slot *s, uint64_t hour, uint64_t count)
     }
 }
 
-static void count(struct slot *s, enum rate_window w, uint64_t n, uint64_t now_s,
+/* epoch: the window's number now. */
+static void count(struct counts *s, enum rate_window w, uint64_t n, uint64_t epoch,
                   bool stale)
 {
-    uint64_t epoch = now_s / window_s[w];
     uint64_t old = atomic_load(&s->window[w]);
     struct counted before;
     struct counted c;
@@ -182,7 +192,8 @@ static void count(struct slot *s, enum rate_window w, uint64_t n, uint64_t now_s
 
 /* GCRA: the time up to which the limit is used up, moved on by n. It moves on beyond the burst by one
  * at the most: who goes on while refused waits no longer for it. */
-static void fill(struct slot *s, uint64_t n, const struct rate_limit *l, uint64_t now_us)
+static void fill(struct counts *s, uint64_t n, const struct rate_limit *l,
+                 uint64_t now_us)
 {
     uint64_t step = window_s[l->window] * 1000000 / l->count;
     uint64_t old = atomic_load(&s->full_us);
@@ -195,7 +206,7 @@ static void fill(struct slot *s, uint64_t n, const struct rate_limit *l, uint64_
     } while (!atomic_compare_exchange_weak(&s->full_us, &old, new));
 }
 
-static void touch(struct slot *s, uint64_t now_s)
+static void touch(struct counts *s, uint64_t now_s)
 {
     uint64_t old = atomic_load(&s->state);
     while (touched_of(old) < now_s &&
@@ -203,14 +214,9 @@ static void touch(struct slot *s, uint64_t now_s)
     }
 }
 
-static bool is_stale(const struct slot *s, enum rate_window w, uint64_t now_s)
-{
-    return touched_of(atomic_load(&s->state)) + 2 * window_s[w] <= now_s;
-}
-
 /* --- reading a slot --- */
 
-static void view_of(const struct slot *s, uint64_t now_us, struct rate_view *v)
+static void view_of(const struct counts *s, uint64_t now_us, struct rate_view *v)
 {
     uint64_t now_s = now_us / 1000000;
     uint64_t state = atomic_load(&s->state);
@@ -243,32 +249,70 @@ static void view_of(const struct slot *s, uint64_t now_us, struct rate_view *v)
 
 /* --- finding and taking slots --- */
 
-static struct slot *slots_of(const struct rate_table *t)
+struct slot {
+    struct bucket *bucket; /* NULL: none */
+    unsigned i;
+};
+
+static struct bucket *buckets(const struct rate_table *t)
 {
-    return (struct slot *)((uintptr_t)t + RATE_HEAD_OCTETS);
+    return (struct bucket *)((uintptr_t)t + RATE_HEAD_OCTETS);
 }
 
-/* The first slots of the two buckets where a tag may stand. */
-static void buckets_of(const struct rate_table *t, uint64_t tag, struct slot *out[2])
+static struct slot slot_at(const struct rate_table *t, size_t at)
+{
+    return (struct slot){buckets(t) + at / RATE_BUCKET_SLOTS,
+                         (unsigned)(at % RATE_BUCKET_SLOTS)};
+}
+
+static _Atomic uint64_t *tag_of(struct slot s)
+{
+    return &s.bucket->tag[s.i];
+}
+
+static struct counts *counts_of(struct slot s)
+{
+    return &s.bucket->counts[s.i];
+}
+
+static unsigned char *name_of(struct slot s)
+{
+    return s.bucket->name[s.i];
+}
+
+/* The two buckets where a tag may stand. */
+static void buckets_of(const struct rate_table *t, uint64_t tag, struct bucket *out[2])
 {
     uint64_t n = t->slots / RATE_BUCKET_SLOTS;
-    out[0] = slots_of(t) + tag % n * RATE_BUCKET_SLOTS;
-    out[1] =
-        slots_of(t) + (tag >> 20) * UINT64_C(0x9e3779b97f4a7c15) % n * RATE_BUCKET_SLOTS;
+    out[0] = buckets(t) + tag % n;
+    out[1] = buckets(t) + (tag >> 20) * UINT64_C(0x9e3779b97f4a7c15) % n;
 }
 
-static struct slot *find(const struct rate_table *t, uint64_t tag)
+static struct slot find(const struct rate_table *t, uint64_t tag)
 {
-    struct slot *bucket[2];
+    struct bucket *bucket[2];
     buckets_of(t, tag, bucket);
+    __builtin_prefetch(bucket[1]);
     for (unsigned b = 0; b < 2; b++) {
         for (unsigned i = 0; i < RATE_BUCKET_SLOTS; i++) {
-            if (atomic_load_explicit(&bucket[b][i].tag, memory_order_acquire) == tag) {
-                return &bucket[b][i];
+            if (atomic_load_explicit(&bucket[b]->tag[i], memory_order_acquire) == tag) {
+                return (struct slot){bucket[b], i};
             }
         }
     }
-    return NULL;
+    return (struct slot){NULL, 0};
+}
+
+/* Where rate_locate() saw it, else by looking. */
+static struct slot find_key(const struct rate_table *t, const struct rate_key *key)
+{
+    if (key->place > 0) {
+        struct slot s = slot_at(t, key->place - 1);
+        if (atomic_load_explicit(tag_of(s), memory_order_acquire) == key->tag) {
+            return s;
+        }
+    }
+    return find(t, key->tag);
 }
 
 static bool is_busy(uint64_t tag)
@@ -294,7 +338,7 @@ static unsigned bits_of(uint64_t n)
 }
 
 /* What a slot in use is worth: the least goes. UINT64_MAX: it stays. */
-static uint64_t worth(const struct slot *s, uint64_t now_s)
+static uint64_t worth(const struct counts *s, uint64_t now_s)
 {
     struct rate_view v;
     view_of(s, now_s * 1000000, &v);
@@ -305,20 +349,20 @@ static uint64_t worth(const struct slot *s, uint64_t now_s)
            (uint64_t)RATE_VALUE_S * bits_of(v.count[RATE_DAY] + v.usual + v.good);
 }
 
-/* A free slot of the bucket that has more of them, so that both fill evenly; NULL: none. */
-static struct slot *choose_free(struct slot *const bucket[2], uint64_t now_s,
-                                uint64_t *tag)
+/* A free slot of the bucket that has more of them, so that both fill evenly. */
+static struct slot choose_free(struct bucket *const bucket[2], uint64_t now_s,
+                               uint64_t *tag)
 {
-    struct slot *best = NULL;
+    struct slot best = {NULL, 0};
     unsigned most = 0;
     for (unsigned b = 0; b < 2; b++) {
-        struct slot *last = NULL;
+        struct slot last = {NULL, 0};
         uint64_t last_tag = TAG_FREE;
         unsigned n = 0;
         for (unsigned i = 0; i < RATE_BUCKET_SLOTS; i++) {
-            uint64_t has = atomic_load(&bucket[b][i].tag);
+            uint64_t has = atomic_load(&bucket[b]->tag[i]);
             if (has == TAG_FREE || is_left(has, now_s)) {
-                last = &bucket[b][i];
+                last = (struct slot){bucket[b], i};
                 last_tag = has;
                 n++;
             }
@@ -332,18 +376,18 @@ static struct slot *choose_free(struct slot *const bucket[2], uint64_t now_s,
     return best;
 }
 
-/* The slot that a new key may have: a free one, else the one worth least. NULL: none may go. */
-static struct slot *choose(struct slot *const bucket[2], uint64_t now_s, uint64_t *tag)
+/* The slot that a new key may have: a free one, else the one worth least, if any may go. */
+static struct slot choose(struct bucket *const bucket[2], uint64_t now_s, uint64_t *tag)
 {
-    struct slot *best = choose_free(bucket, now_s, tag);
+    struct slot best = choose_free(bucket, now_s, tag);
     uint64_t least = UINT64_MAX;
-    if (best != NULL) {
+    if (best.bucket != NULL) {
         return best;
     }
     for (unsigned i = 0; i < 2 * RATE_BUCKET_SLOTS; i++) {
-        struct slot *s = &bucket[i / RATE_BUCKET_SLOTS][i % RATE_BUCKET_SLOTS];
-        uint64_t has = atomic_load(&s->tag);
-        uint64_t value = is_busy(has) ? UINT64_MAX : worth(s, now_s);
+        struct slot s = {bucket[i / RATE_BUCKET_SLOTS], i % RATE_BUCKET_SLOTS};
+        uint64_t has = atomic_load(tag_of(s));
+        uint64_t value = is_busy(has) ? UINT64_MAX : worth(counts_of(s), now_s);
         if (value < least) {
             least = value;
             best = s;
@@ -353,7 +397,7 @@ static struct slot *choose(struct slot *const bucket[2], uint64_t now_s, uint64_
     return best;
 }
 
-static void clear(struct slot *s)
+static void clear(struct counts *s)
 {
     for (unsigned w = 0; w < RATE_WINDOWS; w++) {
         atomic_store_explicit(&s->window[w], 0, memory_order_relaxed);
@@ -364,46 +408,48 @@ static void clear(struct slot *s)
     s->name_len = 0;
 }
 
-static void put_name(struct slot *s, const struct rate_key *key)
+static void put_name(struct slot s, const struct rate_key *key)
 {
     size_t len = key->name.len < RATE_NAME_MAX ? key->name.len : RATE_NAME_MAX;
-    s->kind = (unsigned char)key->kind;
+    counts_of(s)->kind = (unsigned char)key->kind;
     if (len > 0) {
-        memcpy(s->name, key->name.ptr, len);
+        memcpy(name_of(s), key->name.ptr, len);
     }
-    s->name_len = (unsigned char)(len | (key->name.len > len ? CUT : 0));
+    counts_of(s)->name_len = (unsigned char)(len | (key->name.len > len ? CUT : 0));
 }
 
-/* NULL: all slots that the key may have are under limits. */
-static struct slot *take(struct rate_table *t, const struct rate_key *key, uint64_t now_s)
+/* None: all slots that the key may have are under limits. */
+static struct slot take(struct rate_table *t, const struct rate_key *key, uint64_t now_s)
 {
-    struct slot *bucket[2];
+    struct bucket *bucket[2];
     buckets_of(t, key->tag, bucket);
     for (unsigned attempt = 0; attempt < 2 * RATE_BUCKET_SLOTS; attempt++) {
         uint64_t has = 0;
-        struct slot *s = choose(bucket, now_s, &has);
-        if (s == NULL) {
-            return NULL;
+        struct slot s = choose(bucket, now_s, &has);
+        if (s.bucket == NULL) {
+            return s;
         }
-        if (!atomic_compare_exchange_strong(&s->tag, &has, busy_at(now_s))) {
+        if (!atomic_compare_exchange_strong(tag_of(s), &has, busy_at(now_s))) {
             continue; /* somebody was faster: perhaps with our key */
         }
-        clear(s);
-        atomic_store(&s->state, now_s << 32);
+        clear(counts_of(s));
+        atomic_store(&counts_of(s)->state, now_s << 32);
         put_name(s, key);
-        struct slot *other = find(t, key->tag);
-        atomic_store_explicit(&s->tag, other == NULL ? key->tag : TAG_FREE,
+        struct slot other = find(t, key->tag);
+        atomic_store_explicit(tag_of(s), other.bucket == NULL ? key->tag : TAG_FREE,
                               memory_order_release);
-        return other == NULL ? s : other;
+        return other.bucket == NULL ? s : other;
     }
-    return NULL;
+    return (struct slot){NULL, 0};
 }
 
-static struct slot *find_or_take(struct rate_table *t, const struct rate_key *key,
-                                 uint64_t now_s)
+/* NULL: there is no slot for it. */
+static struct counts *find_or_take(struct rate_table *t, const struct rate_key *key,
+                                   uint64_t now_s)
 {
-    struct slot *s = find(t, key->tag);
-    return s != NULL ? s : take(t, key, now_s);
+    struct slot s = find_key(t, key);
+    s = s.bucket != NULL ? s : take(t, key, now_s);
+    return s.bucket == NULL ? NULL : counts_of(s);
 }
 
 /* --- the table --- */
@@ -454,54 +500,58 @@ struct rate_key rate_key(const struct rate_table *t, enum rate_kind kind,
     if (is_busy(tag)) {
         tag &= ~busy_mark;
     }
-    return (struct rate_key){tag == TAG_FREE ? 1 : tag, kind, name};
+    return (struct rate_key){
+        .tag = tag == TAG_FREE ? 1 : tag, .kind = kind, .name = name};
+}
+
+void rate_locate(const struct rate_table *t, struct rate_key *key)
+{
+    struct slot s = find(t, key->tag);
+    if (s.bucket != NULL) {
+        key->place = (uint32_t)(s.bucket - buckets(t)) * RATE_BUCKET_SLOTS + s.i + 1;
+    }
+}
+
+void rate_prefetch(const struct rate_table *t, const struct rate_key *key)
+{
+    struct bucket *bucket[2];
+    if (key->place == 0) {
+        buckets_of(t, key->tag, bucket);
+        __builtin_prefetch(bucket[0]);
+        __builtin_prefetch(bucket[1]);
+    } else {
+        __builtin_prefetch(counts_of(slot_at(t, key->place - 1)), 1);
+    }
 }
 
 bool rate_read(const struct rate_table *t, const struct rate_key *key, uint64_t now_us,
                struct rate_view *out)
 {
-    const struct slot *s = find(t, key->tag);
+    struct slot s = find_key(t, key);
     *out = (struct rate_view){0};
-    if (s == NULL) {
+    if (s.bucket == NULL) {
         return false;
     }
-    view_of(s, now_us, out);
+    view_of(counts_of(s), now_us, out);
     return true;
 }
 
-bool rate_add(struct rate_table *t, const struct rate_key *key, uint64_t n,
-              const struct rate_limit *burst, uint64_t now_us, struct rate_view *out)
+static void add(struct counts *s, uint64_t n, const struct rate_limit *burst,
+                uint64_t now_us)
 {
     uint64_t now_s = now_us / 1000000;
-    struct slot *s = find_or_take(t, key, now_s);
-    if (s == NULL) {
-        if (out != NULL) {
-            *out = (struct rate_view){0};
-        }
-        return false;
-    }
-    for (unsigned w = 0; w < RATE_WINDOWS; w++) {
-        count(s, (enum rate_window)w, n, now_s, is_stale(s, (enum rate_window)w, now_s));
-    }
+    uint64_t idle_s = touched_of(atomic_load(&s->state));
+    idle_s = now_s > idle_s ? now_s - idle_s : 0;
+    count(s, RATE_MINUTE, n, now_s / 60, idle_s >= 2 * 60);
+    count(s, RATE_HOUR, n, now_s / 3600, idle_s >= 2 * 3600);
+    count(s, RATE_DAY, n, now_s / 86400, idle_s >= 2 * 86400);
     if (burst != NULL && burst->count > 0 && burst->burst > 0) {
         fill(s, n, burst, now_us);
     }
-    touch(s, now_s);
-    if (out != NULL) {
-        view_of(s, now_us, out);
-    }
-    return true;
 }
 
-bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
-               unsigned bad, uint64_t now_us)
+static void add_signs(struct counts *s, unsigned good, unsigned bad, uint64_t day)
 {
-    uint64_t now_s = now_us / 1000000;
-    uint64_t day = now_s / 86400;
-    struct slot *s = find_or_take(t, key, now_s);
-    if (s == NULL) {
-        return false;
-    }
     uint64_t old = atomic_load(&s->signs);
     struct counted c;
     do {
@@ -516,14 +566,56 @@ bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
         }
         c.epoch = day;
     } while (!atomic_compare_exchange_weak(&s->signs, &old, pack(c)));
-    touch(s, now_s);
+}
+
+bool rate_add(struct rate_table *t, const struct rate_key *key, uint64_t n,
+              const struct rate_limit *burst, uint64_t now_us, struct rate_view *out)
+{
+    struct counts *s = find_or_take(t, key, now_us / 1000000);
+    if (s == NULL) {
+        if (out != NULL) {
+            *out = (struct rate_view){0};
+        }
+        return false;
+    }
+    add(s, n, burst, now_us);
+    touch(s, now_us / 1000000);
+    if (out != NULL) {
+        view_of(s, now_us, out);
+    }
+    return true;
+}
+
+bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
+               unsigned bad, uint64_t now_us)
+{
+    struct counts *s = find_or_take(t, key, now_us / 1000000);
+    if (s == NULL) {
+        return false;
+    }
+    add_signs(s, good, bad, now_us / 1000000 / 86400);
+    touch(s, now_us / 1000000);
+    return true;
+}
+
+bool rate_add_signed(struct rate_table *t, const struct rate_key *key, uint64_t n,
+                     const struct rate_limit *burst, unsigned good, unsigned bad,
+                     uint64_t now_us)
+{
+    struct counts *s = find_or_take(t, key, now_us / 1000000);
+    if (s == NULL) {
+        return false;
+    }
+    add(s, n, burst, now_us);
+    add_signs(s, good, bad, now_us / 1000000 / 86400);
+    touch(s, now_us / 1000000);
     return true;
 }
 
 bool rate_set_signs(struct rate_table *t, const struct rate_key *key, unsigned good,
                     unsigned bad, uint64_t now_us)
 {
-    struct slot *s = find_or_take(t, key, now_us / 1000000);
+    struct counts *s = find_or_take(t, key, now_us / 1000000);
     if (s == NULL) {
         return false;
     }
@@ -537,7 +629,7 @@ bool rate_set_signs(struct rate_table *t, const struct rate_key *key, unsigned g
 void rate_hold(struct rate_table *t, const struct rate_key *key, uint64_t until_s,
                uint64_t now_us)
 {
-    struct slot *s = find_or_take(t, key, now_us / 1000000);
+    struct counts *s = find_or_take(t, key, now_us / 1000000);
     if (s == NULL) {
         return;
     }
@@ -550,10 +642,10 @@ void rate_hold(struct rate_table *t, const struct rate_key *key, uint64_t until_
 
 void rate_forget(struct rate_table *t, const struct rate_key *key)
 {
-    struct slot *s = find(t, key->tag);
+    struct slot s = find_key(t, key);
     uint64_t tag = key->tag;
-    if (s != NULL) {
-        (void)atomic_compare_exchange_strong(&s->tag, &tag, TAG_FREE);
+    if (s.bucket != NULL) {
+        (void)atomic_compare_exchange_strong(tag_of(s), &tag, TAG_FREE);
     }
 }
 
@@ -601,17 +693,18 @@ bool rate_next(const struct rate_table *t, size_t *at, uint64_t now_us,
                struct rate_entry *out)
 {
     for (; *at < t->slots; (*at)++) {
-        const struct slot *s = slots_of(t) + *at;
-        uint64_t tag = atomic_load_explicit(&s->tag, memory_order_acquire);
-        if (tag == TAG_FREE || is_busy(tag) || s->kind >= RATE_KIND_COUNT) {
+        struct slot s = slot_at(t, *at);
+        const struct counts *c = counts_of(s);
+        uint64_t tag = atomic_load_explicit(tag_of(s), memory_order_acquire);
+        if (tag == TAG_FREE || is_busy(tag) || c->kind >= RATE_KIND_COUNT) {
             continue;
         }
         out->tag = tag;
-        out->kind = (enum rate_kind)s->kind;
-        out->cut = (s->name_len & CUT) != 0;
-        out->name_len = (unsigned char)at_most(s->name_len & ~CUT & 0xff, RATE_NAME_MAX);
-        memcpy(out->name, s->name, sizeof out->name);
-        view_of(s, now_us, &out->view);
+        out->kind = (enum rate_kind)c->kind;
+        out->cut = (c->name_len & CUT) != 0;
+        out->name_len = (unsigned char)at_most(c->name_len & ~CUT & 0xff, RATE_NAME_MAX);
+        memcpy(out->name, name_of(s), sizeof out->name);
+        view_of(c, now_us, &out->view);
         (*at)++;
         return true;
     }
@@ -622,13 +715,14 @@ bool rate_save_next(const struct rate_table *t, size_t *at, size_t end,
                     unsigned char out[RATE_SLOT_OCTETS])
 {
     for (; *at < t->slots && *at < end; (*at)++) {
-        const struct slot *s = slots_of(t) + *at;
-        uint64_t tag = atomic_load_explicit(&s->tag, memory_order_acquire);
+        struct slot s = slot_at(t, *at);
+        uint64_t tag = atomic_load_explicit(tag_of(s), memory_order_acquire);
         if (tag == TAG_FREE || is_busy(tag)) {
             continue;
         }
-        memcpy(out, s, RATE_SLOT_OCTETS);
         memcpy(out, &tag, sizeof tag);
+        memcpy(out + SAVED_COUNTS, counts_of(s), sizeof(struct counts));
+        memcpy(out + SAVED_NAME, name_of(s), RATE_NAME_MAX);
         (*at)++;
         return true;
     }
@@ -638,23 +732,25 @@ bool rate_save_next(const struct rate_table *t, size_t *at, size_t end,
 bool rate_load(struct rate_table *t, const unsigned char in[RATE_SLOT_OCTETS],
                uint64_t now_us)
 {
-    struct slot saved;
-    struct slot *bucket[2];
-    memcpy(&saved, in, sizeof saved);
-    uint64_t tag = atomic_load(&saved.tag);
+    struct counts saved;
+    struct bucket *bucket[2];
+    uint64_t tag;
+    memcpy(&tag, in, sizeof tag);
+    memcpy(&saved, in + SAVED_COUNTS, sizeof saved);
     if (tag == TAG_FREE || is_busy(tag) || saved.kind >= RATE_KIND_COUNT ||
-        (saved.name_len & ~CUT & 0xff) > RATE_NAME_MAX || find(t, tag) != NULL) {
+        (saved.name_len & ~CUT & 0xff) > RATE_NAME_MAX || find(t, tag).bucket != NULL) {
         return false;
     }
     buckets_of(t, tag, bucket);
     uint64_t has = TAG_FREE;
     uint64_t now_s = now_us / 1000000;
-    struct slot *s = choose_free(bucket, now_s, &has);
-    if (s == NULL || !atomic_compare_exchange_strong(&s->tag, &has, busy_at(now_s))) {
+    struct slot s = choose_free(bucket, now_s, &has);
+    if (s.bucket == NULL ||
+        !atomic_compare_exchange_strong(tag_of(s), &has, busy_at(now_s))) {
         return false;
     }
-    memcpy((unsigned char *)s + sizeof s->tag, in + sizeof s->tag,
-           sizeof *s - sizeof s->tag);
-    atomic_store_explicit(&s->tag, tag, memory_order_release);
+    memcpy(counts_of(s), in + SAVED_COUNTS, sizeof saved);
+    memcpy(name_of(s), in + SAVED_NAME, RATE_NAME_MAX);
+    atomic_store_explicit(tag_of(s), tag, memory_order_release);
     return true;
 }

@@ -1,6 +1,6 @@
 /* rate/table.h - counts of who sends how much, in memory that several processes share.
  *
- * One segment of fixed size: a head and slots of two cache lines, one slot a key. A key is a kind
+ * One segment of fixed size: a head and slots of 128 octets, eight in a bucket, one slot a key. A key is a kind
  * and a name ("ip" 192.0.2.1, "dkim" example.com). A slot counts how often, in three windows and for a
  * limit with a burst; how much is usual for the key; and how much of its mail was wanted.
  *
@@ -30,7 +30,7 @@ enum {
     RATE_BUCKET_SLOTS = 8,
     RATE_SLOT_OCTETS = 128,
     RATE_HEAD_OCTETS = 4096,
-    RATE_NAME_MAX = 62, /* octets kept of a key's name: for people, not for comparing */
+    RATE_NAME_MAX = 56, /* octets kept of a key's name: for people, not for comparing */
     RATE_VALUE_S = 6 * 3600,
     RATE_COUNT_MAX = (1 << 24) - 1,
     RATE_USUAL_HOURS =
@@ -83,11 +83,17 @@ MUST_USE struct rate_table *rate_attach(void *memory, size_t octets);
 struct rate_key {
     uint64_t tag;
     enum rate_kind kind;
+    uint32_t place;    /* where rate_locate() saw it; 0: look for it */
     struct slice name; /* borrowed */
 };
 /* name: compared octet for octet; lower case it where case does not matter. */
 MUST_USE struct rate_key rate_key(const struct rate_table *t, enum rate_kind kind,
                                   struct slice name);
+/* For a key that is used several times: looks for its slot once. Stays right when the slot goes
+ * to another key. */
+void rate_locate(const struct rate_table *t, struct rate_key *key);
+/* Has memory fetched that the key's use will touch. */
+void rate_prefetch(const struct rate_table *t, const struct rate_key *key);
 
 /* count a window; with a burst: so many at once at the most, and over time count a window. */
 struct rate_limit {
@@ -113,6 +119,10 @@ MUST_USE bool rate_read(const struct rate_table *t, const struct rate_key *key,
  * NULL): as it is afterwards. False: there was no slot for a new key. */
 bool rate_add(struct rate_table *t, const struct rate_key *key, uint64_t n,
               const struct rate_limit *burst, uint64_t now_us, struct rate_view *out);
+/* The same, and signs. */
+bool rate_add_signed(struct rate_table *t, const struct rate_key *key, uint64_t n,
+                     const struct rate_limit *burst, unsigned good, unsigned bad,
+                     uint64_t now_us);
 /* Signs of what the key's mail is worth. Adds nothing to the counts. */
 bool rate_sign(struct rate_table *t, const struct rate_key *key, unsigned good,
                unsigned bad, uint64_t now_us);

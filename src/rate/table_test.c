@@ -212,6 +212,45 @@ static void test_signs_fade(void **state)
     drop(&f);
 }
 
+/* A key that was located is counted where it stands, also after its slot went to another one; signs
+ * and count in one step are the same as in two. */
+static void test_located(void **state)
+{
+    (void)state;
+    struct fixture f = table_of(8);
+    struct rate_limit burst = {.count = 100, .window = RATE_HOUR, .burst = 10};
+    struct rate_view v, w;
+    struct rate_key a = rate_key(f.t, RATE_ip, SLICE("192.0.2.1"));
+    struct rate_key b = rate_key(f.t, RATE_ip, SLICE("192.0.2.2"));
+    struct rate_key c = rate_key(f.t, RATE_ip, SLICE("192.0.2.3"));
+    rate_locate(f.t, &a);
+    assert_int_equal(a.place, 0); /* not there yet */
+    rate_prefetch(f.t, &a);
+    assert_true(rate_add_signed(f.t, &a, 2, &burst, 3, 1, us(start_s)));
+    assert_true(rate_add(f.t, &b, 2, &burst, us(start_s), NULL));
+    assert_true(rate_sign(f.t, &b, 3, 1, us(start_s)));
+    rate_locate(f.t, &a);
+    assert_true(a.place > 0);
+    rate_prefetch(f.t, &a);
+    assert_true(rate_read(f.t, &a, us(start_s), &v) &&
+                rate_read(f.t, &b, us(start_s), &w));
+    assert_memory_equal(&v, &w, sizeof v);
+    assert_true(v.count[RATE_DAY] == 2 && v.good == 3 && v.bad == 1);
+    struct rate_key old = a;
+    rate_forget(f.t, &a);
+    assert_true(rate_add(f.t, &c, 5, NULL, us(start_s), NULL)); /* takes a free slot */
+    for (unsigned i = 0; i < 8; i++) {
+        char text[8] = {(char)('k' + i)};
+        struct rate_key other = rate_key(f.t, RATE_login, slice_of(text));
+        (void)rate_add(f.t, &other, 7, NULL, us(start_s), NULL);
+    }
+    assert_false(rate_read(f.t, &old, us(start_s), &v));
+    rate_forget(f.t, &c);
+    assert_true(rate_add(f.t, &old, 1, NULL, us(start_s), &v));
+    assert_int_equal(v.count[RATE_DAY], 1);
+    drop(&f);
+}
+
 /* --- a full table --- */
 
 static struct rate_key key_of(const struct rate_table *t, enum rate_kind kind, uint64_t n,
@@ -441,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_usual),
         cmocka_unit_test(test_signs_fade),
+        cmocka_unit_test(test_located),
         cmocka_unit_test(test_adversary),
         cmocka_unit_test(test_all_limited),
         cmocka_unit_test(test_saved_and_loaded),
