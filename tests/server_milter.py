@@ -18,7 +18,6 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-import child  # noqa: E402
 import milter  # noqa: E402
 from milter import frame  # noqa: E402
 from server import Server, environment, wait_until  # noqa: E402

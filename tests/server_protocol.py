@@ -17,8 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 import parts  # noqa: E402
-from server import (PORTS, Connection, Failed, Server, certificate_files,  # noqa: E402
-                    client_tls, wait_until)
+from server import PORTS, Connection, Failed, certificate_files, client_tls, wait_until  # noqa: E402
 
 USER = "alice@example.test"
 MAIL = b"From: ann@client.example\r\nMessage-ID: <test@client.example>\r\nSubject: x\r\n\r\nx\r\n"

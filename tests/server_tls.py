@@ -17,7 +17,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
 import parts  # noqa: E402
-from server import SKIPPED, Server, peer_address, wait_until  # noqa: E402
+from server import SKIPPED, peer_address, wait_until  # noqa: E402
 from server_remote import MESSAGE, Peer, Play, check  # noqa: E402
 
 HTTPS = 8443

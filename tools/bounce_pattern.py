@@ -9,7 +9,6 @@ MASKS = {"addr": b"\x01", "ip": b"\x02", "host": b"\x03", "url": b"\x04", "id": 
 
 # As in src/bounce/pattern.c.
 OP_END, OP_LIT, OP_ALT, OP_JUMP, OP_GAP, OP_SEP, OP_PLUS, OP_NUM, OP_OPT, OP_MASK, OP_BOUND = range(11)
-GAP_MAX = 60
 LITERALS_MAX = 600  # of one variant
 CALLS_MAX = 40  # operations in a row for which run() of src/bounce/pattern.c is called again
 

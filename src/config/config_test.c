@@ -48,251 +48,241 @@ static const char *load(const char *text, struct config **cfg)
     "; expected a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", "      \
     "\"127.0.0.1:8891 time=10s when-down=accept mail=incoming\""
 
+static const struct {
+    const char *text, *error;
+} bad[] = {
+    /* the syntax */
+    {"hostname",
+     ":1: neither = nor { follows hostname; expected NAME = VALUE or NAME { ... }"},
+    {"# c\n\n/* a\n */\nhostname a\n",
+     ":5: neither = nor { follows hostname; expected NAME = VALUE or NAME { ... }"},
+    {"= x", ":1: out of place: =; expected the name of a setting or section"},
+    {"}", ":1: out of place: }; expected the name of a setting or section"},
+    {"\"x\" = y", ":1: out of place: \"x\"; expected the name of a setting or section"},
+    {"hostname = \n", ":2: the file ends here; expected a value"},
+    {"hostname = \n}", ":2: out of place: }; expected a value"},
+    {"hostname = a;", ":1: \";\" is out of place; expected the end of the line"},
+    {"hostname = a\x01",
+     ":1: an octet that is out of place; expected quotes around values "
+     "that are not plain words"},
+    {"hostname = \"a\n\"",
+     ":1: the string that starts here has no end on its line, or holds "
+     "a control character; expected a closing quote"},
+    {"\nhostname = 'a",
+     ":2: the string that starts here has no end on its line, or holds "
+     "a control character; expected a closing quote"},
+    {"user = \"a\\n\"", ":1: bad string: \"a\\n\"; expected at most 4096 octets, and of "
+                        "escapes only \\\" and \\\\"},
+    {"\n/* a\n\n", ":2: the comment that starts here has no end; expected */"},
+    {"hostname /* a", ":1: the comment that starts here has no end; expected */"},
+    {"\ntls {\nkey = x\n", ":2: section tls is open to the end of the file; expected }"},
+    {"tls {\n dns {\n", ":2: section dns stands inside another; expected a setting or }"},
+    {"queue { retry = {\"1 s\" \"2 s\"} }",
+     ":1: out of place: \"2 s\"; expected a comma or } in the list"},
+    {"queue { retry = {,} }", ":1: out of place: ,; expected a value"},
+    {"queue { retry = {\"1 s\"",
+     ":1: the file ends here; expected a comma or } in the list"},
+    {"queue { retry = {{", ":1: out of place: {; expected a value"},
+    {"queue { expire = 5 d\n}",
+     ":1: a blank in a value without quotes; expected \"5 d\""},
+    {"drain-time = 5  min hostname = a\n",
+     ":1: a blank in a value without quotes; expected \"5  min\""},
+    /* names */
+    {"hostnam = a", ":1: unknown setting \"hostnam\"; did you mean \"hostname\"?"},
+    {"certificate = a",
+     ":1: unknown setting \"certificate\"; expected it in tls { ... }"},
+    {"address = a",
+     ":1: unknown setting \"address\"; expected it in listener \"NAME\" { ... }"},
+    {"tls {\n hostname = a }", ":2: unknown setting \"hostname\" in section tls; "
+                               "expected it outside of any section"},
+    {"trace {\n frobnication = a }", ":2: unknown setting \"frobnication\" in "
+                                     "section trace; expected one of keep size"},
+    {"listener x {\n adress = a }",
+     ":2: unknown setting \"adress\" in section listener; did you mean \"address\"?"},
+    {"trace = x",
+     ":1: unknown setting \"trace\"; it is a section: expected trace { ... }"},
+    {"limit {", ":1: unknown section \"limit\"; did you mean \"limits\"?"},
+    {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
+    {"frobnication {",
+     ":1: unknown section \"frobnication\"; expected one of listener tls trust "
+     "dns limits auth oauth checks rate milter rspamd content spool queue push "
+     "directory "
+     "delivery trace webhook log"},
+    {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
+    {"hostname = a\nhostname = b",
+     ":2: hostname stands in line 1 already; expected it once"},
+    {"queue {\nretry = {\"1 s\"}\n}\nqueue {\nretry = \"1 s\"\n}",
+     ":5: retry stands in line 2 already; expected it once"},
+    {"hostname = {a}", ":1: hostname takes no list; expected one value without braces"},
+    {"hostname = a\nfrobnicate\n",
+     ":2: neither = nor { follows frobnicate; expected NAME = VALUE or NAME { ... }"},
+    /* values */
+    {"hostname = a_b", ":1: hostname is \"a_b\": it is no domain name; expected a domain "
+                       "name such as \"mx.example.org\""},
+    {"hostname = mx.ex\xc3\xa4mple", ":1: hostname is \"mx.ex\\xc3\\xa4mple\": it is "
+                                     "no domain name; expected a domain name "
+                                     "such as \"mx.example.org\""},
+    {"state-dir = ''",
+     ":1: state-dir is \"\": it is too short; expected a path; a relative "
+     "one starts beside this file"},
+    {"smtpd-processes = many", ":1: smtpd-processes is \"many\": it is no whole number; "
+                               "expected a whole number from 0 to 64"},
+    {"smtpd-processes = -1",
+     ":1: smtpd-processes is \"-1\": it is no whole number; expected "
+     "a whole number from 0 to 64"},
+    {"smtpd-processes = 7\nhostnam = a",
+     ":2: unknown setting \"hostnam\"; did you mean \"hostname\"?"},
+    {"smtpd-processes = 65", ":1: smtpd-processes is \"65\": it is too large; expected a "
+                             "whole number from 0 to 64"},
+    {"limits { message-size = 35MB }",
+     ":1: limits.message-size is \"35MB\": its unit is none of KiB, MiB, GiB, TiB "
+     "(nothing: "
+     "octets); expected a size from 1 KiB to 1 GiB, such as \"35 MiB\""},
+    {"limits { message-size = 1023 }", ":1: limits.message-size is \"1023\": it is "
+                                       "too small; expected a size from 1 KiB to "
+                                       "1 GiB, such as \"35 MiB\""},
+    {"limits { message-size = \"99999999999 GiB\" }",
+     ":1: limits.message-size is \"99999999999 GiB\": the number is too large; "
+     "expected a "
+     "size from 1 KiB to 1 GiB, such as \"35 MiB\""},
+    {"limits {\n\n command-time = 300 }",
+     ":3: limits.command-time is \"300\": it has no unit (ms, s, min, h, d); "
+     "expected a time "
+     "from 100 ms to 1 h, such as \"5 min\""},
+    {"drain-time = \"1 week\"",
+     ":1: drain-time is \"1 week\": its unit is none of ms, s, min, "
+     "h, d; expected a time from 0 to 1 h, such as \"30 s\""},
+    {"drain-time = s", ":1: drain-time is \"s\": it does not start with a whole number; "
+                       "expected a time from 0 to 1 h, such as \"30 s\""},
+    {"milter { server = {\"unix:/a time=3s\",\n\"nowhere\"} }",
+     ":2: milter.server is \"nowhere\": it is no address" MILTERS},
+    {"milter { server = \"unix:/a frob=1\" }",
+     ":1: milter.server is \"unix:/a frob=1\": a word in it is none of time=, mail=, "
+     "when-down=" MILTERS},
+    {"milter { server = \"127.0.0.1:1 time=9\" }",
+     ":1: milter.server is \"127.0.0.1:1 time=9\": its time= is no time, or out of "
+     "range" MILTERS},
+    {"milter { server = \"unix:/a mail=in\" }",
+     ":1: milter.server is \"unix:/a mail=in\": its mail= is none of all, incoming, "
+     "outgoing" MILTERS},
+    {"milter { server = \"unix:/a when-down=no\" }",
+     ":1: milter.server is \"unix:/a when-down=no\": its when-down= is none of "
+     "defer, "
+     "accept, reject, quarantine" MILTERS},
+    {"queue { retry = {\n\"1 s\",\n\"1 y\"} }",
+     ":3: queue.retry is \"1 y\": its unit is none of ms, s, min, h, d; expected a "
+     "list of "
+     "times, each from 1 s to 30 d, such as \"1 min\""},
+    {MX "queue { retry = {} }", ":2: queue.retry is empty; expected at least one time"},
+    {"log { level = loud }",
+     ":1: log.level is \"loud\": it is none of the words; expected "
+     "error, warning, info or debug"},
+    {"dns { forward = {localhost} }", ":1: dns.forward is \"localhost\": it is no "
+                                      "address; expected a list of addresses such "
+                                      "as \"192.0.2.53\", \"192.0.2.53@5300\""},
+    {"limits { bare-newline-networks = {\"192.0.2.1/24\"} }",
+     ":1: limits.bare-newline-networks is \"192.0.2.1/24\": it has bits set beyond "
+     "its "
+     "prefix; expected a list of networks such as \"192.0.2.0/24\", "
+     "\"2001:db8::/32\""},
+    {"delivery { lmtp = \"localhost:24\" }",
+     ":1: delivery.lmtp is \"localhost:24\": it is no address; expected "
+     "\"unix:/path\", "
+     "\"192.0.2.1:24\" or \"[2001:db8::1]:24\""},
+    {"delivery { sub-address = \"++\" }",
+     ":1: delivery.sub-address is \"++\": it is too long; expected text of 0 to 1 "
+     "characters"},
+    {MX "delivery {\n maildir = \"%d/Maildir\" }",
+     ":3: delivery.maildir is \"%d/Maildir\": it must name the user; expected %u "
+     "(local part) "
+     "in it, %d (domain) if wanted, and no other %"},
+    {MX "delivery {\n maildir = \"%u/%x\" }",
+     ":3: delivery.maildir is \"%u/%x\": it must name the user; expected %u (local "
+     "part) in "
+     "it, %d (domain) if wanted, and no other %"},
+    /* listeners */
+    {"# nothing\n", ":2: no listener; expected listener \"mx\" { address = "
+                    "{\"192.0.2.1:25\"} service = mx tls = starttls }"},
+    {"listener {\n}",
+     ":1: listener without a name of 1 to 64 characters; expected listener "
+     "\"NAME\" { ... }"},
+    {MX MX, ":2: listener \"mx\" stands in line 1 already; expected another name"},
+    {"listener x {\n}",
+     ":1: listener \"x\" has no address; expected address = {\"192.0.2.1:25\"}"},
+    {"listener x {\n address = {} service = mx tls = none }",
+     ":1: listener \"x\" has no address; expected address = {\"192.0.2.1:25\"}"},
+    {"listener x {\n address = \"127.0.0.1:25\" tls = none }",
+     ":1: listener \"x\" has no service; expected service = "
+     "mx|submission|relay|push"},
+    {"listener x {\n address = \"127.0.0.1:25\" service = mx }",
+     ":1: listener \"x\" has no tls; expected tls = none|starttls|required|implicit"},
+    {"listener x {\n service = smtp", ":2: service is \"smtp\": it is none of the words; "
+                                      "expected mx, submission, relay or push"},
+    {"listener x {\n tls = yes",
+     ":2: tls is \"yes\": it is none of the words; expected none, "
+     "starttls, required or implicit"},
+    {"listener x {\n address = {\"127.0.0.1:25\",\n \"localhost:25\"}",
+     ":3: address is \"localhost:25\": it is no address with a port; expected "
+     "\"192.0.2.1:25\" or \"[2001:db8::1]:25\""},
+    {"listener x {\n tls = none\n tls = none",
+     ":3: tls stands in line 2 already; expected it once"},
+    {"listener x {\n service = {mx}",
+     ":2: service takes no list; expected one value without braces"},
+    {MX "listener x {\n address = {\"[::ffff:127.0.0.1]:2525\"} service = mx tls = "
+        "none }",
+     ":3: address [::ffff:127.0.0.1]:2525 is listened on already; expected each "
+     "once"},
+    {MX "listener x {\n address = \"[::1]:1\" service = mx tls = starttls }",
+     ":2: listener \"x\" offers TLS, but tls.certificate is not set; expected tls { "
+     "certificate = \"FILE.pem\" key = \"FILE.pem\" }, or tls = none"},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = starttls }\n"
+     "tls { certificate = \"/dev/null\" }",
+     ":1: listener \"x\" offers TLS, but tls.key is not set; expected tls { "
+     "certificate = "
+     "\"FILE.pem\" key = \"FILE.pem\" }, or tls = none"},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = starttls }\n"
+     "tls { certificate = \"/dev/null\"\n key = \"/nonexistent/k\" }",
+     ":4: tls.key: /nonexistent/k: No such file or directory; expected a PEM file "
+     "that can "
+     "be read here"},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+     "tls { certificate = {\"/dev/null\", \"/dev/null\"}\n key = \"/dev/null\" }",
+     ":4: tls.key names 1 files, tls.certificate 2; expected a key for each "
+     "certificate, in the same order"},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = none\n proxy = yes }",
+     ":3: listener \"x\" expects a proxy, but trust.proxy-networks is empty; "
+     "expected "
+     "the networks of the proxies"},
+    {"listener x {\n proxy = maybe",
+     ":2: proxy is \"maybe\": it is none of the words; expected no or yes"},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+     "oauth { introspection = \"https://a.test/i\"\n connect-to = \"\" ca = "
+     "\"ca.pem\" }",
+     ":3: oauth.introspection needs oauth.connect-to; expected oauth.connect-to = "
+     "\"192.0.2.1:443\""},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+     "oauth { introspection = \"http://a.test/i\"\n connect-to = \"192.0.2.1:80\" ca "
+     "= \"ca.pem\" }",
+     ":3: oauth.introspection is \"http://a.test/i\": tokens would be told on the "
+     "way; expected an https:// URL, or http:// to a loopback address"},
+    {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
+     "oauth { introspection = \"https://a.test/i\"\n connect-to = \"192.0.2.1:443\" "
+     "ca = \"/etc/ca.pem\" }",
+     ":3: oauth.ca or oauth.client-secret is elsewhere; expected files below "
+     "state-dir"},
+    {"tls { certificate = {\"\"} }", ":1: tls.certificate is \"\": it is too short; "
+                                     "expected a list of paths; relative "
+                                     "ones start at state-dir"},
+};
+
 static void test_bad(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *error;
-    } cases[] = {
-        /* the syntax */
-        {"hostname",
-         ":1: neither = nor { follows hostname; expected NAME = VALUE or NAME { ... }"},
-        {"# c\n\n/* a\n */\nhostname a\n",
-         ":5: neither = nor { follows hostname; expected NAME = VALUE or NAME { ... }"},
-        {"= x", ":1: out of place: =; expected the name of a setting or section"},
-        {"}", ":1: out of place: }; expected the name of a setting or section"},
-        {"\"x\" = y",
-         ":1: out of place: \"x\"; expected the name of a setting or section"},
-        {"hostname = \n", ":2: the file ends here; expected a value"},
-        {"hostname = \n}", ":2: out of place: }; expected a value"},
-        {"hostname = a;", ":1: \";\" is out of place; expected the end of the line"},
-        {"hostname = a\x01",
-         ":1: an octet that is out of place; expected quotes around values "
-         "that are not plain words"},
-        {"hostname = \"a\n\"",
-         ":1: the string that starts here has no end on its line, or holds "
-         "a control character; expected a closing quote"},
-        {"\nhostname = 'a",
-         ":2: the string that starts here has no end on its line, or holds "
-         "a control character; expected a closing quote"},
-        {"user = \"a\\n\"",
-         ":1: bad string: \"a\\n\"; expected at most 4096 octets, and of "
-         "escapes only \\\" and \\\\"},
-        {"\n/* a\n\n", ":2: the comment that starts here has no end; expected */"},
-        {"hostname /* a", ":1: the comment that starts here has no end; expected */"},
-        {"\ntls {\nkey = x\n",
-         ":2: section tls is open to the end of the file; expected }"},
-        {"tls {\n dns {\n",
-         ":2: section dns stands inside another; expected a setting or }"},
-        {"queue { retry = {\"1 s\" \"2 s\"} }",
-         ":1: out of place: \"2 s\"; expected a comma or } in the list"},
-        {"queue { retry = {,} }", ":1: out of place: ,; expected a value"},
-        {"queue { retry = {\"1 s\"",
-         ":1: the file ends here; expected a comma or } in the list"},
-        {"queue { retry = {{", ":1: out of place: {; expected a value"},
-        {"queue { expire = 5 d\n}",
-         ":1: a blank in a value without quotes; expected \"5 d\""},
-        {"drain-time = 5  min hostname = a\n",
-         ":1: a blank in a value without quotes; expected \"5  min\""},
-        /* names */
-        {"hostnam = a", ":1: unknown setting \"hostnam\"; did you mean \"hostname\"?"},
-        {"certificate = a",
-         ":1: unknown setting \"certificate\"; expected it in tls { ... }"},
-        {"address = a",
-         ":1: unknown setting \"address\"; expected it in listener \"NAME\" { ... }"},
-        {"tls {\n hostname = a }", ":2: unknown setting \"hostname\" in section tls; "
-                                   "expected it outside of any section"},
-        {"trace {\n frobnication = a }", ":2: unknown setting \"frobnication\" in "
-                                         "section trace; expected one of keep size"},
-        {"listener x {\n adress = a }",
-         ":2: unknown setting \"adress\" in section listener; did you mean \"address\"?"},
-        {"trace = x",
-         ":1: unknown setting \"trace\"; it is a section: expected trace { ... }"},
-        {"limit {", ":1: unknown section \"limit\"; did you mean \"limits\"?"},
-        {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
-        {"frobnication {",
-         ":1: unknown section \"frobnication\"; expected one of listener tls trust "
-         "dns limits auth oauth checks rate milter rspamd content spool queue push "
-         "directory "
-         "delivery trace webhook log"},
-        {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},
-        {"hostname = a\nhostname = b",
-         ":2: hostname stands in line 1 already; expected it once"},
-        {"queue {\nretry = {\"1 s\"}\n}\nqueue {\nretry = \"1 s\"\n}",
-         ":5: retry stands in line 2 already; expected it once"},
-        {"hostname = {a}",
-         ":1: hostname takes no list; expected one value without braces"},
-        {"hostname = a\nfrobnicate\n",
-         ":2: neither = nor { follows frobnicate; expected NAME = VALUE or NAME { ... }"},
-        /* values */
-        {"hostname = a_b",
-         ":1: hostname is \"a_b\": it is no domain name; expected a domain "
-         "name such as \"mx.example.org\""},
-        {"hostname = mx.ex\xc3\xa4mple", ":1: hostname is \"mx.ex\\xc3\\xa4mple\": it is "
-                                         "no domain name; expected a domain name "
-                                         "such as \"mx.example.org\""},
-        {"state-dir = ''",
-         ":1: state-dir is \"\": it is too short; expected a path; a relative "
-         "one starts beside this file"},
-        {"smtpd-processes = many",
-         ":1: smtpd-processes is \"many\": it is no whole number; "
-         "expected a whole number from 0 to 64"},
-        {"smtpd-processes = -1",
-         ":1: smtpd-processes is \"-1\": it is no whole number; expected "
-         "a whole number from 0 to 64"},
-        {"smtpd-processes = 7\nhostnam = a",
-         ":2: unknown setting \"hostnam\"; did you mean \"hostname\"?"},
-        {"smtpd-processes = 65",
-         ":1: smtpd-processes is \"65\": it is too large; expected a "
-         "whole number from 0 to 64"},
-        {"limits { message-size = 35MB }",
-         ":1: limits.message-size is \"35MB\": its unit is none of KiB, MiB, GiB, TiB "
-         "(nothing: "
-         "octets); expected a size from 1 KiB to 1 GiB, such as \"35 MiB\""},
-        {"limits { message-size = 1023 }", ":1: limits.message-size is \"1023\": it is "
-                                           "too small; expected a size from 1 KiB to "
-                                           "1 GiB, such as \"35 MiB\""},
-        {"limits { message-size = \"99999999999 GiB\" }",
-         ":1: limits.message-size is \"99999999999 GiB\": the number is too large; "
-         "expected a "
-         "size from 1 KiB to 1 GiB, such as \"35 MiB\""},
-        {"limits {\n\n command-time = 300 }",
-         ":3: limits.command-time is \"300\": it has no unit (ms, s, min, h, d); "
-         "expected a time "
-         "from 100 ms to 1 h, such as \"5 min\""},
-        {"drain-time = \"1 week\"",
-         ":1: drain-time is \"1 week\": its unit is none of ms, s, min, "
-         "h, d; expected a time from 0 to 1 h, such as \"30 s\""},
-        {"drain-time = s",
-         ":1: drain-time is \"s\": it does not start with a whole number; "
-         "expected a time from 0 to 1 h, such as \"30 s\""},
-        {"milter { server = {\"unix:/a time=3s\",\n\"nowhere\"} }",
-         ":2: milter.server is \"nowhere\": it is no address" MILTERS},
-        {"milter { server = \"unix:/a frob=1\" }",
-         ":1: milter.server is \"unix:/a frob=1\": a word in it is none of time=, mail=, "
-         "when-down=" MILTERS},
-        {"milter { server = \"127.0.0.1:1 time=9\" }",
-         ":1: milter.server is \"127.0.0.1:1 time=9\": its time= is no time, or out of "
-         "range" MILTERS},
-        {"milter { server = \"unix:/a mail=in\" }",
-         ":1: milter.server is \"unix:/a mail=in\": its mail= is none of all, incoming, "
-         "outgoing" MILTERS},
-        {"milter { server = \"unix:/a when-down=no\" }",
-         ":1: milter.server is \"unix:/a when-down=no\": its when-down= is none of "
-         "defer, "
-         "accept, reject, quarantine" MILTERS},
-        {"queue { retry = {\n\"1 s\",\n\"1 y\"} }",
-         ":3: queue.retry is \"1 y\": its unit is none of ms, s, min, h, d; expected a "
-         "list of "
-         "times, each from 1 s to 30 d, such as \"1 min\""},
-        {MX "queue { retry = {} }",
-         ":2: queue.retry is empty; expected at least one time"},
-        {"log { level = loud }",
-         ":1: log.level is \"loud\": it is none of the words; expected "
-         "error, warning, info or debug"},
-        {"dns { forward = {localhost} }", ":1: dns.forward is \"localhost\": it is no "
-                                          "address; expected a list of addresses such "
-                                          "as \"192.0.2.53\", \"192.0.2.53@5300\""},
-        {"limits { bare-newline-networks = {\"192.0.2.1/24\"} }",
-         ":1: limits.bare-newline-networks is \"192.0.2.1/24\": it has bits set beyond "
-         "its "
-         "prefix; expected a list of networks such as \"192.0.2.0/24\", "
-         "\"2001:db8::/32\""},
-        {"delivery { lmtp = \"localhost:24\" }",
-         ":1: delivery.lmtp is \"localhost:24\": it is no address; expected "
-         "\"unix:/path\", "
-         "\"192.0.2.1:24\" or \"[2001:db8::1]:24\""},
-        {"delivery { sub-address = \"++\" }",
-         ":1: delivery.sub-address is \"++\": it is too long; expected text of 0 to 1 "
-         "characters"},
-        {MX "delivery {\n maildir = \"%d/Maildir\" }",
-         ":3: delivery.maildir is \"%d/Maildir\": it must name the user; expected %u "
-         "(local part) "
-         "in it, %d (domain) if wanted, and no other %"},
-        {MX "delivery {\n maildir = \"%u/%x\" }",
-         ":3: delivery.maildir is \"%u/%x\": it must name the user; expected %u (local "
-         "part) in "
-         "it, %d (domain) if wanted, and no other %"},
-        /* listeners */
-        {"# nothing\n", ":2: no listener; expected listener \"mx\" { address = "
-                        "{\"192.0.2.1:25\"} service = mx tls = starttls }"},
-        {"listener {\n}",
-         ":1: listener without a name of 1 to 64 characters; expected listener "
-         "\"NAME\" { ... }"},
-        {MX MX, ":2: listener \"mx\" stands in line 1 already; expected another name"},
-        {"listener x {\n}",
-         ":1: listener \"x\" has no address; expected address = {\"192.0.2.1:25\"}"},
-        {"listener x {\n address = {} service = mx tls = none }",
-         ":1: listener \"x\" has no address; expected address = {\"192.0.2.1:25\"}"},
-        {"listener x {\n address = \"127.0.0.1:25\" tls = none }",
-         ":1: listener \"x\" has no service; expected service = "
-         "mx|submission|relay|push"},
-        {"listener x {\n address = \"127.0.0.1:25\" service = mx }",
-         ":1: listener \"x\" has no tls; expected tls = none|starttls|required|implicit"},
-        {"listener x {\n service = smtp",
-         ":2: service is \"smtp\": it is none of the words; "
-         "expected mx, submission, relay or push"},
-        {"listener x {\n tls = yes",
-         ":2: tls is \"yes\": it is none of the words; expected none, "
-         "starttls, required or implicit"},
-        {"listener x {\n address = {\"127.0.0.1:25\",\n \"localhost:25\"}",
-         ":3: address is \"localhost:25\": it is no address with a port; expected "
-         "\"192.0.2.1:25\" or \"[2001:db8::1]:25\""},
-        {"listener x {\n tls = none\n tls = none",
-         ":3: tls stands in line 2 already; expected it once"},
-        {"listener x {\n service = {mx}",
-         ":2: service takes no list; expected one value without braces"},
-        {MX "listener x {\n address = {\"[::ffff:127.0.0.1]:2525\"} service = mx tls = "
-            "none }",
-         ":3: address [::ffff:127.0.0.1]:2525 is listened on already; expected each "
-         "once"},
-        {MX "listener x {\n address = \"[::1]:1\" service = mx tls = starttls }",
-         ":2: listener \"x\" offers TLS, but tls.certificate is not set; expected tls { "
-         "certificate = \"FILE.pem\" key = \"FILE.pem\" }, or tls = none"},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = starttls }\n"
-         "tls { certificate = \"/dev/null\" }",
-         ":1: listener \"x\" offers TLS, but tls.key is not set; expected tls { "
-         "certificate = "
-         "\"FILE.pem\" key = \"FILE.pem\" }, or tls = none"},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = starttls }\n"
-         "tls { certificate = \"/dev/null\"\n key = \"/nonexistent/k\" }",
-         ":4: tls.key: /nonexistent/k: No such file or directory; expected a PEM file "
-         "that can "
-         "be read here"},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
-         "tls { certificate = {\"/dev/null\", \"/dev/null\"}\n key = \"/dev/null\" }",
-         ":4: tls.key names 1 files, tls.certificate 2; expected a key for each "
-         "certificate, in the same order"},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = none\n proxy = yes }",
-         ":3: listener \"x\" expects a proxy, but trust.proxy-networks is empty; "
-         "expected "
-         "the networks of the proxies"},
-        {"listener x {\n proxy = maybe",
-         ":2: proxy is \"maybe\": it is none of the words; expected no or yes"},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
-         "oauth { introspection = \"https://a.test/i\"\n connect-to = \"\" ca = "
-         "\"ca.pem\" }",
-         ":3: oauth.introspection needs oauth.connect-to; expected oauth.connect-to = "
-         "\"192.0.2.1:443\""},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
-         "oauth { introspection = \"http://a.test/i\"\n connect-to = \"192.0.2.1:80\" ca "
-         "= \"ca.pem\" }",
-         ":3: oauth.introspection is \"http://a.test/i\": tokens would be told on the "
-         "way; expected an https:// URL, or http:// to a loopback address"},
-        {"listener x {\n address = \"[::1]:1\" service = mx tls = none }\n"
-         "oauth { introspection = \"https://a.test/i\"\n connect-to = \"192.0.2.1:443\" "
-         "ca = \"/etc/ca.pem\" }",
-         ":3: oauth.ca or oauth.client-secret is elsewhere; expected files below "
-         "state-dir"},
-        {"tls { certificate = {\"\"} }", ":1: tls.certificate is \"\": it is too short; "
-                                         "expected a list of paths; relative "
-                                         "ones start at state-dir"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct config *cfg = NULL;
         char expected[CONFIG_ERROR_MAX];
-        (void)snprintf(expected, sizeof expected, "postern.conf%s", cases[i].error);
-        assert_string_equal(load(cases[i].text, &cfg), expected);
+        (void)snprintf(expected, sizeof expected, "postern.conf%s", bad[i].error);
+        assert_string_equal(load(bad[i].text, &cfg), expected);
         assert_null(cfg);
     }
 }
