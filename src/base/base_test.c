@@ -78,8 +78,7 @@ static void test_file(void **state)
     }
     FILE *f = tmpfile();
     assert_non_null(f);
-    assert_int_equal(fwrite(octets, 1, OCTETS, f), OCTETS);
-    assert_int_equal(fflush(f), 0);
+    assert_true(file_write(fileno(f), (struct slice){octets, OCTETS}));
 
     struct buf b;
     buf_init(&b, 2 * OCTETS);
@@ -98,6 +97,9 @@ static void test_file(void **state)
     assert_int_equal(fclose(f), 0);
     buf_init(&b, OCTETS);
     assert_false(file_read(-1, &b));
+    assert_int_equal(errno, EBADF);
+    errno = 0;
+    assert_false(file_write(-1, (struct slice){octets, 1}));
     assert_int_equal(errno, EBADF);
     buf_clear(&b);
 }

@@ -25,3 +25,16 @@ bool file_read(int fd, struct buf *out)
         }
     }
 }
+
+bool file_write(int fd, struct slice s)
+{
+    while (s.len > 0) {
+        ssize_t n = write(fd, s.ptr, s.len);
+        if (n > 0) {
+            s = slice_from(s, (size_t)n);
+        } else if (n == 0 || errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -61,21 +61,6 @@ static bool sync_dir(const struct queue_role *q)
     return ok;
 }
 
-static bool write_all(int fd, struct slice s)
-{
-    while (s.len > 0) {
-        ssize_t n = write(fd, s.ptr, s.len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        s = slice_from(s, (size_t)n);
-    }
-    return true;
-}
-
 static bool keep(const struct queue_role *q)
 {
     char path[PATH_ROOM], fresh[PATH_ROOM];
@@ -84,7 +69,7 @@ static bool keep(const struct queue_role *q)
     pauses_write(q->pauses, &b);
     bool ok = !b.failed && path_of(q, "", path) && path_of(q, ".new", fresh);
     int fd = ok ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-    ok = fd >= 0 && write_all(fd, buf_slice(&b)) && fdatasync(fd) == 0;
+    ok = fd >= 0 && file_write(fd, buf_slice(&b)) && fdatasync(fd) == 0;
     if (fd >= 0) {
         ok = close(fd) == 0 && ok;
     }

@@ -2,6 +2,7 @@
 #include "delivery/maildir.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "delivery/path.h"
 #include "delivery/quota.h"
 
@@ -392,28 +393,12 @@ static bool there_already(struct attempt *a)
     return false;
 }
 
-static bool write_all(int fd, const unsigned char *from, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(fd, from, n);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put < 0) {
-            return false;
-        }
-        from += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
 static bool flush(struct attempt *a, int fd)
 {
     size_t n = a->filled;
     a->filled = 0;
     a->size += n;
-    return write_all(fd, a->w->out, n) || fault(a, "write");
+    return file_write(fd, (struct slice){a->w->out, n}) || fault(a, "write");
 }
 
 /* Collects: most messages are one write with all that stands in front of them. */

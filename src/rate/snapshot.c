@@ -2,6 +2,7 @@
 #include "rate/snapshot.h"
 
 #include "base/crc32c.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,19 +119,7 @@ bool snapshot_init(struct snapshot *s, const char *path)
 
 static bool write_all(int fd, const void *from, size_t n)
 {
-    const unsigned char *at = from;
-    while (n > 0) {
-        ssize_t put = write(fd, at, n);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put <= 0) {
-            return false;
-        }
-        at += put;
-        n -= (size_t)put;
-    }
-    return true;
+    return file_write(fd, (struct slice){from, n});
 }
 
 static bool begin(struct snapshot *s, const struct rate_table *t)
