@@ -9,7 +9,7 @@ import re
 import sys
 
 PURE = ["base", "reply", "smtp", "message", "bounce", "dns", "senderauth", "filter", "rule"]
-MIDDLE = ["sql", "config", "content", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
+MIDDLE = ["fetch", "sql", "config", "content", "resolver", "rate", "tls", "net", "proc", "spool", "trace", "directory", "queue", "delivery"]
 MAY = {
     "base": [],
     "reply": ["base"],
@@ -29,12 +29,13 @@ MAY = {
     "tls": ["base"],
     "net": ["base", "tls"],
     "spool": ["base"],
+    "fetch": ["base"],
     "sql": ["base"],
     "trace": ["base", "sql"],
     "proc": ["base", "config", "rate"],
-    "directory": ["base", "config", "message", "rule", "sasl", "spool", "sql"],
+    "directory": ["base", "config", "fetch", "message", "rule", "sasl", "spool", "sql"],
     "queue": ["base", "config", "spool", "sql", "trace"],
-    "delivery": ["base", "bounce", "config", "dns", "net", "rate", "reply", "resolver", "senderauth", "smtp", "queue", "spool", "tls"],
+    "delivery": ["base", "bounce", "config", "dns", "fetch", "net", "rate", "reply", "resolver", "senderauth", "smtp", "queue", "spool", "tls"],
     "check": PURE + ["config", "content", "directory", "rate", "spool"],
     "daemon": PURE + MIDDLE + ["check", "libbounce", "postern", "sasl"],
     "cmd": PURE + MIDDLE + ["check", "daemon", "sasl", "postern"],

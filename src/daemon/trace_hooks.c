@@ -7,13 +7,13 @@
 #include "base/log.h"
 #include "config/paths.h"
 #include "directory/crew.h"
+#include "fetch/fetch.h"
 #include "resolver/resolver.h"
 #include "trace/event.h"
 #include "trace/hooks.h"
 #include "trace/query.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -99,28 +99,16 @@ static CURLcode set_up(CURL *curl, struct request *r, struct curl_slist *resolve
                        struct curl_slist *headers)
 {
     const struct trace_hooks *t = r->of;
-    struct curl_blob ca = {
-        .data = t->ca.ptr, .len = t->ca.len, .flags = CURL_BLOB_NOCOPY};
-    CURLcode code = CURLE_OK;
-#define SET(option, value)                                                               \
-    code = code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_##option, value) : code
-    SET(URL, r->url);
+    const struct slice ca = {t->ca.ptr, t->ca.len};
+    CURLcode code =
+        fetch_set_up(curl, r->url, "http,https", t->ctx->config->webhook_time, ca);
+#define SET(option, value) FETCH_SET(code, curl, option, value)
     SET(RESOLVE, resolve);
-    SET(PROTOCOLS_STR, "http,https");
-    SET(PROXY, ""); /* whatever the environment says */
-    SET(NOSIGNAL, 1L);
-    SET(TIMEOUT_MS, (long)t->ctx->config->webhook_time);
     SET(HTTPHEADER, headers);
     SET(POSTFIELDS, (const char *)r->body.ptr);
     SET(POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
     SET(WRITEFUNCTION, on_answer);
     SET(WRITEDATA, r);
-    SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CAINFO, NULL);
-    SET(CAPATH, NULL);
-    if (t->ca.len > 0) {
-        SET(CAINFO_BLOB, &ca);
-    }
 #undef SET
     return code;
 }

@@ -2,9 +2,9 @@
 #include "delivery/policy_get.h"
 
 #include "base/file.h"
+#include "fetch/fetch.h"
 #include "senderauth/mta_sts.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/x509.h>
@@ -77,33 +77,19 @@ static CURLcode set_up(CURL *curl, const struct policy_get *ask, struct curl_sli
                        struct taking *t)
 {
     char url[URL_MAX], port[8] = "";
-    struct curl_blob ca = {.data = (void *)(uintptr_t)ask->ca.ptr,
-                           .len = ask->ca.len,
-                           .flags = CURL_BLOB_NOCOPY};
-    CURLcode code = CURLE_OK;
     if (ask->port != 443) {
         (void)snprintf(port, sizeof port, ":%u", ask->port);
     }
     (void)snprintf(url, sizeof url, "https://mta-sts.%s%s/.well-known/mta-sts.txt",
                    ask->domain, port);
-#define SET(option, value)                                                               \
-    code = code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_##option, value) : code
-    SET(URL, url);
+    CURLcode code = fetch_set_up(curl, url, "https", ask->time_ms, ask->ca);
+#define SET(option, value) FETCH_SET(code, curl, option, value)
     SET(RESOLVE, at);
-    SET(PROTOCOLS_STR, "https");
-    SET(PROXY, ""); /* whatever the environment says */
-    SET(NOSIGNAL, 1L);
-    SET(TIMEOUT_MS, (long)ask->time_ms);
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(FOLLOWLOCATION, 0L);
     SET(WRITEFUNCTION, on_octets);
     SET(WRITEDATA, t);
     SET(HEADERFUNCTION, on_header);
     SET(HEADERDATA, t);
-    SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CAINFO, NULL);
-    SET(CAPATH, NULL);
-    SET(CAINFO_BLOB, &ca);
 #undef SET
     return code;
 }

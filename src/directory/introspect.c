@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "fetch/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -184,27 +184,15 @@ static CURLcode set_up(CURL *curl, const struct introspect *i, struct curl_slist
                        struct curl_slist *headers, const char *form, struct buf *answer)
 {
     const struct config *c = i->config;
-    struct curl_blob ca = {
-        .data = i->ca.ptr, .len = i->ca.len, .flags = CURL_BLOB_NOCOPY};
-    CURLcode code = CURLE_OK;
-#define SET(option, value)                                                               \
-    code = code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_##option, value) : code
-    SET(URL, c->oauth_introspection);
+    CURLcode code =
+        fetch_set_up(curl, c->oauth_introspection, i->ca.len > 0 ? "https" : "http",
+                     c->oauth_time, (struct slice){i->ca.ptr, i->ca.len});
+#define SET(option, value) FETCH_SET(code, curl, option, value)
     SET(CONNECT_TO, to);
-    SET(PROTOCOLS_STR, i->ca.len > 0 ? "https" : "http");
-    SET(PROXY, ""); /* whatever the environment says */
-    SET(NOSIGNAL, 1L);
-    SET(TIMEOUT_MS, (long)c->oauth_time);
     SET(HTTPHEADER, headers);
     SET(POSTFIELDS, form);
     SET(WRITEFUNCTION, on_octets);
     SET(WRITEDATA, answer);
-    SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (i->ca.len > 0) {
-        SET(CAINFO, NULL);
-        SET(CAPATH, NULL);
-        SET(CAINFO_BLOB, &ca);
-    }
     if (i->id != NULL) {
         SET(HTTPAUTH, (long)CURLAUTH_BASIC);
         SET(USERNAME, i->id);
