@@ -90,7 +90,6 @@ MUST_USE bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice
 /* Nothing in that segment is of use any more. */
 void queue_jobs_segment_drained(struct queue_role *q, uint64_t segment);
 void queue_jobs_close_idle(struct queue_role *q);
-void queue_jobs_clear(struct queue_role *q);
 
 /* queue_dsn.c */
 void queue_dsn_start(struct queue_role *q);

@@ -305,11 +305,3 @@ void queue_jobs_peer_gone(struct queue_role *q, unsigned index)
     queue_jobs_soon(q);
     queue_role_drained(q);
 }
-
-void queue_jobs_clear(struct queue_role *q)
-{
-    for (size_t i = 0; i < ROLE_INSTANCES_MAX; i++) {
-        free(q->delivery[i].open);
-        q->delivery[i] = (struct queue_delivery){0};
-    }
-}

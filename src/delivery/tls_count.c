@@ -180,11 +180,6 @@ void tls_count(struct tls_counts *c, struct slice domain, enum tls_rpt_policy po
     buf_clear(&key);
 }
 
-bool tls_counts_wait(const struct tls_counts *c)
-{
-    return c->keys.n > 0;
-}
-
 void tls_counts_free(struct tls_counts **c)
 {
     if (*c != NULL) {

@@ -20,8 +20,6 @@ void tls_counts_free(struct tls_counts **c); /* flushes */
 /* host: the MX; "": none was asked. c may be NULL. */
 void tls_count(struct tls_counts *c, struct slice domain, enum tls_rpt_policy policy,
                enum tls_rpt_result result, struct slice host);
-MUST_USE bool
-tls_counts_wait(const struct tls_counts *c); /* is there anything to flush? */
 void tls_counts_flush(struct tls_counts *c);
 
 /* One line of a file. */

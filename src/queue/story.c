@@ -32,12 +32,6 @@ void story_init(struct queue_story *s, void (*send)(void *arg, struct slice reco
     buf_init(&s->record, TRACE_RECORD_MAX);
 }
 
-void story_clear(struct queue_story *s)
-{
-    trace_clear(&s->trace);
-    buf_clear(&s->record);
-}
-
 void story_flush(struct queue_story *s, uint64_t now_ms)
 {
     if (trace_empty(&s->trace)) {

@@ -26,7 +26,6 @@ struct queue_story {
 
 void story_init(struct queue_story *s, void (*send)(void *arg, struct slice record),
                 void *arg);
-void story_clear(struct queue_story *s);
 
 /* A message came that was not here before. */
 void story_queued(struct queue_story *s, const struct queue_message *m, uint64_t now_ms);

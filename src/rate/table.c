@@ -49,28 +49,21 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes"
 
 /* --- kinds and windows --- */
 
-static const struct {
-    const char *name, *what;
-} kinds[] = {
-#define X(name, what) [RATE_##name] = {#name, what},
+static const char *const kinds[] = {
+#define X(name, what) [RATE_##name] = #name,
     RATE_KINDS(X)
 #undef X
 };
 
 const char *rate_kind_name(enum rate_kind kind)
 {
-    return kinds[kind].name;
-}
-
-const char *rate_kind_what(enum rate_kind kind)
-{
-    return kinds[kind].what;
+    return kinds[kind];
 }
 
 bool rate_kind_read(struct slice name, enum rate_kind *out)
 {
     for (unsigned i = 0; i < RATE_KIND_COUNT; i++) {
-        if (slice_eq(name, slice_of(kinds[i].name))) {
+        if (slice_eq(name, slice_of(kinds[i]))) {
             *out = (enum rate_kind)i;
             return true;
         }

@@ -63,7 +63,6 @@ enum {
 enum rate_kind { RATE_KINDS(X) RATE_KIND_COUNT };
 #undef X
 const char *rate_kind_name(enum rate_kind kind); /* "message-id" */
-const char *rate_kind_what(enum rate_kind kind);
 MUST_USE bool rate_kind_read(struct slice name, enum rate_kind *out);
 
 enum rate_window { RATE_MINUTE = 0, RATE_HOUR, RATE_DAY, RATE_WINDOWS };

@@ -38,19 +38,6 @@ bool smtp_xtext_decode(struct slice s, unsigned char *out, size_t cap, size_t *n
     return true;
 }
 
-bool smtp_xtext_encode(struct buf *b, struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = s.ptr[i];
-        if (c <= ' ' || c >= 0x7f || c == '=' || c == '+') {
-            (void)buf_add_fmt(b, "+%02X", c);
-        } else {
-            (void)buf_add_byte(b, c);
-        }
-    }
-    return !b->failed;
-}
-
 bool smtp_xtext_printable(struct slice s)
 {
     while (s.len > 0) {

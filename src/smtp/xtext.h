@@ -10,9 +10,6 @@
 MUST_USE bool smtp_xtext_decode(struct slice s, unsigned char *out, size_t cap,
                                 size_t *n);
 
-/* The canonical xtext of s. Returns !b->failed. */
-bool smtp_xtext_encode(struct buf *b, struct slice s);
-
 /* Is s xtext of printable ASCII (no control characters), as RFC 3461 4.2 and 4.4 demand of what
  * will stand in the header of a DSN? */
 MUST_USE bool smtp_xtext_printable(struct slice s);
