@@ -5,20 +5,6 @@
 
 static char out[8192];
 
-static int setup(void **state)
-{
-    (void)state;
-    t_open();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    t_close();
-    return 0;
-}
-
 static struct dir_mail asked(const char *local, const char *domain, const char *login)
 {
     struct dir_mail_ask ask = {.service = SERVICE_PUSH,
@@ -181,11 +167,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_sender, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quotas, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dates, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sender, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_quotas, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_dates, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_shown, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, t_setup, t_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,20 +4,6 @@
 
 static char out[8192];
 
-static int setup(void **state)
-{
-    (void)state;
-    t_open();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    t_close();
-    return 0;
-}
-
 static void relay(const char *action, const char *subject, const char *more)
 {
     static char request[4096];
@@ -174,12 +160,12 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_who, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_network, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_state, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_every_network, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_state, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_replace, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_shown, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, t_setup, t_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,20 +4,6 @@
 
 static char out[16384];
 
-static int setup(void **state)
-{
-    (void)state;
-    t_open();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    t_close();
-    return 0;
-}
-
 #define RULE(action, name)                                                               \
     "{'object':'rule','action':'" action "','domain':'example.test','direction':'in',"   \
     "'name':'" name "'"
@@ -147,10 +133,10 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_shown, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_broken, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_many, t_setup, t_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

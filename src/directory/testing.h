@@ -53,6 +53,20 @@ static inline void t_close(void)
     t_command("rm -rf", t.dir);
 }
 
+static inline int t_setup(void **state)
+{
+    (void)state;
+    t_open();
+    return 0;
+}
+
+static inline int t_teardown(void **state)
+{
+    (void)state;
+    t_close();
+    return 0;
+}
+
 /* Carries out a request (single quotes stand for double ones); its lines, one after the
  * other, and the error into out; returns the status. */
 static inline int t_ask(const char *request, char *out, size_t cap)

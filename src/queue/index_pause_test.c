@@ -1,5 +1,6 @@
 /* queue/index_pause_test.c - what pauses keep, what they leave alone, what their ends let go. */
 #include "queue/index_impl.h"
+#include "queue/testing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -303,15 +304,6 @@ static void test_class_waits(void **state)
         now += steps[i].wait;
     }
     clear(&w);
-}
-
-static uint64_t draw(uint64_t below)
-{
-    static uint64_t x = 0x9e3779b97f4a7c15U;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return x % below;
 }
 
 /* Pauses come and go while mail does: never is anything taken that is paused, and nothing stays

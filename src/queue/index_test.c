@@ -1,6 +1,7 @@
 /* queue/index_test.c - the states of targets as tables, and the promises of index.h as
  * properties under random events with a clock of our own. */
 #include "queue/index_impl.h"
+#include "queue/testing.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -672,15 +673,6 @@ static void test_stats(void **state)
 }
 
 /* --- random events --- */
-
-static uint64_t draw(uint64_t below)
-{
-    static uint64_t x = 0x9e3779b97f4a7c15U;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return x % below;
-}
 
 enum { WORKERS = 3, JOBS = 64, MESSAGES = 400 };
 
