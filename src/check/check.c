@@ -55,6 +55,7 @@ static const struct check checks[] = {
     {"header-unicode",  CHECK_MESSAGE, MX,    MODE_OF(checks_header_unicode), check_header_unicode},
     {"header-encoded-word", CHECK_MESSAGE, MX, MODE_OF(checks_header_encoded_word), check_header_encoded_word},
     {"header-grammar",  CHECK_MESSAGE, MX,    MODE_OF(checks_header_grammar), check_header_grammar},
+    {"header-trace",    CHECK_MESSAGE, MX,    MODE_OF(checks_header_trace), check_header_trace},
     {"structure",       CHECK_MESSAGE, MAIL,  MODE_OF(checks_structure), check_structure},
     {"attachments",     CHECK_MESSAGE, MX,    MODE_OF(checks_attachments), check_attachments},
     {"dnsbl",           CHECK_MESSAGE, MX,    MODE_OF(checks_dnsbl), check_dnsbl},

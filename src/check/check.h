@@ -233,6 +233,7 @@ void check_header_size(const struct check_facts *f, struct check_verdict *out);
 void check_header_encoded_word(const struct check_facts *f, struct check_verdict *out);
 void check_header_from(const struct check_facts *f, struct check_verdict *out);
 void check_header_grammar(const struct check_facts *f, struct check_verdict *out);
+void check_header_trace(const struct check_facts *f, struct check_verdict *out);
 void check_header_message_id(const struct check_facts *f, struct check_verdict *out);
 void check_header_name(const struct check_facts *f, struct check_verdict *out);
 void check_header_once(const struct check_facts *f, struct check_verdict *out);

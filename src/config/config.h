@@ -270,6 +270,7 @@ struct config_times {
     X("checks", "header-message-id", checks_header_message_id, ENUM, "reject", 0, 0, CONFIG_MODES, "no Message-ID of the form <left@right> (mx); messages from the null reverse-path pass") \
     X("checks", "header-once", checks_header_once, ENUM, "reject", 0, 0, CONFIG_MODES, "a field several times that may stand there once (mx)") \
     X("checks", "header-grammar", checks_header_grammar, ENUM, "reject", 0, 0, CONFIG_MODES, "a value that is not what its field wants: a Date that is none ... (mx)") \
+    X("checks", "header-trace", checks_header_trace, ENUM, "observe", 0, 0, CONFIG_MODES, "a Received field without a date at its end, a Return-Path that is no address in angle brackets (mx); RFC 5321 4.4 forbids to refuse mail for them") \
     X("checks", "header-unicode", checks_header_unicode, ENUM, "reject", 0, 0, CONFIG_MODES, "octets above 127 where they may not stand (mx)") \
     X("checks", "header-8bit-text", checks_header_8bit_text, BOOL, "yes", 0, 0, "", "header-unicode lets them pass in display names, comments, parameters and unstructured fields, also without SMTPUTF8") \
     X("checks", "header-encoded-word", checks_header_encoded_word, ENUM, "reject", 0, 0, CONFIG_MODES, "an encoded word (RFC 2047) in an address, an identifier, a date or a MIME token (mx)") \

@@ -32,6 +32,8 @@ static const struct field_rule rules[] = {
     {SLICE_INIT("Content-Disposition"),       true,  FIELD_DISPOSITION},
     {SLICE_INIT("Content-ID"),                true,  FIELD_IDS},
     {SLICE_INIT("Content-Description"),       true,  FIELD_TEXT},
+    {SLICE_INIT("Received"),                  false, FIELD_RECEIVED},
+    {SLICE_INIT("Return-Path"),               false, FIELD_PATH},
 };
 /* clang-format on */
 enum { RULES = sizeof rules / sizeof rules[0] };
@@ -144,14 +146,48 @@ static const char *disposition_fault(struct slice value)
     return l.kind == LEX_ATOM ? NULL : "it names no disposition";
 }
 
+/* RFC 5322 3.6.7: words, ";" and a date. */
+static const char *received_fault(struct slice value)
+{
+    struct lex l;
+    for (lex_start(&l, value, SLICE("()<>[]\";")); l.kind != LEX_END && !lex_at(&l, ';');
+         lex_next(&l)) {
+        if (l.kind == LEX_BAD) {
+            return l.fault;
+        }
+    }
+    return l.kind == LEX_END ? "no date stands at its end, behind a semicolon"
+                             : date_fault(l.in);
+}
+
+/* RFC 5322 3.6.7: an address in angle brackets, or nothing in them. */
+static const char *path_fault(struct slice value)
+{
+    struct lex l;
+    lex_start(&l, value, LEX_ADDRESS_SPECIALS);
+    if (l.kind == LEX_BAD) {
+        return l.fault;
+    }
+    if (!lex_at(&l, '<')) {
+        return "it is no address in angle brackets";
+    }
+    lex_next(&l);
+    if (!lex_at(&l, '>')) {
+        return author_fault(value);
+    }
+    lex_next(&l);
+    return l.kind == LEX_END ? NULL : "something stands behind the angle brackets";
+}
+
 const char *field_fault(enum field_kind kind, struct slice value)
 {
     static const char *(*const faults[FIELD_KINDS])(struct slice) = {
-        [FIELD_DATE] = date_fault,       [FIELD_AUTHORS] = authors_fault,
-        [FIELD_AUTHOR] = author_fault,   [FIELD_ADDRESSES] = addresses_fault,
-        [FIELD_ID] = msg_id_fault,       [FIELD_IDS] = msg_id_list_fault,
-        [FIELD_VERSION] = version_fault, [FIELD_ENCODING] = encoding_fault,
-        [FIELD_TYPE] = type_fault,       [FIELD_DISPOSITION] = disposition_fault,
+        [FIELD_DATE] = date_fault,         [FIELD_AUTHORS] = authors_fault,
+        [FIELD_AUTHOR] = author_fault,     [FIELD_ADDRESSES] = addresses_fault,
+        [FIELD_ID] = msg_id_fault,         [FIELD_IDS] = msg_id_list_fault,
+        [FIELD_VERSION] = version_fault,   [FIELD_ENCODING] = encoding_fault,
+        [FIELD_TYPE] = type_fault,         [FIELD_DISPOSITION] = disposition_fault,
+        [FIELD_RECEIVED] = received_fault, [FIELD_PATH] = path_fault,
     };
     return faults[kind] == NULL ? NULL : faults[kind](value);
 }
@@ -232,6 +268,8 @@ bool field_encoded_word(enum field_kind kind, struct slice value)
     case FIELD_IDS: /* words between identifiers were allowed (RFC 5322 4.5.4) */
     case FIELD_TYPE:
     case FIELD_DISPOSITION:
+    case FIELD_RECEIVED:
+    case FIELD_PATH:
     case FIELD_TEXT:
     case FIELD_KINDS:
         break;
@@ -293,6 +331,8 @@ enum field_8bit field_8bit(enum field_kind kind, struct slice value)
         value = slice_sub(value, 0, slice_find(value, ';'));
         return has_8bit_in_tokens(value) ? FIELD_8BIT_NEVER : FIELD_8BIT_TEXT;
     case FIELD_IDS:
+    case FIELD_RECEIVED:
+    case FIELD_PATH:
     case FIELD_TEXT:
     case FIELD_KINDS:
         break;

@@ -1,13 +1,14 @@
 /* message/field_rule.h - what the standards say of fields by name: how often they may stand in a
  * header section, what their values may be, where encoded words and octets above 127 may stand.
  *
- * Source  RFC 5322 3.6 (its table) and 3.6.1 to 3.6.6; RFC 2045 4, 5, 6.1, 7, 8, RFC 2183 2; RFC 2047
- *         5; RFC 6532 3. Trace fields have no grammar here: RFC 5321 4.4: "receiving systems MUST NOT
- *         reject mail based on the format of a trace header field".
+ * Source  RFC 5322 3.6 (its table) and 3.6.1 to 3.6.7; RFC 2045 4, 5, 6.1, 7, 8, RFC 2183 2; RFC 2047
+ *         5; RFC 6532 3. Of trace fields RFC 5321 4.4 says: "receiving systems MUST NOT reject mail based
+ *         on the format of a trace header field": field_is_trace() tells them apart.
  * Pure    octets in, faults out.
  * Own     faults are static strings.
  * Lenient beside obsolete syntax: recipient fields and Reply-To may be empty, and have names with an
- *         "@" not quoted and words without a domain; parameters of Content-Type and -Disposition
+ *         "@" not quoted and words without a domain; the words of a Received field may be any
+ *         (RFC 5322 wants as much), and its date is all that is read; parameters of Content-Type and -Disposition
  *         may be anything (mime_scan.h reads them); message/date_time.h, message/msg_id.h. */
 #ifndef MESSAGE_FIELD_RULE_H
 #define MESSAGE_FIELD_RULE_H
@@ -25,6 +26,8 @@ enum field_kind {
     FIELD_ENCODING, /* Content-Transfer-Encoding */
     FIELD_TYPE,     /* Content-Type */
     FIELD_DISPOSITION,
+    FIELD_RECEIVED,
+    FIELD_PATH, /* Return-Path */
     FIELD_KINDS,
 };
 
@@ -39,6 +42,12 @@ MUST_USE const struct field_rule *field_rule(struct slice name);
 
 /* The n-th rule; NULL behind the last. */
 MUST_USE const struct field_rule *field_rule_n(unsigned n);
+
+/* What says where a message came along, and is not its author's. */
+MUST_USE static inline bool field_is_trace(enum field_kind kind)
+{
+    return kind == FIELD_RECEIVED || kind == FIELD_PATH;
+}
 
 /* Is the value what the kind wants? NULL, or what is wrong. */
 MUST_USE const char *field_fault(enum field_kind kind, struct slice value);

@@ -95,6 +95,30 @@ static const struct {
     {"Message-ID", "<\xC3\xA4@b>", true, false, FIELD_8BIT_TOKEN},
     {"Message-ID", "<=?a?b?c?=@b>", true, true, FIELD_ASCII},
     {"References", "=?a?b?c?= <a@b>", true, false, FIELD_ASCII},
+    {"Received",
+     "from a ([192.0.2.1]) by b with SMTP id 1; Sat, 1 Aug 2026 12:00:00 +0000 (UTC)",
+     true, false, FIELD_ASCII},
+    {"Received", "(qmail 1 invoked by uid 0); 1 Aug 2026 12:00:00 -0000", true, false,
+     FIELD_ASCII},
+    {"Received", "from \"a;b\" (c;d) by e\r\n\tfor <f@g>;\r\n\t1 Aug 2026 12:00:00 +0000",
+     true, false, FIELD_ASCII},
+    {"Received", "; 1 Aug 2026 12:00:00 +0000", true, false, FIELD_ASCII},
+    {"Received", "from a by b", false, false, FIELD_ASCII},
+    {"Received", "from a by b (; 1 Aug 2026 12:00:00 +0000", false, false, FIELD_ASCII},
+    {"Received", "from a by b;", false, false, FIELD_ASCII},
+    {"Received", "from a by b; today", false, false, FIELD_ASCII},
+    {"Received", "from a; by b; 1 Aug 2026 12:00:00 +0000", false, false, FIELD_ASCII},
+    {"Received", "from \xC3\xA4 by =?a?b?c?=; 1 Aug 2026 12:00:00 +0000", true, false,
+     FIELD_8BIT_TEXT},
+    {"Return-Path", "<>", true, false, FIELD_ASCII},
+    {"Return-Path", "(to none) < > ", true, false, FIELD_ASCII},
+    {"Return-Path", "<a@b.example>", true, false, FIELD_ASCII},
+    {"Return-Path", "a@b.example", false, false, FIELD_ASCII},
+    {"Return-Path", "", false, false, FIELD_ASCII},
+    {"Return-Path", "<a@b.example", false, false, FIELD_ASCII},
+    {"Return-Path", "<a>", false, false, FIELD_ASCII},
+    {"Return-Path", "<> <a@b.example>", false, false, FIELD_ASCII},
+    {"Return-Path", "<a@b>, <c@d>", false, false, FIELD_ASCII},
 };
 
 static void test_values(void **state)
@@ -113,7 +137,8 @@ static void test_values(void **state)
                      bits);
         }
     }
-    assert_null(field_rule(SLICE("Received"))); /* RFC 5321 4.4 */
+    assert_true(field_is_trace(field_rule(SLICE("received"))->kind));
+    assert_false(field_is_trace(field_rule(SLICE("Date"))->kind));
     assert_null(field_rule(SLICE("X-To")));
 }
 
