@@ -159,7 +159,7 @@ class Lies(unittest.TestCase):
         try:
             lines, took = answers(words, f"{liar.host}@{nsd.PORT}",
                                   f'timeout = "700 ms" budget = "1 s" {config}')
-            self.assertLess(took, 2000)
+            self.assertLess(took, 4000)
             self.assertGreater(len(liar.asked), 0)
             return lines
         finally:
@@ -178,7 +178,7 @@ class Lies(unittest.TestCase):
         lines, took = answers(["A", "a.example"], f"{server.own_address()}@{nsd.PORT}",
                               'timeout = "700 ms"')
         self.assertRegex(lines[0], "^failed ")
-        self.assertLess(took, 1500)
+        self.assertLess(took, 4000)
 
     def test_noise(self):
         self.assertRegex(self.asked(lambda q: [os.urandom(40), q[:2] + os.urandom(60), b"", q])[0], "^failed ")

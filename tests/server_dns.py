@@ -10,7 +10,7 @@ from fakedns import Lie, reply  # noqa: E402
 from server import Server  # noqa: E402
 
 POSTERN = sys.argv[1]
-BUDGET = 1.5  # seconds
+BUDGET = 3  # seconds
 
 
 def slow_lie(query):
@@ -60,9 +60,9 @@ class Dns(unittest.TestCase):
         start = time.monotonic()
         c = self.connect()
         self.send_mail(c)
-        self.assertLess(time.monotonic() - start, 1)
+        self.assertLess(time.monotonic() - start, BUDGET)
         self.assertEqual(c.reply().code, "250")
-        self.assertLess(time.monotonic() - start, BUDGET + 1.5)
+        self.assertLess(time.monotonic() - start, BUDGET + 10)
         c.close()
 
     def test_many_at_once(self):
@@ -74,7 +74,7 @@ class Dns(unittest.TestCase):
         for c in clients:
             self.assertEqual(c.reply().code, "250")
             c.close()
-        self.assertLess(time.monotonic() - start, BUDGET + 8)
+        self.assertLess(time.monotonic() - start, BUDGET + 30)
 
     def test_who_leaves(self):
         """Clients that close, reset or say RSET, QUIT while the answer is awaited."""
