@@ -105,6 +105,40 @@ via good default
         p.stop()
 
 
+def test_scram(postern):
+    """SCRAM bound to the channel where the host has keys for it; where it has none, by PLAIN, unless SCRAM is demanded."""
+    p = Smart(postern, """
+host keys mx.example.test {submission} verify login ann@acme.test {d}/secret-made scram
+host implicit mx.example.test {submissions} implicit-verify login ann@acme.test {d}/secret-made
+host none mx.example.test {submission} verify login eve@acme.test {d}/secret-good
+host must mx.example.test {submission} verify login eve@acme.test {d}/secret-good scram
+via implicit domain other.test
+via none domain none.test
+via must domain must.test
+via keys default
+""", **{"secret-good": (PASSWORD, 0o600), "secret-made": ("", 0o600)})
+    made = p.provider.run("user", "set", "ann@acme.test", "--generate").split()[-1].strip('."')
+    (p.server.dir / "secret-made").write_text(made)
+    p.provider.run("user", "add", "eve@acme.test", "--password-hash", HASH)
+    p.provider.add_users("bob@other.test")
+    p.start()
+    try:
+        for domain in ("example.test", "other.test"):
+            p.send(f"bob@{domain}")
+            octets = p.provider.messages(f"bob@{domain}", 1)[0]
+            check(re.search(rb"with ESMTPSA", octets), f"not after a login over TLS: {octets[:500]}")
+        p.send("bob@none.test")  # logged in, but as somebody else
+        p.logged(r"event=failed .*to=bob@none.test .*550 5\.7\.0 The account eve@acme.test may not send as")
+        p.send("bob@must.test")
+        p.logged(r"event=deferred .*to=bob@must.test .*535 5\.7\.8")
+        ways = re.findall(r"event=login outcome=\"?(\w+)\"? mechanism=(\S+) (?:account=(\S+))?", p.provider.log())
+        check(set(ways) == {("ok", "SCRAM-SHA-256-PLUS", "ann@acme.test"), ("wrong", "SCRAM-SHA-256-PLUS", ""),
+                            ("ok", "PLAIN", "eve@acme.test")}, f"{ways}")
+        p.hidden(PASSWORD, made)
+    finally:
+        p.stop()
+
+
 def test_faults(postern):
     """A wrong password, one that others may read, a certificate for another name, TLS that is not offered, no such host:
     deferred, each with its cause; nobody is suppressed for it."""
@@ -142,4 +176,4 @@ via clear domain clear.example
 
 
 if __name__ == "__main__":
-    sys.exit(parts.play_on_dns(test_ways, test_faults))
+    sys.exit(parts.play_on_dns(test_ways, test_scram, test_faults))

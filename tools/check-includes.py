@@ -35,7 +35,7 @@ MAY = {
     "proc": ["base", "config", "rate"],
     "directory": ["base", "config", "fetch", "message", "rule", "sasl", "spool", "sql"],
     "queue": ["base", "config", "spool", "sql", "trace"],
-    "delivery": ["base", "bounce", "config", "dns", "fetch", "net", "rate", "reply", "resolver", "senderauth", "smtp", "queue", "spool", "tls"],
+    "delivery": ["base", "bounce", "config", "dns", "fetch", "net", "rate", "reply", "resolver", "sasl", "senderauth", "smtp", "queue", "spool", "tls"],
     "check": PURE + ["config", "content", "directory", "rate", "spool"],
     "daemon": PURE + MIDDLE + ["check", "libbounce", "postern", "sasl"],
     "cmd": PURE + MIDDLE + ["check", "daemon", "sasl", "postern"],

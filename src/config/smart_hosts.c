@@ -48,9 +48,10 @@ static bool take_login(struct words_reader *r, struct smart_host *h)
     if (r->w.n == 5) {
         return true;
     }
-    if (r->w.n != 8 || !slice_eq(words_at(&r->w, 5), SLICE("login"))) {
+    h->scram = r->w.n == 9 && slice_eq(words_at(&r->w, 8), SLICE("scram"));
+    if ((r->w.n != 8 && !h->scram) || !slice_eq(words_at(&r->w, 5), SLICE("login"))) {
         return words_wrong(r, words_at(&r->w, 5), "is not understood there",
-                           "login USER FILE, or nothing");
+                           "login USER FILE, login USER FILE scram, or nothing");
     }
     if (!fits(words_at(&r->w, 6), h->user, sizeof h->user) ||
         !fits(words_at(&r->w, 7), h->secret, sizeof h->secret) || h->secret[0] != '/') {

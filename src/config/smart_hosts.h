@@ -1,10 +1,11 @@
 /* config/smart_hosts.h - mail that goes by way of another server instead of its domain's: the file
  * delivery.smart-hosts.
  *
- * Lines   host NAME ADDRESS PORT TLS [login USER FILE]
+ * Lines   host NAME ADDRESS PORT TLS [login USER FILE [scram]]
  *             TLS is one of: never, may (where it is offered), must, verify (must, with a certificate for the name
  *             ADDRESS), implicit, implicit-verify (the same from the first octet). USER logs in with
- *             the password that is the first line of FILE; only under TLS that is a must.
+ *             the password that is the first line of FILE; only under TLS that is a must. scram: by SCRAM-SHA-256 alone;
+ *             else by that first, and by PLAIN or LOGIN where it is not offered or refused.
  *         via NAME domain DOMAIN...    recipients there, ".example.org": in all domains below
  *         via NAME account NAME...     mail of these: a login, a relay customer, a sender
  *         via NAME default             all other
@@ -42,6 +43,7 @@ struct smart_host {
     enum smart_tls tls;
     char user[SMART_USER_MAX + 1]; /* "": no login */
     char secret[SMART_PATH_MAX + 1];
+    bool scram;
 };
 
 struct smart_hosts;

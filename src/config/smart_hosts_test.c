@@ -6,7 +6,7 @@
 static const char good[] =
     "host out smtp.provider.example 587 verify login ann /etc/postern/out.secret\n"
     "host in 192.0.2.7 25 may  # the old one\n"
-    "host tls smtp.other.example 465 implicit\n"
+    "host tls smtp.other.example 465 implicit login bob /secret scram\n"
     "via in domain here.test .below.test\n"
     "via direct domain sub.below.test .sub.below.test\n"
     "via tls account Acme\n"
@@ -52,6 +52,8 @@ static void test_good(void **state)
     assert_string_equal(h->secret, "/etc/postern/out.secret");
     assert_int_equal(h->port, 587);
     assert_int_equal(h->tls, SMART_TLS_verify);
+    assert_false(h->scram);
+    assert_true(smart_hosts_at(s, 2)->scram);
     smart_hosts_free(&s);
     s = smart_hosts_read(SLICE("host a b.test 25 may\n"), error);
     assert_null(smart_hosts_find(s, SLICE("x.test"), SLICE("ann")));
@@ -79,6 +81,7 @@ static void test_bad(void **state)
         {"host a b.test 65536 may", "is no port"},
         {"host a b.test 25 maybe", "no word for TLS"},
         {"host a b.test 25 must login ann", "not understood"},
+        {"host a b.test 25 must login ann /secret plain", "not understood"},
         {"host a b.test 25 must password ann /x", "not understood"},
         {"host a b.test 25 must login ann secret", "no absolute path"},
         {"host a b.test 25 may login ann /secret", "tell the password"},

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "config/paths.h"
+#include "daemon/delivery_crew.h"
 #include "daemon/delivery_tls.h"
 #include "delivery/remote.h"
 #include "proc/role.h"
@@ -39,6 +40,7 @@ struct delivery_role {
     struct resolver *resolver;
     struct tls_client *tls;
     struct delivery_tls *policies;
+    struct delivery_crew *crew;
     struct signer *signer;
     struct smart_secrets *secrets;
     struct rate_table *rates; /* NULL: a test without */
@@ -297,6 +299,12 @@ static const char *delivery_role_open(struct role_ctx *ctx)
     return d->pool == NULL ? "no memory" : NULL;
 }
 
+static bool to_crew(void *arg, struct remote_work *w)
+{
+    struct delivery_role *d = ((struct role_ctx *)arg)->state;
+    return delivery_crew_put(d->crew, w);
+}
+
 static void delivery_role_start(struct role_ctx *ctx)
 {
     struct delivery_role *d = ctx->state;
@@ -315,6 +323,10 @@ static void delivery_role_start(struct role_ctx *ctx)
     if (!delivery_tls_start(d->policies, ctx->config, ctx->base)) {
         fatal("delivery: no memory, or no thread");
     }
+    d->crew = delivery_crew_new(ctx->base);
+    if (d->crew == NULL) {
+        fatal("delivery: no memory, or no thread");
+    }
     struct remote_options options = {.base = ctx->base,
                                      .resolver = d->resolver,
                                      .tls = ctx->config->delivery_tls ? d->tls : NULL,
@@ -326,6 +338,7 @@ static void delivery_role_start(struct role_ctx *ctx)
                                      .counts = delivery_tls_counts(d->policies),
                                      .config = ctx->config,
                                      .hostname = host,
+                                     .work = to_crew,
                                      .done = on_remote_done,
                                      .arg = ctx};
     d->remote = remote_new(&options);

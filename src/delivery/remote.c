@@ -12,6 +12,11 @@
 
 enum { TICK_MS = 5000, SWEEP_MAX = 1024 };
 
+bool remote_work(struct remote *r, struct remote_work *w)
+{
+    return r->options.work != NULL && r->options.work(r->options.arg, w);
+}
+
 /* --- orders --- */
 
 bool order_open(const struct remote_order *o)
@@ -710,7 +715,7 @@ struct remote *remote_new(const struct remote_options *options)
     r->room_event = event_new(options->base, -1, 0, on_room, r);
     r->tick = event_new(options->base, -1, EV_PERSIST, on_tick, r);
     struct timeval tick = {TICK_MS / 1000, 0};
-    if (!names_init(r) || r->classifier == NULL || r->pauses == NULL ||
+    if (!names_init(r) || !auth_init(r) || r->classifier == NULL || r->pauses == NULL ||
         r->done_event == NULL || r->room_event == NULL || r->tick == NULL ||
         event_add(r->tick, &tick) != 0) {
         remote_free(&r);
@@ -769,6 +774,7 @@ void remote_free(struct remote **remote)
     }
     bounce_classifier_free(&r->classifier);
     pauses_free(&r->pauses);
+    auth_clear(r);
     accounts_clear(r);
     names_clear(r);
     send_turns_clear(&r->turns);

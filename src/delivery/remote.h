@@ -13,6 +13,8 @@
  *          with its mail for all of the site's domains, others do not.
  * Smart    (config/smart_hosts.h) a smart host is a site of its own name, with its port, its TLS and its login; what
  *          keeps us from it, a wrong password too, is deferred: it is ours to mend.
+ *          By SCRAM-SHA-256-PLUS or SCRAM-SHA-256 where it is offered and user and password are printable ASCII; by PLAIN
+ *          or LOGIN else and when it is refused, if it is not demanded.
  * Sources  (config/sources.h) a site is known to each of our addresses apart: what it says to one, and that one's
  *          connections, are no matter of another.
  * TLS      as delivery/tls_need.h says of each host: where it is offered, and in clear when the handshake
@@ -43,6 +45,12 @@ enum {
     REMOTE_HOPS_TRIED = 6,  /* addresses tried for one order */
 };
 
+/* What takes long: run() on another thread, which touches nothing but the work, then done() on the loop. */
+struct remote_work {
+    void (*run)(struct remote_work *w);
+    void (*done)(struct remote_work *w);
+};
+
 struct remote;
 struct rate_table;
 struct remote_options {
@@ -57,6 +65,8 @@ struct remote_options {
     struct tls_counts *counts; /* NULL: nothing is counted */
     const struct config *config;
     const char *hostname; /* of EHLO */
+    /* NULL: there are no threads. False: they have too much to do. */
+    bool (*work)(void *arg, struct remote_work *w);
     /* From the loop, never from inside a call of yours. */
     void (*done)(void *arg, struct pool_order *o);
     void *arg;

@@ -12,6 +12,7 @@
 #include "delivery/tls_need.h"
 #include "net/conn.h"
 #include "queue/pause.h"
+#include "sasl/client.h"
 #include "smtp/client_session.h"
 #include "smtp/dot_encode.h"
 #include "spool/record.h"
@@ -31,6 +32,7 @@ struct remote {
     struct send_turns turns;   /* of those that a rate keeps waiting */
     struct map waits;          /* by account and site (remote_account.c) */
     struct pauses *pauses;
+    struct auth_host *auth_hosts; /* of each smart host (remote_auth.c) */
     struct site_names *names;
     struct name_look *name_looks; /* of each of them (remote_names.c) */
     bool names_known;             /* until then no order goes on */
@@ -108,6 +110,7 @@ struct remote_link {
     struct event *readable, *writable, *timer;
     enum link_phase phase;
     struct smtp_client client;
+    struct link_auth *auth; /* its login (remote_auth.c); NULL: not begun */
     struct ip ip;
     char host[DNS_NAME_MAX + 1], where[WHERE_MAX];
     struct slice tlsa[TLSA_MAX]; /* usable ones; until the handshake */
@@ -138,6 +141,8 @@ struct remote_link {
 
 /* --- remote.c --- */
 
+/* To a thread. False: it is not done, and not told of. */
+MUST_USE bool remote_work(struct remote *r, struct remote_work *w);
 /* Orders that wait to know more than their own questions: it may be known now. */
 void remote_look_again(struct remote *r);
 /* All targets have an outcome. */
@@ -179,6 +184,17 @@ MUST_USE bool order_smart_look(struct remote_order *o, const struct route_ask *u
 void link_smart(const struct remote_link *l, struct smtp_client_options *out);
 /* What is demanded of it. */
 MUST_USE enum tls_rule smart_rule(const struct smart_host *h);
+
+/* --- remote_auth.c --- */
+
+MUST_USE bool auth_init(struct remote *r);
+void auth_clear(struct remote *r);
+/* What it can do of the mechanisms, once TLS stands. */
+MUST_USE unsigned link_auth_mechanisms(const struct remote_link *l);
+/* AUTH is wanted: answers, now or when a thread is done. */
+void link_auth_step(struct remote_link *l);
+MUST_USE bool link_auth_waits(const struct remote_link *l);
+void link_auth_end(struct remote_link *l);
 
 /* --- remote_rate.c --- */
 
@@ -225,6 +241,8 @@ void link_count(struct remote_link *l); /* a mail goes over it now */
 /* A connection to the order's hop, with the order as its first mail. clear: without TLS. False:
  * none could be begun: errno. */
 MUST_USE bool link_open(struct remote_site *s, struct remote_order *o, bool clear);
+/* Goes on, from the loop. */
+void link_drive(struct remote_link *l);
 /* An idle one takes the order. */
 void link_give(struct remote_link *l, struct remote_order *o);
 /* An idle one says farewell, from the loop. */

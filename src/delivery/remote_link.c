@@ -61,6 +61,7 @@ void link_close(struct remote_link *l)
     if (l->src_open) {
         source_close(&l->src);
     }
+    link_auth_end(l);
     struct remote *r = l->site->remote;
     list_remove(&l->node);
     set_idle(l, false);
@@ -518,7 +519,13 @@ static enum step talk(struct remote_link *l, size_t *sent)
         return send_body(l, sent);
     case SMTP_CLIENT_TLS:
         return begin_tls(l);
+    case SMTP_CLIENT_AUTH:
+        if (!link_auth_waits(l)) {
+            link_auth_step(l);
+        }
+        return link_auth_waits(l) ? STEP_WAIT : STEP_ON;
     case SMTP_CLIENT_READY:
+        link_auth_end(l);
         if (l->order == NULL && l->mails > 0) {
             return read_reply(l); /* idle: what comes now is a farewell */
         }
@@ -535,6 +542,7 @@ static enum step shake_hands(struct remote_link *l)
     case CONN_OK:
         l->phase = LINK_TALKING;
         link_tls_stands(l);
+        l->client.options.mechanisms = link_auth_mechanisms(l);
         smtp_client_tls(&l->client, l->verified);
         link_count(l);
         return STEP_ON;
@@ -604,7 +612,7 @@ static void arm(struct remote_link *l)
     struct timeval tv = {(time_t)(left_ms / 1000), (suseconds_t)(left_ms % 1000 * 1000)};
     bool write = l->phase == LINK_CONNECTING || l->conn.wants_write;
     /* What nobody reads now must not wake us, again and again: answers before commands are out. */
-    bool read = !write || l->client.out.len == 0;
+    bool read = (!write || l->client.out.len == 0) && !link_auth_waits(l);
     if (event_add(l->timer, &tv) != 0 || (read && event_add(l->readable, NULL) != 0) ||
         (write && event_add(l->writable, NULL) != 0)) {
         lost(l, SMTP_CLIENT_OURS, "no memory for this connection");
@@ -628,6 +636,11 @@ static void drive(struct remote_link *l)
         event_active(l->writable, EV_WRITE, 0);
     }
     arm(l);
+}
+
+void link_drive(struct remote_link *l)
+{
+    drive(l);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)

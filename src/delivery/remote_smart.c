@@ -88,6 +88,7 @@ void link_smart(const struct remote_link *l, struct smtp_client_options *out)
                                                                     : tls[h->tls];
     if (h->user[0] != '\0') {
         out->user = slice_of(h->user);
+        out->only_mechanisms = h->scram;
         IGNORE(!smart_secret(l->site->remote->options.secrets, h, &out->password,
                              &why)); /* order_smart_look() asked */
     }

@@ -30,8 +30,7 @@ static bool is_free(void *arg, const struct sender_source *source)
     buf_init(&key, SITE_KEY_MAX);
     site_key(o, source, &key);
     const struct remote_site *s = map_get(&o->remote->sites, buf_slice(&key));
-    bool warm = (o->order->job.flags & JOB_SAME_SOURCE) != 0 ||
-                source_is_warm(o, source);
+    bool warm = (o->order->job.flags & JOB_SAME_SOURCE) != 0 || source_is_warm(o, source);
     buf_clear(&key);
     return warm && (s == NULL || !site_rests(s));
 }

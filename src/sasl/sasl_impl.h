@@ -20,6 +20,11 @@ MUST_USE bool sasl_user_ok(struct slice user);
 /* Is the authzid (still escaped) empty, or s->user itself? */
 MUST_USE bool sasl_same_identity(struct sasl *s, struct slice authzid);
 
+MUST_USE bool sasl_hmac(const unsigned char key[SASL_KEY_LEN], struct slice text,
+                        unsigned char out[SASL_KEY_LEN]);
+MUST_USE bool sasl_sha256(const unsigned char in[SASL_KEY_LEN],
+                          unsigned char out[SASL_KEY_LEN]);
+
 MUST_USE enum sasl_res sasl_scram_step(struct sasl *s, struct slice in);
 MUST_USE enum sasl_res sasl_oauth_step(struct sasl *s, struct slice in);
 MUST_USE enum sasl_res sasl_oauth_refuse(struct sasl *s);

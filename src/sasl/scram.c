@@ -1,6 +1,7 @@
 /* sasl/scram.c - SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, 7677, 9266). */
 #include "base/base64.h"
 #include "base/log.h"
+#include "sasl/client.h"
 #include "sasl/sasl_impl.h"
 
 #include <inttypes.h>
@@ -13,34 +14,45 @@ enum { WANT_FIRST = 0, WANT_KEYS, WANT_FINAL, WANT_NOTHING };
 
 /* --- arithmetic --- */
 
-static bool hmac(const unsigned char key[SASL_KEY_LEN], struct slice text,
-                 unsigned char out[SASL_KEY_LEN])
+bool sasl_hmac(const unsigned char key[SASL_KEY_LEN], struct slice text,
+               unsigned char out[SASL_KEY_LEN])
 {
     unsigned n = 0;
     return HMAC(EVP_sha256(), key, SASL_KEY_LEN, text.ptr, text.len, out, &n) != NULL &&
            n == SASL_KEY_LEN;
 }
 
-static bool sha256(const unsigned char in[SASL_KEY_LEN], unsigned char out[SASL_KEY_LEN])
+bool sasl_sha256(const unsigned char in[SASL_KEY_LEN], unsigned char out[SASL_KEY_LEN])
 {
     unsigned n = 0;
     return EVP_Digest(in, SASL_KEY_LEN, out, &n, EVP_sha256(), NULL) == 1;
 }
 
-bool sasl_keys_derive(struct slice password, struct sasl_keys *keys)
+bool sasl_client_derive(struct slice password, struct sasl_client_keys *keys)
 {
     unsigned char salted[SASL_KEY_LEN];
-    unsigned char client[SASL_KEY_LEN];
     BUG_ON(keys->iterations == 0 || keys->iterations > SASL_ITERATIONS_MAX ||
            keys->salt_len == 0 || keys->salt_len > SASL_SALT_MAX ||
            password.len > SASL_PASSWORD_MAX);
     bool ok = PKCS5_PBKDF2_HMAC((const char *)password.ptr, (int)password.len, keys->salt,
                                 (int)keys->salt_len, (int)keys->iterations, EVP_sha256(),
                                 SASL_KEY_LEN, salted) == 1 &&
-              hmac(salted, SLICE("Client Key"), client) && sha256(client, keys->stored) &&
-              hmac(salted, SLICE("Server Key"), keys->server);
+              sasl_hmac(salted, SLICE("Client Key"), keys->client) &&
+              sasl_hmac(salted, SLICE("Server Key"), keys->server);
     explicit_bzero(salted, sizeof salted);
-    explicit_bzero(client, sizeof client);
+    return ok;
+}
+
+bool sasl_keys_derive(struct slice password, struct sasl_keys *keys)
+{
+    struct sasl_client_keys both = {.salt_len = keys->salt_len,
+                                    .iterations = keys->iterations};
+    BUG_ON(keys->salt_len > sizeof both.salt);
+    memcpy(both.salt, keys->salt, keys->salt_len);
+    bool ok =
+        sasl_client_derive(password, &both) && sasl_sha256(both.client, keys->stored);
+    memcpy(keys->server, both.server, sizeof keys->server);
+    explicit_bzero(&both, sizeof both);
     return ok;
 }
 
@@ -164,11 +176,13 @@ static bool check_keys(const struct sasl_keys *keys, struct slice message,
 {
     unsigned char key[SASL_KEY_LEN];
     unsigned char hash[SASL_KEY_LEN];
-    bool ok = hmac(keys->stored, message, key) && hmac(keys->server, message, server);
+    bool ok =
+        sasl_hmac(keys->stored, message, key) && sasl_hmac(keys->server, message, server);
     for (size_t i = 0; ok && i < SASL_KEY_LEN; i++) {
         key[i] ^= proof.ptr[i];
     }
-    ok = ok && sha256(key, hash) && CRYPTO_memcmp(hash, keys->stored, sizeof hash) == 0;
+    ok = ok && sasl_sha256(key, hash) &&
+         CRYPTO_memcmp(hash, keys->stored, sizeof hash) == 0;
     explicit_bzero(key, sizeof key);
     return ok;
 }

@@ -12,6 +12,7 @@ enum {
     LINE_ROOM = SMTP_CLIENT_ADDRESS_MAX + SMTP_ORCPT_MAX + 200,
     OUT_MAX = LINE_ROOM * (SMTP_CLIENT_TARGETS_MAX + 3),
     SECRET_MAX = 1024,
+    CHALLENGE_MAX = 4096,
 };
 
 enum state {
@@ -24,6 +25,8 @@ enum state {
     AUTH_LOGIN,
     AUTH_USER,
     AUTH_PASSWORD,
+    AUTH_STEP,   /* its caller makes the next response */
+    AUTH_ANSWER, /* the server's to that */
     IDLE,
     ENVELOPE, /* MAIL, RCPT, perhaps DATA */
     BODY,
@@ -58,6 +61,8 @@ static const struct {
     [AUTH_LOGIN] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60, QUICK},
     [AUTH_USER] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60, QUICK},
     [AUTH_PASSWORD] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60, QUICK},
+    [AUTH_STEP] = {"AUTH", SMTP_CLIENT_AUTH, SMTP_CLIENT_AT_AUTH, 2 * 60, QUICK},
+    [AUTH_ANSWER] = {"AUTH", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_AUTH, 2 * 60, QUICK},
     [IDLE] = {"nothing", SMTP_CLIENT_READY, SMTP_CLIENT_AT_QUIT, 0, QUICK},
     [ENVELOPE] = {"MAIL or RCPT", SMTP_CLIENT_REPLY, SMTP_CLIENT_AT_RCPT, 5 * 60,
                   COMMAND},
@@ -86,6 +91,7 @@ void smtp_client_init(struct smtp_client *c, const struct smtp_client_options *o
                               .options = *options,
                               .tls = options->tls == SMTP_CLIENT_TLS_IS};
     buf_init(&c->out, OUT_MAX);
+    buf_init(&c->challenge, CHALLENGE_MAX);
     client_reply_init(&c->reply);
 }
 
@@ -95,6 +101,7 @@ void smtp_client_clear(struct smtp_client *c)
         explicit_bzero(c->out.ptr, c->out.cap);
     }
     buf_clear(&c->out);
+    buf_clear(&c->challenge);
     client_reply_clear(&c->reply);
 }
 
@@ -545,11 +552,20 @@ static void say_hello(struct smtp_client *c, enum state state)
 
 static void take_auth(struct smtp_client *c, struct slice mechanisms)
 {
+    static const struct {
+        struct slice word;
+        unsigned offer;
+    } known[] = {
+        {SLICE_INIT("PLAIN"), SMTP_CLIENT_AUTH_PLAIN},
+        {SLICE_INIT("LOGIN"), SMTP_CLIENT_AUTH_LOGIN},
+        {SLICE_INIT("SCRAM-SHA-256"), SMTP_CLIENT_AUTH_SCRAM},
+        {SLICE_INIT("SCRAM-SHA-256-PLUS"), SMTP_CLIENT_AUTH_SCRAM_PLUS},
+    };
     while (mechanisms.len > 0) {
         struct slice word = slice_sub(mechanisms, 0, slice_find(mechanisms, ' '));
-        c->offers |= slice_ieq(word, SLICE("PLAIN"))   ? (unsigned)SMTP_CLIENT_AUTH_PLAIN
-                     : slice_ieq(word, SLICE("LOGIN")) ? (unsigned)SMTP_CLIENT_AUTH_LOGIN
-                                                       : 0;
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+            c->offers |= slice_ieq(word, known[i].word) ? known[i].offer : 0;
+        }
         mechanisms = slice_from(mechanisms, word.len + 1);
     }
 }
@@ -631,6 +647,22 @@ static void put_secret(struct smtp_client *c, const char *prefix, struct slice s
     (void)buf_add_str(&c->out, "\r\n");
 }
 
+/* Of what the host offers and the caller can do; 0: nothing. */
+static unsigned by_caller(const struct smtp_client *c)
+{
+    unsigned both = c->auth_refused ? 0 : c->offers & c->options.mechanisms;
+    return (both & SMTP_CLIENT_AUTH_SCRAM_PLUS) != 0 ? SMTP_CLIENT_AUTH_SCRAM_PLUS
+                                                     : both & SMTP_CLIENT_AUTH_SCRAM;
+}
+
+/* Whether it may tell the password itself; the host's name may be proved, and there are hosts that offer SCRAM though they
+ * keep nothing to check it with. */
+static bool may_plain(const struct smtp_client *c)
+{
+    return (c->offers & (SMTP_CLIENT_AUTH_PLAIN | SMTP_CLIENT_AUTH_LOGIN)) != 0 &&
+           !c->options.only_mechanisms;
+}
+
 static void begin_auth(struct smtp_client *c)
 {
     const struct smtp_client_options *o = &c->options;
@@ -649,7 +681,10 @@ static void begin_auth(struct smtp_client *c)
         blame(c, "451 4.7.0 user and password of the route are too long");
         return;
     }
-    if (c->offers & SMTP_CLIENT_AUTH_PLAIN) {
+    c->auth = by_caller(c);
+    if (c->auth != 0) {
+        c->state = AUTH_STEP;
+    } else if (may_plain(c) && (c->offers & SMTP_CLIENT_AUTH_PLAIN)) {
         plain[0] = '\0';
         memcpy(plain + 1, o->user.ptr, o->user.len);
         plain[o->user.len + 1] = '\0';
@@ -660,13 +695,51 @@ static void begin_auth(struct smtp_client *c)
         put_secret(c, "AUTH PLAIN ",
                    (struct slice){plain, o->user.len + o->password.len + 2});
         explicit_bzero(plain, sizeof plain);
-    } else if (c->offers & SMTP_CLIENT_AUTH_LOGIN) {
+    } else if (may_plain(c)) {
         c->state = AUTH_LOGIN;
         (void)buf_add_str(&c->out, "AUTH LOGIN\r\n");
     } else {
-        blame(c, "451 4.7.0 the host offers none of the mechanisms that we have: PLAIN, "
-                 "LOGIN");
+        blame(c,
+              c->options.only_mechanisms
+                  ? "451 4.7.0 the host does not offer SCRAM-SHA-256, which is demanded"
+                  : "451 4.7.0 the host offers none of the mechanisms that we have: "
+                    "SCRAM-SHA-256, PLAIN, LOGIN");
     }
+}
+
+unsigned smtp_client_auth(const struct smtp_client *c)
+{
+    return c->auth;
+}
+
+struct slice smtp_client_challenge(const struct smtp_client *c)
+{
+    return buf_slice(&c->challenge);
+}
+
+void smtp_client_respond(struct smtp_client *c, struct slice response, bool proved)
+{
+    const char *prefix = c->auth_begun ? ""
+                         : c->auth == SMTP_CLIENT_AUTH_SCRAM_PLUS
+                             ? "AUTH SCRAM-SHA-256-PLUS "
+                             : "AUTH SCRAM-SHA-256 ";
+    if (c->state == AUTH_STEP) {
+        c->state = AUTH_ANSWER;
+        c->proved = proved;
+        c->auth_begun = true;
+        put_secret(c, prefix, response);
+    }
+}
+
+void smtp_client_no_login(struct smtp_client *c, const char *why)
+{
+    struct buf text;
+    buf_init(&text, SMTP_CLIENT_TEXT_MAX);
+    (void)buf_add_fmt(&text, "451 4.7.0 no login: %s", why);
+    struct smtp_client_result r = result_of(c, buf_slice(&text));
+    r.local = true;
+    die(c, &r);
+    buf_clear(&text);
 }
 
 static void after_hello(struct smtp_client *c)
@@ -721,10 +794,35 @@ static void on_starttls(struct smtp_client *c)
     }
 }
 
+/* 334 and a challenge in base64. */
+static void on_challenge(struct smtp_client *c)
+{
+    unsigned char octets[CHALLENGE_MAX];
+    struct slice line = {0};
+    size_t len = 0;
+    if (!client_reply_line(&c->reply, 0, &line) ||
+        !base64_decode(slice_trim(line), octets, sizeof octets, &len)) {
+        smtp_client_no_login(c, "the server's challenge is no base64");
+        return;
+    }
+    buf_reset(&c->challenge);
+    (void)buf_add(&c->challenge, (struct slice){octets, len});
+    c->state = AUTH_STEP;
+}
+
 static void on_auth(struct smtp_client *c)
 {
     unsigned code = c->reply.code;
-    if ((c->state == AUTH_PLAIN || c->state == AUTH_PASSWORD) && code == 235) {
+    if (c->state == AUTH_ANSWER && code == 334) {
+        on_challenge(c);
+    } else if (c->state == AUTH_ANSWER && code == 235 && !c->proved) {
+        smtp_client_no_login(c, "the server did not show that it knows the password");
+    } else if (c->state == AUTH_ANSWER && code == 235) {
+        ready(c);
+    } else if (c->state == AUTH_ANSWER && code / 100 == 5 && may_plain(c)) {
+        c->auth_refused = true;
+        begin_auth(c);
+    } else if ((c->state == AUTH_PLAIN || c->state == AUTH_PASSWORD) && code == 235) {
         ready(c);
     } else if (c->state == AUTH_LOGIN && code == 334) {
         c->state = AUTH_USER;
@@ -858,6 +956,7 @@ static void on_reply(struct smtp_client *c)
     case AUTH_LOGIN:
     case AUTH_USER:
     case AUTH_PASSWORD:
+    case AUTH_ANSWER:
         on_auth(c);
         break;
     case ENVELOPE:
@@ -879,6 +978,7 @@ static void on_reply(struct smtp_client *c)
         c->state = c->reply.code / 100 == 2 && !c->closing ? IDLE : DEAD;
         break;
     case TLS:
+    case AUTH_STEP:
     case IDLE:
     case QUIT:
     case DEAD:
@@ -900,7 +1000,7 @@ void smtp_client_input(struct smtp_client *c, struct slice in)
             c->state = DEAD; /* nobody asked: a farewell; not to be used again */
             return;
         }
-        if (c->out.len > 0 && c->state != BODY) {
+        if ((c->out.len > 0 && c->state != BODY) || c->state == AUTH_STEP) {
             nonsense(c, "a reply that came before its command");
             return;
         }

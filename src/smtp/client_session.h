@@ -1,7 +1,7 @@
 /* smtp/client_session.h - the client's side of an SMTP session: mail by mail over one connection.
  *
  * Source  RFC 5321; RFC 1870 (SIZE), 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS),
- *         3461 (DSN), 4954 (AUTH: PLAIN, LOGIN), 6152 (8BITMIME), 6531 (SMTPUTF8), 6710, 8689
+ *         3461 (DSN), 4954 (AUTH: PLAIN, LOGIN, and SCRAM by who drives it), 6152 (8BITMIME), 6531 (SMTPUTF8), 6710, 8689
  *         (REQUIRETLS), 9422 (LIMITS).
  * Pure    octets of the server in, commands and results out. Whoever drives it sends what stands in
  *         `out` (all of it, before more input), reads, and asks smtp_client_want().
@@ -28,6 +28,7 @@ enum {
 enum smtp_client_want {
     SMTP_CLIENT_REPLY = 0, /* send `out`, then read */
     SMTP_CLIENT_TLS,       /* make the connection TLS, then smtp_client_tls() */
+    SMTP_CLIENT_AUTH, /* the next response of the login: smtp_client_respond(), or _no_login() */
     SMTP_CLIENT_BODY, /* send `out`, then the message: smtp_client_bdat() or with dots; then
                           smtp_client_body_sent() */
     SMTP_CLIENT_READY,  /* smtp_client_mail(), smtp_client_quit(), or close it */
@@ -67,13 +68,20 @@ enum smtp_client_offer {
     SMTP_CLIENT_MT_PRIORITY = 512,
     SMTP_CLIENT_AUTH_PLAIN = 1024,
     SMTP_CLIENT_AUTH_LOGIN = 2048,
+    SMTP_CLIENT_AUTH_SCRAM = 4096,      /* SCRAM-SHA-256 */
+    SMTP_CLIENT_AUTH_SCRAM_PLUS = 8192, /* SCRAM-SHA-256-PLUS */
 };
 
 struct smtp_client_options {
     struct slice hostname; /* of EHLO */
     enum smtp_client_tls tls;
     struct slice user, password; /* empty user: no AUTH. Only ever sent under TLS */
-    bool no_chunking;            /* DATA even where CHUNKING is offered */
+    /* Which of SMTP_CLIENT_AUTH_SCRAM, _PLUS its caller can do: before PLAIN and LOGIN, which are done here. May be set up to
+     * smtp_client_tls(). */
+    unsigned mechanisms;
+    bool
+        only_mechanisms; /* and no others; else PLAIN or LOGIN where they are not offered, or refused */
+    bool no_chunking; /* DATA even where CHUNKING is offered */
     /* What to wait for at most: an answer to a command, the message to be taken, an answer to its
      * end. 0: the least times of RFC 5321 4.5.3.2. */
     unsigned command_s, data_s, end_s;
@@ -142,12 +150,16 @@ struct smtp_client {
     struct buf out;
     struct client_reply reply;
     struct smtp_client_options options;
-    unsigned offers;          /* of the last EHLO */
-    uint64_t size_max;        /* 0: not said */
-    unsigned rcpt_max;        /* of LIMITS; 0: not said */
-    unsigned mail_max;        /* likewise */
-    unsigned mails;           /* transactions begun in this session */
-    unsigned char state;      /* enum state of client_session.c */
+    unsigned offers;     /* of the last EHLO */
+    uint64_t size_max;   /* 0: not said */
+    unsigned rcpt_max;   /* of LIMITS; 0: not said */
+    unsigned mail_max;   /* likewise */
+    unsigned mails;      /* transactions begun in this session */
+    unsigned char state; /* enum state of client_session.c */
+    unsigned auth;       /* the mechanism (enum smtp_client_offer) that its caller does */
+    bool auth_begun, proved;  /* proved: the server knows the password */
+    bool auth_refused;        /* it refused that mechanism: PLAIN or LOGIN are next */
+    struct buf challenge;     /* decoded */
     bool tls, closing, asked; /* asked: a mail waits or is under way */
     struct smtp_client_mail mail;
     bool settled[SMTP_CLIENT_TARGETS_MAX], accepted[SMTP_CLIENT_TARGETS_MAX];
@@ -167,6 +179,14 @@ void smtp_client_input(struct smtp_client *c, struct slice in);
 /* TLS stands, with a peer that is authenticated or not: that is then so for the mail that waits.
  * With TLS_IS it is said before the first input. When it could not be made, smtp_client_lost(). */
 void smtp_client_tls(struct smtp_client *c, bool verified);
+
+/* When AUTH is wanted: the mechanism (_SCRAM or _SCRAM_PLUS), and what the server said last; empty at first. */
+MUST_USE unsigned smtp_client_auth(const struct smtp_client *c);
+MUST_USE struct slice smtp_client_challenge(const struct smtp_client *c);
+/* proved: the server has shown that it knows the password too; else its 235 counts for nothing. */
+void smtp_client_respond(struct smtp_client *c, struct slice response, bool proved);
+/* There is no response; why: "the server does not know the password". */
+void smtp_client_no_login(struct smtp_client *c, const char *why);
 
 /* On a new connection, before any input, or when READY: copied, but for its slices. */
 void smtp_client_mail(struct smtp_client *c, const struct smtp_client_mail *mail);

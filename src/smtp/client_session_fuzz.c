@@ -33,7 +33,7 @@ static void check_lines(struct slice out)
 {
     static const char *const may[] = {
         "EHLO ", "HELO ",  "STARTTLS\r", "AUTH ", "MAIL FROM:<", "RCPT TO:<", "DATA\r",
-        "BDAT ", "RSET\r", "QUIT\r",     ".\r",   "dQ==\r",      "cA==\r"};
+        "BDAT ", "RSET\r", "QUIT\r",     ".\r",   "dQ==\r",      "cA==\r",    "\r"};
     while (out.len > 0) {
         bool known = false;
         for (size_t i = 0; i < sizeof may / sizeof may[0]; i++) {
@@ -81,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((data[0] & 8) != 0) {
         options.user = SLICE("u");
         options.password = SLICE("p");
+        options.only_mechanisms = data[0] == 0xff;
+        options.mechanisms = SMTP_CLIENT_AUTH_SCRAM | SMTP_CLIENT_AUTH_SCRAM_PLUS;
     }
     size_t cut = 1 + data[0] / 16;
     struct seen seen = {0};
@@ -94,6 +96,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         switch (smtp_client_want(&c)) {
         case SMTP_CLIENT_TLS:
             smtp_client_tls(&c, false);
+            continue;
+        case SMTP_CLIENT_AUTH: /* what the challenge is decides whether it is proved */
+            if (smtp_client_challenge(&c).len > 9) {
+                smtp_client_no_login(&c, "it is too long");
+            } else {
+                smtp_client_respond(&c, SLICE(""), smtp_client_challenge(&c).len > 3);
+            }
             continue;
         case SMTP_CLIENT_BODY:
             smtp_client_body_sent(&c);

@@ -44,7 +44,8 @@ struct script {
     struct smtp_client_mail mail;
     /* Lines: "S ..." the server says ("|": LF); "C ..." all that the client says now (several lines);
      * "T" TLS stands; "B" wants the body, sent; "D" likewise, by BDAT; "M" READY: the mail again; "Q" READY: quit; "L" the
-     * connection is lost; "X" CLOSED. */
+     * connection is lost; "X" CLOSED; "A challenge=response" the caller answers it so, "P ..." the server is proved, too; "N" it
+     * cannot. */
     const char *lines;
     const char *results;
 };
@@ -53,7 +54,8 @@ struct script {
 #define TO(n, ...)                                                                       \
     .sender = SLICE_INIT("a@me.example"), .size = 100, .target_n = (n),                  \
     .target = {__VA_ARGS__}
-#define ONE TO(1, {.address = SLICE_INIT("b@x.example")})
+#define SCRAM SMTP_CLIENT_AUTH_SCRAM | SMTP_CLIENT_AUTH_SCRAM_PLUS
+#define ONE   TO(1, {.address = SLICE_INIT("b@x.example")})
 #define TWO                                                                              \
     TO(2, {.address = SLICE_INIT("b@x.example")}, {.address = SLICE_INIT("c@x.example")})
 
@@ -146,6 +148,76 @@ static const struct script scripts[] = {
      "VXNlcm5hbWU6\nC dQ==\n"
      "S 334 UGFzc3dvcmQ6\nC cA==\nS 535 5.7.8 no\nX\n",
      "fault:failed@auth(535) "},
+    {"a login that the caller does",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH LOGIN PLAIN SCRAM-SHA-256\n"
+     "A =n,,first\nC AUTH SCRAM-SHA-256 biwsZmlyc3Q=\nS 334 cj1h\nA r=a=final\n"
+     "C ZmluYWw=\nS 334 dj1i\nP v=b=\nC \nS 235 ok\nC MAIL FROM:<a@me.example>\n",
+     ""},
+    {"the stronger one, refused",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH PLAIN SCRAM-SHA-256 "
+     "SCRAM-SHA-256-PLUS\n"
+     "A =p\nC AUTH SCRAM-SHA-256-PLUS cA==\nS 454 4.7.0 later\nX\n",
+     "fault:deferred@auth(454) "},
+    {"one that has no keys for it",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH PLAIN SCRAM-SHA-256\n"
+     "A =p\nC AUTH SCRAM-SHA-256 cA==\nS 535 5.7.8 no\nC AUTH PLAIN AHUAcA==\n"
+     "S 535 5.7.8 no\nX\n",
+     "fault:failed@auth(535) "},
+    {"it alone, refused",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM, .only_mechanisms = true},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH PLAIN SCRAM-SHA-256\n"
+     "A =p\nC AUTH SCRAM-SHA-256 cA==\nS 535 5.7.8 no\nX\n",
+     "fault:failed@auth(535) "},
+    {"it alone, not offered",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM, .only_mechanisms = true},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH PLAIN LOGIN\nX\n",
+     "fault:deferred@helo(451!) "},
+    {"a mechanism that the caller does not have",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SMTP_CLIENT_AUTH_SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH PLAIN SCRAM-SHA-256-PLUS\n"
+     "C AUTH PLAIN AHUAcA==\n",
+     ""},
+    {"a server that does not show that it knows the password",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH SCRAM-SHA-256\n"
+     "A =n\nC AUTH SCRAM-SHA-256 bg==\nS 235 welcome\nX\n",
+     "fault:deferred@auth(451!) "},
+    {"a challenge that is no base64",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH SCRAM-SHA-256\n"
+     "A =n\nC AUTH SCRAM-SHA-256 bg==\nS 334 *\nX\n",
+     "fault:deferred@auth(451!) "},
+    {"a caller that gives up",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH SCRAM-SHA-256\nN\nX\n",
+     "fault:deferred@auth(451!) "},
+    {"a reply while the caller computes",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
+      .password = SLICE_INIT("p"), .mechanisms = SCRAM},
+     {ONE},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 AUTH SCRAM-SHA-256\nS 235 ok\nX\n",
+     "fault:deferred@auth(451!) "},
     {"a login, and no TLS",
      {HOST, .user = SLICE_INIT("u"), .password = SLICE_INIT("p")},
      {ONE},
@@ -327,6 +399,19 @@ static void step(struct smtp_client *c, const struct script *s, const char *line
         break;
     case 'L':
         smtp_client_lost(c, SMTP_CLIENT_CLOSED_OFF, "connection closed");
+        break;
+    case 'A':
+    case 'P': { /* the challenge, "=", the response */
+        assert_int_equal(smtp_client_want(c), SMTP_CLIENT_AUTH);
+        size_t equals = slice_rfind(slice_of(line), '=');
+        assert_true(
+            slice_eq(smtp_client_challenge(c), slice_sub(slice_of(line), 2, equals - 2)));
+        smtp_client_respond(c, slice_from(slice_of(line), equals + 1), line[0] == 'P');
+        break;
+    }
+    case 'N':
+        assert_int_equal(smtp_client_want(c), SMTP_CLIENT_AUTH);
+        smtp_client_no_login(c, "it cannot");
         break;
     case 'X':
         assert_int_equal(smtp_client_want(c), SMTP_CLIENT_CLOSED);

@@ -4,17 +4,23 @@
   to_exim, to_postfix, to_opensmtpd
         a message to somebody and to nobody there, over STARTTLS; one that is too large. Who is there gets
         what was sent, whole; the sender is told of the other, and of the size.
+  smart_postfix
+        Postfix with Dovecot's logins as a smart host: SCRAM-SHA-256, PLAIN where it offers that alone and for a user
+        whose password it keeps as another hash, and no such user
 
 They are Debian's packages, unpacked below build/peers and never installed (see run.py). A part whose program cannot
 be had is left out; when all are, the exit status is 77: skipped."""
 import email
 import re
+import shutil
+import subprocess
 import sys
 
 from run import POSTFIX, TIMEOUT, Jail, postfix_home, require, unpack, WORK  # first: it knows where tests/lib is
 import nsd
 import parts
 import socket
+from parts import Missing
 from server import Failed, certificate_files, peer_address, wait_until
 
 BODY = ".a dot\r\n\r\n.\r\n" + "".join(f"line {n} of what was sent\r\n" for n in range(200))
@@ -29,7 +35,7 @@ def free_port():
 class Sender:
     """Postern, with a relay client and a user who is told what becomes of it."""
 
-    def __init__(self, make, domain, tls=True):
+    def __init__(self, make, domain, tls=True, prepare=None):
         self.tls = tls
         self.host, self.port, self.domain = peer_address(), free_port(), domain
         self.server = make(listeners=["relay"], settings=[
@@ -41,6 +47,8 @@ class Sender:
         self.key.chmod(0o644)
         self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host,
                            [f"{domain}. MX 10 mx.{domain}.", f"mx.{domain}. A {self.host}"])
+        if prepare:
+            prepare(self)
         self.server.add_users("ann@here.test")
         self.server.run("relay", "add", "acme", "--network", "127.0.0.0/8", "--domain", "acme.test")
         self.server.start()
@@ -160,6 +168,92 @@ smtpd_tls_received_header = yes
         {root}/usr/sbin/postfix start""", lambda: octets_below(home / "mail/bob/new"))
 
 
+def smart_postfix(make):
+    root = unpack(*POSTFIX)
+    if shutil.which("dovecot") is None or shutil.which("doveadm") is None:
+        raise Missing("Dovecot is not installed")
+    users = {"both": "ann@acme.test", "plain": "bob@acme.test", "hash": "eve@acme.test", "none": "zoe@acme.test"}
+    port = free_port()  # where PLAIN alone is offered
+
+    def prepare(s):
+        """To the domain "both.test" by way of the smart host "both", with its login; and so on."""
+        s.server.dir.chmod(0o755)
+        (s.server.dir / "secret").write_text("sesam-open\n")
+        (s.server.dir / "secret").chmod(0o600)
+        lines = [f"host {name} mx.{s.domain} {port if name == 'plain' else s.port} verify login {user} {s.server.dir}/secret"
+                 f"{' scram' if name == 'both' else ''}\nvia {name} domain {name}.test" for name, user in users.items()]
+        (s.server.dir / "smart").write_text("\n".join(lines) + "\n")
+        s.server.settings += [f'delivery.smart-hosts = "{s.server.dir}/smart"', f'delivery.tls-ca = "{s.certificate}"']
+
+    s = Sender(make, "smart.test", prepare=prepare)
+    home = s.home / "postfix"
+    home.mkdir()
+    jail = postfix_home(root, home, f"""
+myhostname = mx.smart.test
+virtual_mailbox_domains = both.test, plain.test, hash.test, none.test
+virtual_mailbox_maps = static:all/
+virtual_mailbox_base = {home}/mail
+virtual_uid_maps = static:30004
+virtual_gid_maps = static:30004
+smtpd_tls_cert_file = {s.certificate}
+smtpd_tls_key_file = {s.key}
+smtpd_tls_security_level = encrypt
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {home}/auth
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
+""")
+    master = home / "etc/master.cf"
+    master.write_text(f"{s.host}:{s.port} inet n - n - - smtpd\n{s.host}:{port} inet n - n - - smtpd\n"
+                      "  -o smtpd_sasl_mechanism_filter=plain\n" + master.read_text())
+    hashed = subprocess.run(["doveadm", "pw", "-s", "SHA512-CRYPT", "-p", "sesam-open"], capture_output=True, text=True,
+                            check=True, timeout=TIMEOUT).stdout.strip()
+    (home / "users").write_text(f"{users['both']}:{{PLAIN}}sesam-open\n{users['plain']}:{{PLAIN}}sesam-open\n"
+                                f"{users['hash']}:{hashed}\n")
+    (home / "dovecot.conf").write_text(f"""
+base_dir = {home}/dovecot
+state_dir = {home}/dovecot-state
+log_path = {home}/log/dovecot
+protocols =
+ssl = no
+auth_mechanisms = plain scram-sha-256
+auth_verbose = yes
+passdb {{
+  driver = passwd-file
+  args = {home}/users
+}}
+userdb {{
+  driver = static
+  args = uid=30004 gid=30004 home=/nonexistent
+}}
+service auth {{
+  unix_listener {home}/auth {{
+    mode = 0666
+  }}
+}}
+""")
+
+    def logins():
+        """(mechanism, user) of all that Postfix took, in order."""
+        text = "".join(path.read_text(errors="replace") for path in (home / "log").glob("maillog"))
+        return re.findall(r"sasl_method=([A-Z0-9-]+), sasl_username=(\S+)", text)
+
+    def sent():
+        for name in ("both", "plain", "hash"):
+            s.send(f"x@{name}.test", body=f"by way of {name}\r\n")
+            wait_until(lambda: f"{s.server.log()}", lambda: f"by way of {name}".encode() in octets_below(home / "mail"))
+        s.send("y@hash.test", body="once more\r\n")
+        wait_until(lambda: f"{s.server.log()}", lambda: b"once more" in octets_below(home / "mail"))
+        require(f"how: {logins()}", {("SCRAM-SHA-256", users["both"]), ("PLAIN", users["plain"]), ("PLAIN", users["hash"])}
+                == set(logins()))
+        s.send("x@none.test")
+        wait_until(lambda: s.server.log(), lambda: re.search(r"event=deferred .*to=x@none.test .*535 5\.7\.8", s.server.log()))
+    s.check = lambda stored: sent()
+    s.play(jail, f"""chown postfix {home}/data; mkdir {home}/mail; chown 30004 {home}/mail; chmod 755 {s.home} {home}
+        dovecot -c {home}/dovecot.conf
+        {root}/usr/sbin/postfix start""", lambda: b"")
+
+
 def to_opensmtpd(make):
     root = unpack("opensmtpd")
     # Its key process and OpenSSL 3 do not get on: the handshake fails, and the mail goes in clear.
@@ -184,7 +278,7 @@ match from any for rcpt-to "bob@opensmtpd.test" action "keep"
         {root}/usr/sbin/smtpd -d -f {config} &""", lambda: octets_below(spool / "spool/smtpd"))
 
 
-PARTS = (to_exim, to_postfix, to_opensmtpd)
+PARTS = (to_exim, to_postfix, to_opensmtpd, smart_postfix)
 
 
 def main():
