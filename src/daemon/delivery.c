@@ -3,10 +3,10 @@
  * Orders for mailboxes here wait in the pool; its threads do what blocks. Those for other servers go
  * by SMTP on the event loop (delivery/remote.h). The queue hands out no more than it wants to have
  * under way, so what waits here is bounded by it.
- * Queue gone   orders not begun are dropped, and those for other servers whose message is not all
- *              sent; the others end, their outcomes have nobody to hear them: the next queue
- *              orders anew, flagged JOB_REPEATED.
- * Drain        nothing new is begun, what runs is ended, its outcomes told. */
+ * Outcomes     are kept until the queue says that they are on disk (JOB_KEPT).
+ * Queue gone   orders not begun are dropped; the others go on. The next queue is told of each (JOB_HELD), then of
+ *              the outcomes that there are: daemon/queue_held.c.
+ * Drain        nothing new is begun, what runs is ended, its outcomes told and kept. */
 #include "base/log.h"
 #include "base/map.h"
 #include "config/paths.h"
@@ -23,6 +23,7 @@
 
 enum {
     SEGMENTS_MAX = 65536, /* as many as the spool may have */
+    ORDERS_MAX = 65536,   /* the queue keeps to much less */
     RESEND_MS = 100,
 };
 
@@ -47,8 +48,11 @@ struct delivery_role {
     struct remote *remote;
     struct map segments; /* by number */
     struct channel *queue;
-    uint64_t generation; /* of the queue: orders of an earlier one are not answered */
-    struct list unsent;  /* outcomes that found the channel full */
+    uint64_t queues;    /* that there were, the present one included */
+    uint64_t told;      /* which of them knows all that we had when it came */
+    struct list orders; /* all there are, by `all` */
+    struct list unsent; /* whose outcomes the present queue has not been sent */
+    struct map kept;    /* those sent that it has not said it keeps, by job */
     struct event *done, *resend_timer, *end_timer;
     bool draining, finished;
 };
@@ -109,11 +113,19 @@ static void segments_forget(struct delivery_role *d)
 
 /* --- orders ---------------------------------------------------------------------------- */
 
-static void order_end(struct pool_order *o)
+static void order_close(struct pool_order *o)
 {
     if (o->segment != NULL) {
         segment_unref(o->segment);
+        o->segment = NULL;
+        o->fd = -1;
     }
+}
+
+static void order_end(struct pool_order *o)
+{
+    order_close(o);
+    list_remove(&o->all);
     pool_order_free(&o);
 }
 
@@ -128,34 +140,84 @@ static void drop_waiting(struct delivery_role *d)
     }
 }
 
-static void forget_unsent(struct delivery_role *d)
+/* Done: what is left of it is its outcome. */
+static void order_done(struct delivery_role *d, struct pool_order *o)
+{
+    order_close(o);
+    list_append(&d->unsent, &o->node);
+}
+
+/* To a queue that came after them. False: its channel is full. */
+static bool tell_orders(struct delivery_role *d)
+{
+    for (struct list *at = d->orders.next; at != &d->orders; at = at->next) {
+        struct pool_order *o = LIST_ITEM(at, struct pool_order, all);
+        if (o->told != d->queues) {
+            if (!channel_send(d->queue, MSG_JOB_HELD, buf_slice(&o->payload), -1)) {
+                return false;
+            }
+            o->told = d->queues;
+        }
+    }
+    if (!channel_send(d->queue, MSG_JOBS_TOLD, (struct slice){NULL, 0}, -1)) {
+        return false;
+    }
+    d->told = d->queues;
+    return true;
+}
+
+static bool send_outcomes(struct delivery_role *d)
 {
     while (!list_empty(&d->unsent)) {
         struct pool_order *o = LIST_ITEM(d->unsent.next, struct pool_order, node);
-        list_remove(&o->node);
-        order_end(o);
-    }
-}
-
-static bool send_outcome(struct delivery_role *d, const struct pool_order *o)
-{
-    if (d->queue == NULL || o->generation != d->generation) {
-        return true; /* nobody waits for it */
-    }
-    return channel_send(d->queue, MSG_JOB_DONE, buf_slice(&o->done), -1);
-}
-
-static void send_unsent(struct delivery_role *d)
-{
-    while (!list_empty(&d->unsent)) {
-        struct pool_order *o = LIST_ITEM(d->unsent.next, struct pool_order, node);
-        if (!send_outcome(d, o)) {
-            after(d->resend_timer, RESEND_MS);
-            return;
+        if (!channel_send(d->queue, MSG_JOB_DONE, buf_slice(&o->done), -1)) {
+            return false;
         }
         list_remove(&o->node);
-        order_end(o);
+        if (!map_put(&d->kept, map_key_u64(&o->job.job), o)) {
+            fatal("delivery: no memory for an outcome");
+        }
     }
+    return true;
+}
+
+static void speak(struct delivery_role *d)
+{
+    if (d->queue != NULL &&
+        !((d->told == d->queues || tell_orders(d)) && send_outcomes(d))) {
+        after(d->resend_timer, RESEND_MS);
+    }
+}
+
+static bool take_kept(struct delivery_role *d, struct slice payload)
+{
+    struct wire_reader r = wire_reader_of(payload);
+    while (r.rest.len > 0) {
+        uint64_t job = wire_u64(&r);
+        struct pool_order *o = r.failed ? NULL : map_take(&d->kept, map_key_u64(&job));
+        if (r.failed) {
+            return false;
+        }
+        if (o != NULL) {
+            order_end(o);
+        }
+    }
+    return true;
+}
+
+static void unsend(void *arg, struct slice key, void *value)
+{
+    struct delivery_role *d = arg;
+    struct pool_order *o = value;
+    (void)key;
+    list_append(&d->unsent, &o->node);
+}
+
+static void kept_forget(struct delivery_role *d)
+{
+    map_each(&d->kept, unsend, d);
+    map_clear(&d->kept);
+    map_init(&d->kept, ORDERS_MAX);
 }
 
 static void finish(struct role_ctx *ctx)
@@ -172,7 +234,7 @@ static void finish_when_done(struct role_ctx *ctx)
 {
     struct delivery_role *d = ctx->state;
     if (d->draining && pool_running(d->pool) == 0 && remote_running(d->remote) == 0 &&
-        list_empty(&d->unsent)) {
+        list_empty(&d->unsent) && d->kept.n == 0) {
         finish(ctx);
     }
 }
@@ -188,9 +250,9 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
         return;
     }
     while ((o = pool_take(d->pool)) != NULL) {
-        list_append(&d->unsent, &o->node);
+        order_done(d, o);
     }
-    send_unsent(d);
+    speak(d);
     if (ctx->config->delivery_lmtp[0] != 0 && lmtp_server_unreachable(&d->lmtp)) {
         log_text(LOG_WARN, "lmtp-directory-gone", "starting anew to find %s",
                  d->lmtp.name);
@@ -204,8 +266,8 @@ static void on_remote_done(void *arg, struct pool_order *o)
 {
     struct role_ctx *ctx = arg;
     struct delivery_role *d = ctx->state;
-    list_append(&d->unsent, &o->node);
-    send_unsent(d);
+    order_done(d, o);
+    speak(d);
     finish_when_done(ctx);
 }
 
@@ -214,7 +276,7 @@ static void on_resend(evutil_socket_t fd, short what, void *arg)
     struct role_ctx *ctx = arg;
     (void)fd;
     (void)what;
-    send_unsent(ctx->state);
+    speak(ctx->state);
     finish_when_done(ctx);
 }
 
@@ -281,6 +343,8 @@ static const char *delivery_role_open(struct role_ctx *ctx)
     const struct config *c = ctx->config;
     struct delivery_role *d = ctx->state;
     map_init(&d->segments, SEGMENTS_MAX);
+    map_init(&d->kept, ORDERS_MAX);
+    list_init(&d->orders);
     list_init(&d->unsent);
     bool lmtp = c->delivery_lmtp[0] != 0;
     if (lmtp && !lmtp_server_parse(c->delivery_lmtp, &d->lmtp)) {
@@ -352,7 +416,8 @@ static void delivery_role_peer(struct role_ctx *ctx, struct channel *ch)
     struct delivery_role *d = ctx->state;
     if (channel_peer(ch) == ROLE_queue) {
         d->queue = ch;
-        d->generation++;
+        d->queues++;
+        speak(d);
     }
 }
 
@@ -367,7 +432,8 @@ static bool take_order(struct delivery_role *d, struct slice payload)
         return true;
     }
     struct segment *s = map_get(&d->segments, map_key_u64(&o->job.segment));
-    o->generation = d->generation;
+    list_append(&d->orders, &o->all);
+    o->told = d->queues; /* it knows itself */
     if (s != NULL) {
         s->refs++;
         o->segment = s;
@@ -390,6 +456,11 @@ static bool delivery_role_message(struct role_ctx *ctx, struct channel *ch,
     (void)ch;
     if (m->type == MSG_JOB) {
         return take_order(d, m->payload);
+    }
+    if (m->type == MSG_JOB_KEPT) {
+        bool ok = take_kept(d, m->payload);
+        finish_when_done(ctx);
+        return ok;
     }
     if (m->type == MSG_PAUSE) {
         return remote_hear_pause(d->remote, m->payload);
@@ -417,12 +488,7 @@ static void delivery_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
     }
     d->queue = NULL;
     drop_waiting(d);
-    /* The next queue orders them anew: what goes on now would arrive twice. (A Maildir would know.) */
-    struct pool_order *o;
-    while (d->remote != NULL && (o = remote_abort(d->remote)) != NULL) {
-        order_end(o);
-    }
-    forget_unsent(d);
+    kept_forget(d);
     segments_forget(d);
     finish_when_done(ctx);
 }

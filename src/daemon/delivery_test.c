@@ -12,8 +12,10 @@
 
 #include <cmocka.h>
 
+enum { SEAL = 77 };
+
 static unsigned finished, kept_n;
-static struct fixture *kept[8]; /* reachable to the end */
+static struct fixture *kept[16]; /* reachable to the end */
 
 void role_finish(struct role_ctx *ctx)
 {
@@ -26,8 +28,9 @@ struct fixture {
     struct config config;
     struct role_ctx ctx;
     struct channel *role_end, *queue_end;
-    unsigned done; /* JOB_DONE heard */
-    uint64_t last_job;
+    unsigned done;       /* JOB_DONE heard */
+    unsigned held, told; /* JOB_HELD, JOBS_TOLD */
+    uint64_t last_job, last_held;
     struct job_outcome last; /* slices not kept */
     char last_reply[128];
 };
@@ -42,9 +45,22 @@ static bool queue_message(void *arg, struct channel *ch, const struct msg *m)
 {
     struct fixture *f = arg;
     struct wire_reader rest;
+    struct job j;
     uint16_t n = 0;
     (void)ch;
+    if (m->type == MSG_JOB_HELD) {
+        assert_true(job_read(m->payload, &j));
+        assert_int_equal(j.seal, SEAL + j.job); /* as it was given */
+        f->last_held = j.job;
+        f->held++;
+        return true;
+    }
+    if (m->type == MSG_JOBS_TOLD) {
+        f->told++;
+        return true;
+    }
     assert_int_equal(m->type, MSG_JOB_DONE);
+    assert_true(f->told > 0);
     assert_true(job_done_read(m->payload, &f->last_job, &n, &rest));
     assert_int_equal(n, 1);
     assert_true(job_done_next(&rest, &f->last));
@@ -132,6 +148,23 @@ static void loop_until(struct fixture *f, const unsigned *what, unsigned n)
     assert_int_equal(*what, n);
 }
 
+static void loop_for(struct fixture *f, unsigned ms)
+{
+    struct timeval tv = {0, (suseconds_t)ms * 1000};
+    (void)event_base_loopexit(f->ctx.base, &tv);
+    (void)event_base_dispatch(f->ctx.base);
+}
+
+/* The queue has that job's outcome on disk. */
+static void keep(struct fixture *f, uint64_t job)
+{
+    struct buf b;
+    buf_init(&b, 64);
+    wire_put_u64(&b, job);
+    assert_true(channel_send(f->queue_end, MSG_JOB_KEPT, buf_slice(&b), -1));
+    buf_clear(&b);
+}
+
 static void send_segment(struct fixture *f, enum msg_type type, uint64_t number, int fd)
 {
     struct buf b;
@@ -143,10 +176,12 @@ static void send_segment(struct fixture *f, enum msg_type type, uint64_t number,
 
 static void order(struct fixture *f, struct job j, uint64_t number)
 {
-    struct job_target t = {7, SLICE("alice@example.test"), SLICE("alice@example.test")};
+    struct job_target t = {7, 0, SLICE("alice@example.test"),
+                           SLICE("alice@example.test")};
     struct buf b;
     buf_init(&b, 1024);
     j.job = number;
+    j.seal = SEAL + number;
     j.target_n = 1;
     j.sender = SLICE("s@a.example");
     job_write(&b, &j);
@@ -214,15 +249,76 @@ static void test_queue_restarts(void **state)
     order(f, j, 1);
     loop_until(f, &f->done, 1);
     disconnect_queue(f);
+    f->told = 0;
     connect_queue(f);
-    order(f, j, 1); /* the segments of the old queue are forgotten */
-    loop_until(f, &f->done, 2);
+    loop_until(f, &f->told, 1);
+    keep(f, 1);     /* what it said to the queue before, and says again */
+    order(f, j, 2); /* the segments of the old queue are forgotten */
+    loop_until(f, &f->done, 3);
     assert_int_equal(f->last.result, JOB_DEFERRED);
     send_segment(f, MSG_SEGMENT_OPEN, 5, fd);
-    order(f, j, 2);
-    loop_until(f, &f->done, 3);
+    order(f, j, 3);
+    loop_until(f, &f->done, 4);
     assert_int_equal(f->last.result, JOB_DELIVERED);
     assert_int_equal(delivered(f), 1);
+    (void)close(fd);
+}
+
+/* Outcomes are told to each queue that comes, until one says that it keeps them. */
+static void test_outcomes_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    int fd = -1;
+    struct job j = message(f, 4, &fd);
+    send_segment(f, MSG_SEGMENT_OPEN, 5, fd);
+    order(f, j, 1);
+    order(f, j, 2);
+    loop_until(f, &f->done, 2);
+    keep(f, 2);
+    loop_for(f, 50);
+    for (unsigned i = 1; i <= 3; i++) {
+        disconnect_queue(f);
+        f->done = f->told = f->held = 0;
+        connect_queue(f);
+        loop_until(f, &f->done, 1);
+        assert_int_equal(f->last_job, 1);
+        assert_int_equal(f->last.result, JOB_DELIVERED);
+        assert_int_equal(f->last_held, 1);
+        assert_int_equal(f->held, 1);
+        assert_int_equal(f->told, 1);
+    }
+    keep(f, 1);
+    loop_for(f, 50);
+    disconnect_queue(f);
+    f->told = f->held = 0;
+    connect_queue(f);
+    loop_until(f, &f->told, 1);
+    loop_for(f, 50);
+    assert_int_equal(f->held, 0);
+    assert_int_equal(f->done, 1);
+    assert_int_equal(delivered(f), 1);
+    (void)close(fd);
+}
+
+/* What ends while no queue is there is told to the next. */
+static void test_ends_without_queue(void **state)
+{
+    struct fixture *f = *state;
+    int fd = -1;
+    struct job j = message(f, 5, &fd);
+    send_segment(f, MSG_SEGMENT_OPEN, 5, fd);
+    order(f, j, 1);
+    for (unsigned i = 0; i < 10000 && delivered(f) == 0; i++) {
+        loop_for(f, 1);
+    }
+    disconnect_queue(f);
+    f->done = f->told = f->held = 0;
+    loop_for(f, 50);
+    connect_queue(f);
+    loop_until(f, &f->done, 1);
+    assert_int_equal(f->last.result, JOB_DELIVERED);
+    assert_int_equal(f->held, 1);
+    keep(f, 1);
     (void)close(fd);
 }
 
@@ -236,6 +332,9 @@ static void test_drain(void **state)
     loop_until(f, &f->done, 1);
     assert_int_equal(finished, 0);
     delivery_ops.drain(&f->ctx, 60 * 1000);
+    loop_for(f, 50);
+    assert_int_equal(finished, 0); /* its outcome is not on disk */
+    keep(f, 1);
     loop_until(f, &finished, 1);
     (void)close(fd);
 }
@@ -247,6 +346,8 @@ static void test_malformed(void **state)
     assert_false(delivery_ops.message(&f->ctx, f->role_end, &m));
     m = (struct msg){.type = MSG_SEGMENT_OPEN, .payload = SLICE("1234"), .fd = -1};
     assert_false(delivery_ops.message(&f->ctx, f->role_end, &m));
+    m = (struct msg){.type = MSG_JOB_KEPT, .payload = SLICE("123456789"), .fd = -1};
+    assert_false(delivery_ops.message(&f->ctx, f->role_end, &m));
     m = (struct msg){.type = MSG_SPOOL_STATE, .payload = SLICE("1"), .fd = -1};
     assert_false(delivery_ops.message(&f->ctx, f->role_end, &m));
 }
@@ -257,6 +358,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_orders),
         CASE(test_queue_restarts),
+        CASE(test_outcomes_are_kept),
+        CASE(test_ends_without_queue),
         CASE(test_drain),
         CASE(test_malformed),
     };

@@ -1,7 +1,8 @@
 /* daemon/queue.c - the queue role: the index of the spool, who delivers what, what became of it.
  *
  * Start   the spool is replayed before any peer is heard. Everything in it is due again at its
- *         time; targets that were in delivery are due at once, flagged as repeated.
+ *         time; targets that were in delivery are due at once, flagged as repeated, unless a
+ *         delivery still has them (queue_held.c).
  * Syncs   changes of the journal are written as they happen and synced together, at most once
  *         in LEDGER_SYNC_MS (queue/ledger.h).
  * Full    below spool.free-space, or when journal or segments cannot be written, smtpd is told
@@ -159,10 +160,14 @@ static void on_sync(evutil_socket_t fd, short what, void *arg)
     }
     bool before = ledger_ok(&q->ledger);
     bool now = ledger_sync(&q->ledger);
-    if (before && !now) {
+    bool full = queue_held_too_many(q);
+    if (now) {
+        queue_held_kept(q);
+    }
+    if (before != now) {
         look_at_disk(q);
-    } else if (!before && now) {
-        look_at_disk(q);
+    }
+    if (now && (!before || full)) {
         queue_jobs_soon(q);
     }
 }
@@ -197,6 +202,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     }
     look_at_disk(q);
     send_backlog(q);
+    if (ledger_ok(&q->ledger) && !ledger_waits(&q->ledger)) {
+        queue_held_kept(q); /* what a channel did not take */
+    }
     queue_jobs_close_idle(q);
     queue_pause_tick(q);
     queue_report_tidy(q);
@@ -392,6 +400,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
         return "no memory for queue.rates";
     }
     queue_report_open(q);
+    queue_held_open(q);
     queue_started(q->index, clock_wall_ms());
     queue_told_go_on(q);
     q->ledger.store = q->store;
@@ -419,6 +428,8 @@ static void finish(struct queue_role *q)
         log_text(LOG_ERR, "journal",
                  "the last outcomes cannot be written: what was just "
                  "delivered will be delivered again");
+    } else {
+        queue_held_kept(q);
     }
     story_flush(&q->story, clock_wall_ms());
     send_backlog(q);
@@ -627,6 +638,11 @@ static bool queue_role_message(struct role_ctx *ctx, struct channel *ch,
         return queue_dsn_answer(q, m->payload);
     case MSG_JOB_DONE:
         return queue_jobs_done(q, channel_peer_index(ch), m->payload);
+    case MSG_JOB_HELD:
+        return queue_held_claim(q, ch, m->payload);
+    case MSG_JOBS_TOLD:
+        queue_held_told(q, ch);
+        return true;
     default:
         return false;
     }
@@ -652,6 +668,11 @@ static void queue_role_peer(struct role_ctx *ctx, struct channel *ch)
         q->trace = ch;
         send_backlog(q);
     }
+}
+
+static void queue_role_joined(struct role_ctx *ctx)
+{
+    queue_held_joined(ctx->state);
 }
 
 static void queue_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
@@ -687,5 +708,6 @@ const struct role_ops queue_ops = {
     .peer = queue_role_peer,
     .message = queue_role_message,
     .peer_gone = queue_role_peer_gone,
+    .joined = queue_role_joined,
     .drain = queue_role_drain,
 };

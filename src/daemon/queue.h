@@ -2,6 +2,7 @@
  *
  * queue.c          the role: start, spool, what smtpd says, timers, drain
  * queue_jobs.c     deliveries: segments opened for them, jobs out, outcomes back
+ * queue_held.c     what deliveries hold when a queue comes, and what they may forget
  * queue_dsn.c      what senders are told of their mail
  * queue_suppress.c addresses that no mail goes to
  * queue_pause.c    what does not go out for now
@@ -22,7 +23,8 @@ enum {
     QUEUE_IN_FLIGHT_MAX = 256, /* local targets in one delivery, about */
     /* Those to other servers: most of them wait for somebody. */
     QUEUE_REMOTE_IN_FLIGHT_MAX = 2048,
-    QUEUE_PER_WORKER = 4, /* targets in flight per delivery.workers */
+    QUEUE_PER_WORKER = 4,    /* targets in flight per delivery.workers */
+    QUEUE_UNKEPT_MAX = 4096, /* jobs of one delivery whose outcomes are not on disk */
 };
 /* So that a segment that no job reads can always be closed for another one. */
 _Static_assert(QUEUE_IN_FLIGHT_MAX + QUEUE_REMOTE_IN_FLIGHT_MAX <= QUEUE_OPEN_MAX,
@@ -40,6 +42,9 @@ struct queue_delivery {
     struct queue_open *open;
     unsigned open_n;
     bool pauses_untold; /* not all that there are */
+    bool told;          /* it told all that it held when we came */
+    unsigned claims;    /* how much that was */
+    struct buf unkept;  /* jobs whose outcomes are not on disk yet, u64 each */
 };
 
 struct queue_owner { /* which smtpd writes a segment */
@@ -72,6 +77,8 @@ struct queue_role {
     uint64_t uses;                     /* of segments, counted */
     struct buf backlog; /* records that the trace role could not take yet, as blobs */
     uint64_t traces_dropped;
+    uint64_t job_key[2], hear_until_ms;
+    bool joined, heard; /* what deliveries held when we came */
     enum spool_state state;
     bool sync_set, dispatch_now, draining, finished;
 };
@@ -90,6 +97,22 @@ MUST_USE bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice
 /* Nothing in that segment is of use any more. */
 void queue_jobs_segment_drained(struct queue_role *q, uint64_t segment);
 void queue_jobs_close_idle(struct queue_role *q);
+
+/* queue_held.c */
+void queue_held_open(struct queue_role *q);
+/* JOB_HELD. False: it is malformed, or no queue gave that job to this delivery. */
+MUST_USE bool queue_held_claim(struct queue_role *q, struct channel *ch,
+                               struct slice payload);
+void queue_held_told(struct queue_role *q, struct channel *ch); /* JOBS_TOLD */
+void queue_held_joined(struct queue_role *q); /* all deliveries that live are known */
+/* May jobs be given out? */
+MUST_USE bool queue_held_heard(struct queue_role *q);
+/* The outcomes of that job are applied, and told to the journal. */
+void queue_held_done(struct queue_role *q, unsigned index, uint64_t job);
+/* All that was told to the journal is on disk. */
+void queue_held_kept(struct queue_role *q);
+/* More wait for the disk than a delivery should keep. */
+MUST_USE bool queue_held_too_many(const struct queue_role *q);
 
 /* queue_dsn.c */
 void queue_dsn_start(struct queue_role *q);
@@ -128,6 +151,8 @@ void queue_report_open(struct queue_role *q);
 /* The return path that the job goes out under, appended; nothing: the sender. */
 void queue_report_path(struct queue_role *q, const struct queue_pick *pick,
                        struct buf *out);
+/* The return path that a job of the queue before us went out under. */
+void queue_report_adopted(struct queue_role *q, uint64_t job, struct slice path);
 void queue_report_changed(struct queue_role *q, const struct queue_message *m,
                           uint16_t number, enum queue_what what);
 /* False: the payload is malformed. */

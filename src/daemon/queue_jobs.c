@@ -124,6 +124,7 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
     buf_init(&path, QUEUE_TEXT_MAX);
     queue_report_path(q, pick, &path);
     struct job j = {.job = pick->job,
+                    .worker = (uint16_t)pick->worker,
                     .segment = pick->segment,
                     .offset = m->offset,
                     .message_len = m->message_len,
@@ -146,10 +147,11 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
     buf_clear(&path);
     for (uint16_t i = 0; i < pick->n; i++) {
         uint16_t number = pick->number[i];
-        job_write_target(&q->out, &(struct job_target){number, queue_given(m, number),
+        job_write_target(&q->out, &(struct job_target){number, m->target[number].attempts,
+                                                       queue_given(m, number),
                                                        queue_address(m, number)});
     }
-    BUG_ON(q->out.failed); /* QUEUE_JOB_TEXT_MAX sees to it */
+    job_seal(&q->out, q->job_key); /* QUEUE_JOB_TEXT_MAX sees to it that it fits */
     return channel_send(d->ch, MSG_JOB, buf_slice(&q->out), -1);
 }
 
@@ -221,8 +223,9 @@ void queue_jobs_on_timer(int fd, short what, void *arg)
     q->dispatch_now = false;
     /* Nothing is begun whose end could not be written down. */
     if (q->draining || q->finished || !ledger_ok(&q->ledger) ||
-        !q->ctx->config->queue_deliver) {
-        return;
+        !q->ctx->config->queue_deliver || !queue_held_heard(q) ||
+        queue_held_too_many(q)) {
+        return; /* what ends this calls again */
     }
     uint64_t now_ms = clock_wall_ms();
     struct queue_pick pick = {0};
@@ -261,7 +264,7 @@ bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice payload)
         !queue_job_segment(q->index, job, index, &segment)) {
         return false;
     }
-    bool honest = true;
+    bool honest = true, adopted = queue_job_adopted(q->index, job);
     q->serial = queue_job_tagged(q->index, job);
     while (honest && job_done_next(&rest, &o)) {
         q->outcome = &o;
@@ -271,7 +274,10 @@ bool queue_jobs_done(struct queue_role *q, unsigned index, struct slice payload)
     q->serial = 0;
     BUG_ON(!queue_job_end(q->index, job, index, now_ms));
     queue_role_changed(q);
-    release_segment(&q->delivery[index], segment);
+    queue_held_done(q, index, job);
+    if (!adopted) {
+        release_segment(&q->delivery[index], segment);
+    }
     queue_jobs_soon(q);
     queue_role_drained(q);
     return honest;
@@ -291,14 +297,13 @@ void queue_jobs_peer(struct queue_role *q, struct channel *ch)
     d->open_n = 0;
     d->ch = ch;
     queue_pause_peer(q, index);
-    queue_worker_up(q->index, index);
-    queue_jobs_soon(q);
 }
 
 void queue_jobs_peer_gone(struct queue_role *q, unsigned index)
 {
     struct queue_delivery *d = &q->delivery[index];
     free(d->open);
+    buf_clear(&d->unkept);
     *d = (struct queue_delivery){0};
     queue_worker_down(q->index, index, clock_wall_ms());
     queue_role_changed(q);

@@ -68,6 +68,14 @@ void queue_report_path(struct queue_role *q, const struct queue_pick *pick,
     sent_path(q->sent, serial, slice_of(q->ctx->config->push_return_path_domain), out);
 }
 
+void queue_report_adopted(struct queue_role *q, uint64_t job, struct slice path)
+{
+    uint64_t serial = 0;
+    if (q->sent != NULL && sent_serial_of(q->sent, path, &serial)) {
+        queue_job_tag(q->index, job, serial);
+    }
+}
+
 void queue_report_tidy(struct queue_role *q)
 {
     if (q->sent != NULL) {

@@ -51,9 +51,12 @@ struct fixture {
         uint64_t job, session;
         uint8_t flags;
         uint16_t n, number[JOB_TARGETS_MAX];
+        struct buf payload;
     } job[JOBS_MAX];
     unsigned jobs, opened, closed, pauses;
-    bool answer; /* at once, with: */
+    unsigned kept; /* outcomes that it may forget */
+    bool unjoined; /* the supervisor has not named all peers when the role opens */
+    bool answer;   /* at once, with: */
     enum job_result result;
     uint64_t open[SEGMENTS_MAX];
     /* trace */
@@ -148,10 +151,16 @@ static bool delivery_message(void *arg, struct channel *ch, const struct msg *m)
         f->pauses++;
         return true;
     }
+    if (m->type == MSG_JOB_KEPT) {
+        f->kept += (unsigned)(m->payload.len / 8);
+        return true;
+    }
     assert_int_equal(m->type, MSG_JOB);
     assert_true(job_read(m->payload, &j));
     assert_true(is_open(f, j.segment));
     assert_true(f->jobs < JOBS_MAX);
+    buf_init(&f->job[f->jobs].payload, MSG_PAYLOAD_MAX);
+    assert_true(buf_add(&f->job[f->jobs].payload, m->payload));
     f->job[f->jobs].job = j.job;
     f->job[f->jobs].session = j.id.session;
     f->job[f->jobs].flags = j.flags;
@@ -206,10 +215,17 @@ static void disconnect_pair(struct fixture *f, struct pair *p)
     }
 }
 
+static void told(struct fixture *f)
+{
+    assert_true(channel_send(f->delivery.our_end, MSG_JOBS_TOLD, SLICE(""), -1));
+}
+
+/* One that has nothing to tell. */
 static void connect_delivery(struct fixture *f)
 {
     f->opened = 0;
     connect_pair(f, &f->delivery, ROLE_delivery, &delivery_side);
+    told(f);
 }
 
 /* --- the writer's side of smtpd --- */
@@ -319,6 +335,9 @@ static void open_role(struct fixture *f)
     f->before[f->before_n++] = f->ctx.state;
     assert_null(queue_ops.open(&f->ctx));
     queue_ops.start(&f->ctx);
+    if (!f->unjoined) {
+        queue_ops.joined(&f->ctx);
+    }
     connect_pair(f, &f->trace, ROLE_trace, &trace_side);
     f->writer = spool_writer_new(f->ctx.base, 64 * 1024 * 1024, &writer_ops, f);
     assert_non_null(f->writer);
@@ -363,7 +382,7 @@ static int setup(void **state)
     return 0;
 }
 
-static struct fixture *kept[16]; /* a role ends with its process: what it uses stays */
+static struct fixture *kept[32]; /* a role ends with its process: what it uses stays */
 static unsigned kept_n;
 
 static int teardown(void **state)
@@ -578,6 +597,162 @@ static void test_lies(void **state)
     drain_role(f);
 }
 
+static void claim(struct fixture *f, unsigned i)
+{
+    struct slice payload = buf_slice(&f->job[i].payload);
+    assert_true(channel_send(f->delivery.our_end, MSG_JOB_HELD, payload, -1));
+}
+
+/* The queue goes, and another one comes to which the delivery has not spoken yet. */
+static void another_queue(struct fixture *f)
+{
+    drain_role(f);
+    f->unjoined = true;
+    open_role(f);
+    f->opened = 0;
+    connect_pair(f, &f->delivery, ROLE_delivery, &delivery_side);
+}
+
+/* What the delivery still works on is not given out again, and nothing before it has spoken. */
+static void test_claimed(void **state)
+{
+    struct fixture *f = *state;
+    connect_delivery(f);
+    spool(f, 1, 2);
+    loop_until(f, &f->jobs, 1);
+    another_queue(f);
+    spool(f, 2, 1);
+    queue_ops.joined(&f->ctx);
+    loop_for(f, 100);
+    assert_int_equal(f->jobs, 1); /* it has not said what it holds */
+    claim(f, 0);
+    told(f);
+    loop_until(f, &f->jobs, 2);
+    loop_for(f, 100);
+    assert_int_equal(f->jobs, 2);
+    assert_int_equal(f->job[1].session, 2);
+    assert_true(f->job[0].job != f->job[1].job);
+    answer_job(f, 0, JOB_DELIVERED);
+    loop_until(f, &f->told[TRACE_delivered], 2);
+    loop_until(f, &f->kept, 1);
+    assert_int_equal(left(f), 1);
+    disconnect_pair(f, &f->delivery); /* what was claimed comes back as any other */
+    connect_delivery(f);
+    loop_until(f, &f->jobs, 3);
+    answer_job(f, 2, JOB_DELIVERED);
+    loop_until(f, &f->kept, 2);
+    assert_int_equal(left(f), 0);
+    drain_role(f);
+}
+
+/* A delivery that is named later than another one is waited for as well. */
+static void test_waits_for_joined(void **state)
+{
+    struct fixture *f = *state;
+    connect_delivery(f);
+    spool(f, 1, 1);
+    loop_until(f, &f->jobs, 1);
+    another_queue(f);
+    told(f);
+    loop_for(f, 100);
+    assert_int_equal(f->jobs, 1);
+    queue_ops.joined(&f->ctx);
+    loop_until(f, &f->jobs, 2);
+    drain_role(f);
+}
+
+/* The delivery dies with what it claimed: again at once. */
+static void test_claimed_dies(void **state)
+{
+    struct fixture *f = *state;
+    connect_delivery(f);
+    spool(f, 1, 1);
+    loop_until(f, &f->jobs, 1);
+    another_queue(f);
+    queue_ops.joined(&f->ctx);
+    claim(f, 0);
+    told(f);
+    loop_for(f, 100);
+    assert_int_equal(f->jobs, 1);
+    disconnect_pair(f, &f->delivery);
+    connect_delivery(f);
+    loop_until(f, &f->jobs, 2);
+    assert_int_equal(f->job[1].flags & JOB_REPEATED, JOB_REPEATED);
+    drain_role(f);
+}
+
+/* Outcomes that the queue before wrote down are not counted again, but kept: of a message that is done,
+ * and of one that was deferred. */
+static void test_claimed_is_known(void **state)
+{
+    struct fixture *f = *state;
+    loop_until(f, &f->segments, 1);
+    f->config.queue_retry.ms[0] = 3600000;
+    drain_role(f);
+    open_role(f);
+    connect_delivery(f);
+    spool(f, 1, 1);
+    spool(f, 2, 1);
+    loop_until(f, &f->jobs, 2);
+    unsigned first = f->job[0].session == 1 ? 0 : 1;
+    answer_job(f, first, JOB_DELIVERED);
+    answer_job(f, 1 - first, JOB_DEFERRED);
+    loop_until(f, &f->kept, 2);
+    another_queue(f);
+    queue_ops.joined(&f->ctx);
+    claim(f, 0);
+    claim(f, 1);
+    answer_job(f, first, JOB_DELIVERED); /* before all is told */
+    told(f);
+    answer_job(f, 1 - first, JOB_DEFERRED);
+    loop_until(f, &f->kept, 4);
+    assert_int_equal(f->told[TRACE_deferred], 1);
+    assert_int_equal(f->told[TRACE_delivered], 1);
+    json_t *lines = ask(f, "{\"do\":\"show\",\"id\":[\"000000000002.1\"]}");
+    assert_int_equal(number(lines, 1, "attempts"), 1);
+    json_decref(lines);
+    assert_int_equal(left(f), 1);
+    assert_int_equal(f->jobs, 2);
+    drain_role(f);
+}
+
+/* Nobody claims what no queue gave to him, or twice, or after he said that this was all. */
+static void test_false_claims(void **state)
+{
+    struct fixture *f = *state;
+    struct msg m = {MSG_JOB_HELD, {0}, -1};
+    connect_delivery(f);
+    spool(f, 1, 1);
+    loop_until(f, &f->jobs, 1);
+    another_queue(f);
+    m.payload = buf_slice(&f->job[0].payload);
+    for (size_t i = 0; i < m.payload.len; i++) {
+        f->job[0].payload.ptr[i] ^= 1;
+        assert_false(queue_ops.message(&f->ctx, f->delivery.role_end, &m));
+        f->job[0].payload.ptr[i] ^= 1;
+    }
+    assert_true(queue_ops.message(&f->ctx, f->delivery.role_end, &m));
+    assert_false(queue_ops.message(&f->ctx, f->delivery.role_end, &m));
+    told(f);
+    loop_for(f, 50);
+    answer_job(f, 0, JOB_DELIVERED);
+    loop_until(f, &f->kept, 1);
+    assert_false(queue_ops.message(&f->ctx, f->delivery.role_end, &m));
+    /* Another delivery's. */
+    struct pair own = f->delivery;
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fd), 0);
+    own.role_end =
+        channel_new(f->ctx.base, fd[0], ROLE_queue, ROLE_delivery, 1, &role_side, f);
+    queue_ops.peer(&f->ctx, own.role_end);
+    assert_false(queue_ops.message(&f->ctx, own.role_end, &m));
+    queue_ops.peer_gone(&f->ctx, own.role_end);
+    channel_free(&own.role_end);
+    (void)close(fd[1]);
+    assert_int_equal(left(f), 0);
+    drain_role(f);
+}
+
 /* Too little disk: smtpd is told, no segment is given; and told again when there is room. */
 static void test_disk_full(void **state)
 {
@@ -639,6 +814,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_is_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_orphans, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_claimed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_waits_for_joined, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_claimed_dies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_claimed_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_false_claims, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keeps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_waits, setup, teardown),

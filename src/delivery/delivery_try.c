@@ -59,7 +59,7 @@ static struct pool_order *make_order(struct slice line, uint32_t n)
     }
     while (targets.len > 0 && j.target_n < JOB_TARGETS_MAX) {
         struct slice address = word(&targets, ',');
-        target[j.target_n] = (struct job_target){j.target_n, address, address};
+        target[j.target_n] = (struct job_target){j.target_n, 0, address, address};
         j.target_n++;
     }
     if (!slice_u64(word(&line, ' '), &flags)) {

@@ -262,7 +262,7 @@ static int setup(void **state)
     f->job = (struct job){.id = {0x123456789abcdefU, 7},
                           .arrival_ms = 1700000000123,
                           .sender = SLICE("s@a.example")};
-    f->target = (struct job_target){3, SLICE("sales@example.test"),
+    f->target = (struct job_target){3, 0, SLICE("sales@example.test"),
                                     SLICE("alice+x@example.test")};
     f->fd = testlib_segment(f->dir, 4096, SLICE(HEAD), SLICE(MESSAGE), &f->job);
     assert_true(f->fd >= 0);

@@ -32,6 +32,7 @@ struct pool_order *pool_order_new(struct slice payload)
         return NULL;
     }
     list_init(&o->node);
+    list_init(&o->all);
     o->fd = -1;
     buf_init(&o->payload, JOB_PAYLOAD_MAX);
     buf_init(&o->done, JOB_PAYLOAD_MAX);

@@ -18,8 +18,9 @@ struct pool_order {
     struct buf payload; /* of the JOB; job's slices borrow from it */
     struct job job;
     int fd;        /* of the segment; borrowed */
-    void *segment; /* the owner's */
-    uint64_t generation;
+    void *segment; /* the owner's, as these two: */
+    struct list all;
+    uint64_t told;   /* to which queue that we have it: the newest one */
     struct buf done; /* out: payload of JOB_DONE */
 };
 /* Copies the payload and reads it. NULL: it is no JOB. */

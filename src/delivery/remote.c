@@ -658,34 +658,6 @@ struct pool_order *remote_drop(struct remote *r)
     return order;
 }
 
-static void find_unsent(void *arg, struct slice key, void *value)
-{
-    struct remote_link **found = arg;
-    struct remote_site *s = value;
-    (void)key;
-    for (struct list *n = s->links.next; *found == NULL && n != &s->links; n = n->next) {
-        struct remote_link *l = LIST_ITEM(n, struct remote_link, node);
-        bool sent = smtp_client_stage(&l->client) == SMTP_CLIENT_AT_EOM;
-        *found = l->order != NULL && !sent ? l : NULL;
-    }
-}
-
-struct pool_order *remote_abort(struct remote *r)
-{
-    struct remote_link *l = NULL;
-    map_each(&r->sites, find_unsent, &l);
-    if (l == NULL) {
-        return NULL;
-    }
-    struct remote_order *o = l->order;
-    struct pool_order *order = o->order;
-    l->order = NULL;
-    l->quitting = true; /* it was not idle */
-    link_close(l);
-    order_free(o);
-    return order;
-}
-
 unsigned remote_running(const struct remote *r)
 {
     return r->order_n;

@@ -78,9 +78,6 @@ void remote_free(struct remote **r); /* drops everything, calls nothing */
 void remote_put(struct remote *r, struct pool_order *o);
 /* One that has no connection yet; NULL: none. */
 struct pool_order *remote_drop(struct remote *r);
-/* One whose message is not all sent, so that its server cannot have it yet: the connection is
- * broken off; NULL: none. */
-struct pool_order *remote_abort(struct remote *r);
 /* MSG_PAUSE. False: it is malformed. */
 MUST_USE bool remote_hear_pause(struct remote *r, struct slice payload);
 /* Orders that are not done. */

@@ -253,6 +253,10 @@ static void join_all(struct process *p)
             join(p, other);
         }
     }
+    if (!p->killed &&
+        !channel_send(p->control, MSG_JOINED, (struct slice){NULL, 0}, -1)) {
+        family_kill(p);
+    }
 }
 
 /* -- starting -- */

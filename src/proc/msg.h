@@ -40,6 +40,7 @@ enum {
  *
  * READY          -                 the role is sandboxed and serves
  * PEER           u8 role u8 index  + descriptor: your new channel to that peer
+ * JOINED         -                 all peers that were there when you were started have been named
  * DRAIN          u32 ms            finish what runs, take nothing new, exit 0 in that time
  * ACCUSE         u8 role u8 index  that peer sent what it may not
  * DIR_RCPT       u64 cookie u8 service text local text domain (A-labels, lower case)
@@ -62,6 +63,9 @@ enum {
  * SEGMENT_CLOSE  u64 segment
  * JOB            see queue/job.h
  * JOB_DONE       see queue/job.h
+ * JOB_KEPT       n x u64 job: its outcomes are on disk, and need not be told again
+ * JOB_HELD       see queue/job.h
+ * JOBS_TOLD      -                 all that this process held when the queue came has been told
  * SUPPRESS_ASK   u64 cookie text account text address: is it suppressed (queue/suppress.h)?
  * SUPPRESS_IS    u64 cookie u8 enum suppress_res text why
  * PAUSE          see queue/pause.h
@@ -106,7 +110,11 @@ enum {
     X(FILTER_NONE,   R_SUP,                         R_SMT,   8,     8, false) \
     X(DIR_RULES,     R_SMT,                         R_DIR,   3,   300, false) \
     X(DIR_RULES_IS,  R_DIR,                         R_SMT,   8, 65536, false) \
-    X(PAUSE,         R_QUE,                         R_DEL,   1,   800, false)
+    X(PAUSE,         R_QUE,                         R_DEL,   1,   800, false) \
+    X(JOINED,        R_SUP,                         R_ALL,   0,     0, false) \
+    X(JOB_KEPT,      R_QUE,                         R_DEL,   8, 65536, false) \
+    X(JOB_HELD,      R_DEL,                         R_QUE,  16, 65536, false) \
+    X(JOBS_TOLD,     R_DEL,                         R_QUE,   0,     0, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

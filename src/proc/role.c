@@ -141,13 +141,22 @@ static bool take_drain(struct role_loop *loop, struct slice payload)
     return true;
 }
 
+static bool take_joined(struct role_loop *loop)
+{
+    if (loop->ops->joined != NULL) {
+        loop->ops->joined(loop->ctx);
+    }
+    return true;
+}
+
 static bool on_supervisor_message(void *arg, struct channel *ch, const struct msg *m)
 {
     struct role_loop *loop = arg;
     (void)ch;
-    return m->type == MSG_PEER    ? take_peer(loop, m)
-           : m->type == MSG_DRAIN ? take_drain(loop, m->payload)
-                                  : loop->ops->message(loop->ctx, ch, m);
+    return m->type == MSG_PEER     ? take_peer(loop, m)
+           : m->type == MSG_JOINED ? take_joined(loop)
+           : m->type == MSG_DRAIN  ? take_drain(loop, m->payload)
+                                   : loop->ops->message(loop->ctx, ch, m);
 }
 
 static void on_supervisor_gone(void *arg, struct channel *ch)

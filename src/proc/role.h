@@ -69,6 +69,8 @@ struct role_ops {
     bool (*message)(struct role_ctx *ctx, struct channel *ch, const struct msg *m);
     /* The peer is gone; the channel is freed when this returns. */
     void (*peer_gone)(struct role_ctx *ctx, struct channel *ch);
+    /* All peers that were there when we were started have been told of. May be NULL. */
+    void (*joined)(struct role_ctx *ctx);
     /* Finish within ms, then role_finish(ctx). May come again with less time. */
     void (*drain)(struct role_ctx *ctx, uint32_t ms);
 };

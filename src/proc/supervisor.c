@@ -119,8 +119,8 @@ static struct family_time stage_time(const struct supervisor *s)
 
 static void stages_done(struct supervisor *s);
 
-/* In a reload what was drained comes back at once. Deliveries wait for the new queue: the old
- * one would give them orders that the new one knows nothing of. */
+/* In a reload what was drained comes back at once. Deliveries wait for the new queue, so that it
+ * finds nothing under way. */
 static void renew(struct supervisor *s, enum role role)
 {
     if (s->phase != RELOAD_STAGES || role == ROLE_delivery) {

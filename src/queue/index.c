@@ -13,6 +13,7 @@ enum {
     PAUSE_EVERY_MS = 1000, /* the whole queue is walked for a sender no more often */
     UNKNOWN_PAUSE_MS = 1000,
     TURN_MAX_S = 86400,
+    JOB_CLOCK_SHIFT = 22, /* nobody gives out 4 million jobs in a millisecond */
 };
 #define TEXT_HELD "held by command"
 
@@ -633,6 +634,7 @@ void queue_started(struct queue_index *ix, uint64_t now_ms)
 {
     struct list *next = NULL;
     ix->started = true;
+    ix->next_job = now_ms << JOB_CLOCK_SHIFT;
     for (struct list *at = ix->messages.next; at != &ix->messages; at = next) {
         struct queue_message *m = LIST_ITEM(at, struct queue_message, node);
         next = at->next;

@@ -7,7 +7,8 @@
  *         leaves the index.
  * Jobs    one message, one destination domain, one way (local or remote), up to JOB_TARGETS_MAX targets that are due;
  *         never two jobs for one target at once. A worker has at most rules.in_flight_max
- *         targets (one job may pass that bound); the one with the fewest gets the next job.
+ *         targets (one job may pass that bound); the one with the fewest gets the next job. Their numbers
+ *         do not come again in the life of another index, so that outcomes find their job there too.
  * Fair    by (sender, destination domain), queue/schedule.h.
  * Pauses  (queue/pause.h) keep what is pending and goes to other servers from being taken until they end;
  *         its time stays what it was. A pause counts as no attempt, and ends nothing.
@@ -210,7 +211,23 @@ struct queue_pick {
 /* The next job; its targets are RUNNING. False: nothing is due, or no worker has room. */
 MUST_USE bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out);
 
-/* The segment that a job was given. False: that worker has no such job. */
+/* A job of the queue before us that a worker still has. */
+struct queue_claim {
+    uint64_t job;
+    unsigned worker;
+    struct message_id id;
+    uint16_t n;
+    uint16_t number[JOB_TARGETS_MAX];
+    uint16_t attempts[JOB_TARGETS_MAX]; /* made when the job was given */
+};
+/* Those of its targets that are pending, with so many attempts, are RUNNING in it. The outcome of another one is
+ * known already (or it is another worker's): queue_outcome() then changes nothing. False: there is a
+ * job of that number; nothing changed. */
+MUST_USE bool queue_adopt(struct queue_index *ix, const struct queue_claim *c,
+                          uint64_t now_ms);
+MUST_USE bool queue_job_adopted(const struct queue_index *ix, uint64_t job);
+
+/* The segment that a job was given (0: adopted). False: that worker has no such job. */
 MUST_USE bool queue_job_segment(const struct queue_index *ix, uint64_t job,
                                 unsigned worker, uint64_t *segment);
 
@@ -218,7 +235,7 @@ MUST_USE bool queue_job_segment(const struct queue_index *ix, uint64_t job,
 void queue_job_tag(const struct queue_index *ix, uint64_t job, uint64_t tag);
 MUST_USE uint64_t queue_job_tagged(const struct queue_index *ix, uint64_t job);
 
-/* The outcome of one target of a job. False: that worker has no such job, or the job has
+/* The outcome of one target of a job. False: that worker has no such job, or the job (unless adopted) has
  * no such target, or its outcome was told already; nothing changed. */
 MUST_USE bool queue_outcome(struct queue_index *ix, uint64_t job, unsigned worker,
                             const struct job_outcome *o, uint64_t now_ms);

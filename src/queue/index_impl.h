@@ -13,8 +13,9 @@ _Static_assert(SPOOL_RECIPIENTS_MAX < NUMBER_TOLD, "recipient numbers must stay 
 struct queue_run {    /* a job in flight */
     struct list node; /* of its worker's */
     uint64_t id, segment, tag;
-    struct queue_message *message;
+    struct queue_message *message; /* NULL: adopted, and nothing is left of it */
     unsigned worker;
+    bool adopted;
     uint16_t part, n;
     uint16_t number[];
 };

@@ -4,6 +4,7 @@
 #include "queue/index_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TEXT_SILENT "451 4.3.0 the delivery said nothing of this recipient"
 
@@ -32,10 +33,14 @@ static void run_end(struct queue_index *ix, struct queue_run *run, uint64_t now_
     }
     (void)map_take(&ix->by_job, map_key_u64(&run->id));
     list_remove(&run->node);
-    ix->worker[run->worker].targets[m->part[run->part].remote] -= run->n;
-    queue_reschedule(ix, &m->part[run->part], now_ms);
+    if (m != NULL) {
+        ix->worker[run->worker].targets[m->part[run->part].remote] -= run->n;
+        queue_reschedule(ix, &m->part[run->part], now_ms);
+    }
     free(run);
-    (void)queue_finish(ix, m);
+    if (m != NULL) {
+        (void)queue_finish(ix, m);
+    }
 }
 
 static void left_silent(struct queue_index *ix, struct queue_message *m, uint16_t number,
@@ -139,6 +144,9 @@ static struct queue_run *run_new(struct queue_index *ix, struct queue_part *part
     if (run == NULL) {
         return NULL;
     }
+    while (run_find(ix, ix->next_job) != NULL) {
+        ix->next_job++; /* an adopted one: the clock was set back */
+    }
     *run = (struct queue_run){.id = ix->next_job, .message = part->message, .n = n};
     run->segment = part->message->segment;
     run->part = (uint16_t)(part - part->message->part);
@@ -224,6 +232,66 @@ bool queue_take(struct queue_index *ix, uint64_t now_ms, struct queue_pick *out)
     return take(ix, QUEUE_LOCAL, now_ms, out) || take(ix, QUEUE_REMOTE, now_ms, out);
 }
 
+/* --- what the queue before us gave out --- */
+
+/* The targets of the claim whose outcome is not known, all of one part. */
+static uint16_t claimed(const struct queue_message *m, const struct queue_claim *c,
+                        uint16_t number[JOB_TARGETS_MAX])
+{
+    uint16_t n = 0;
+    for (uint16_t i = 0; m != NULL && i < c->n; i++) {
+        const struct queue_target *t =
+            c->number[i] < m->target_n ? &m->target[c->number[i]] : NULL;
+        if (t != NULL && t->state == QUEUE_pending && t->attempts == c->attempts[i] &&
+            (n == 0 || t->part == m->target[number[0]].part)) {
+            number[n++] = c->number[i];
+        }
+    }
+    return n;
+}
+
+bool queue_adopt(struct queue_index *ix, const struct queue_claim *c, uint64_t now_ms)
+{
+    BUG_ON(!ix->started || c->worker >= QUEUE_WORKERS_MAX || c->n > JOB_TARGETS_MAX);
+    uint16_t number[JOB_TARGETS_MAX];
+    struct queue_message *m = queue_find(ix, c->id);
+    struct queue_worker *w = &ix->worker[c->worker];
+    uint16_t n = claimed(m, c, number);
+    if (run_find(ix, c->job) != NULL) {
+        return false;
+    }
+    struct queue_run *run = malloc(sizeof *run + n * sizeof run->number[0]);
+    if (run == NULL) {
+        fatal("queue: no memory for a job of the queue before");
+    }
+    *run = (struct queue_run){.id = c->job,
+                              .message = n == 0 ? NULL : m,
+                              .worker = c->worker,
+                              .adopted = true,
+                              .n = n};
+    if (!map_put(&ix->by_job, map_key_u64(&run->id), run)) {
+        fatal("queue: no memory for a job of the queue before");
+    }
+    list_append(&w->runs, &run->node);
+    for (uint16_t i = 0; i < n; i++) {
+        m->target[number[i]].tried = true;
+        queue_set_state(ix, m, number[i], QUEUE_running);
+    }
+    if (n > 0) {
+        memcpy(run->number, number, n * sizeof number[0]);
+        run->part = m->target[number[0]].part;
+        w->targets[m->part[run->part].remote] += n;
+        queue_reschedule(ix, &m->part[run->part], now_ms);
+    }
+    return true;
+}
+
+bool queue_job_adopted(const struct queue_index *ix, uint64_t job)
+{
+    const struct queue_run *run = run_find(ix, job);
+    return run != NULL && run->adopted;
+}
+
 bool queue_job_segment(const struct queue_index *ix, uint64_t job, unsigned worker,
                        uint64_t *segment)
 {
@@ -262,7 +330,7 @@ bool queue_outcome(struct queue_index *ix, uint64_t job, unsigned worker,
             return true;
         }
     }
-    return false;
+    return run->adopted;
 }
 
 bool queue_job_end(struct queue_index *ix, uint64_t job, unsigned worker, uint64_t now_ms)

@@ -193,9 +193,16 @@ static bool runs_valid(const struct queue_index *ix)
     for (size_t i = 0; i < QUEUE_WORKERS_MAX; i++) {
         const struct queue_worker *w = &ix->worker[i];
         unsigned targets[QUEUE_WAYS] = {0};
+        bool given = false; /* and not only adopted */
         for (struct list *at = w->runs.next; at != &w->runs; at = at->next, jobs++) {
             const struct queue_run *run = LIST_ITEM(at, struct queue_run, node);
-            targets[run->message->part[run->part].remote] += run->n;
+            if (run->message == NULL ? !run->adopted || run->n > 0 : run->n == 0) {
+                return false;
+            }
+            given = given || !run->adopted;
+            if (run->message != NULL) {
+                targets[run->message->part[run->part].remote] += run->n;
+            }
             for (uint16_t k = 0; k < run->n; k++) {
                 uint16_t number = run->number[k];
                 if (number == NUMBER_TOLD) {
@@ -208,7 +215,7 @@ static bool runs_valid(const struct queue_index *ix)
             }
         }
         for (unsigned way = 0; way < QUEUE_WAYS; way++) {
-            if (targets[way] != w->targets[way] || (targets[way] > 0 && !w->up)) {
+            if (targets[way] != w->targets[way] || (given && !w->up)) {
                 return false;
             }
         }

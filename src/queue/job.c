@@ -1,9 +1,16 @@
 /* queue/job.c - see job.h */
 #include "queue/job.h"
 
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <string.h>
+
 void job_write(struct buf *b, const struct job *j)
 {
+    wire_put_u64(b, j->seal);
     wire_put_u64(b, j->job);
+    wire_put_u16(b, j->worker);
     wire_put_u64(b, j->id.session);
     wire_put_u32(b, j->id.n);
     wire_put_u64(b, j->segment);
@@ -22,14 +29,38 @@ void job_write(struct buf *b, const struct job *j)
 void job_write_target(struct buf *b, const struct job_target *t)
 {
     wire_put_u16(b, t->number);
+    wire_put_u16(b, t->attempts);
     wire_put_text(b, t->given);
     wire_put_text(b, t->address);
+}
+
+static uint64_t seal_of(struct slice payload, const uint64_t key[2])
+{
+    return hash_octets(key, slice_from(payload, sizeof(uint64_t)));
+}
+
+void job_seal(struct buf *b, const uint64_t key[2])
+{
+    struct buf seal;
+    buf_init(&seal, sizeof(uint64_t));
+    wire_put_u64(&seal, seal_of(buf_slice(b), key));
+    BUG_ON(seal.failed || b->failed || b->len < seal.len);
+    memcpy(b->ptr, seal.ptr, seal.len);
+    buf_clear(&seal);
+}
+
+bool job_sealed(struct slice payload, const uint64_t key[2])
+{
+    struct wire_reader r = wire_reader_of(payload);
+    uint64_t seal = wire_u64(&r);
+    return !r.failed && seal == seal_of(payload, key);
 }
 
 static struct job_target read_target(struct wire_reader *r)
 {
     struct job_target t = {0};
     t.number = wire_u16(r);
+    t.attempts = wire_u16(r);
     t.given = wire_text(r);
     t.address = wire_text(r);
     return t;
@@ -44,7 +75,9 @@ bool job_read(struct slice payload, struct job *out)
 {
     struct wire_reader r = wire_reader_of(payload);
     struct job j = {0};
+    j.seal = wire_u64(&r);
     j.job = wire_u64(&r);
+    j.worker = wire_u16(&r);
     j.id.session = wire_u64(&r);
     j.id.n = wire_u32(&r);
     j.segment = wire_u64(&r);

@@ -1,14 +1,18 @@
 /* queue/job.h - a delivery ordered, and what became of it (pure).
  *
- * JOB      u64 job; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
+ * JOB      u64 seal; u64 job; u16 index of the delivery process; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
  *          length; u32 envelope length; u32 head length; u64 arrival ms; text sender; text account
  *          (queue/pause.h); u8
- *          service; u8 flags; u16 target count; per target: u16 number in the envelope, text
- *          given, text address. All targets of one job go the same way: local, or (JOB_REMOTE) to one domain elsewhere. The segment
+ *          service; u8 flags; u16 target count; per target: u16 number in the envelope, u16 attempts
+ *          that were made before, text given, text address. All targets of one job go the same way: local, or (JOB_REMOTE) to one domain elsewhere. The segment
  *          was opened by SEGMENT_OPEN.
  *          flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its targets
  *          may have been handed to a delivery before (attempts > 0, found by replay at start,
  *          delivery died): then the Maildir is searched for the file of the earlier attempt.
+ *          seal: a hash of all behind it, under a key that queues hand on to each other and nobody else has.
+ * JOB_HELD a JOB as it was given by the queue before: this process still works on it, or has its outcome.
+ *          By the seal the queue knows that it was given so, and to that process; by the attempts
+ *          whether its outcome is known already.
  * JOB_DONE u64 job; u16 target count; per target: u16 number, u8 enum job_result, u16 reply
  *          code (0: none), u8 enum job_advice, u8 class (enum bounce_class of bounce/classify.h, + 1; 0: none),
  *          u32 seconds to wait that the reply names (0: none), u16 row of the catalogue (enum reply_id) when
@@ -58,16 +62,16 @@ enum job_advice { JOB_ADVICES(X) JOB_ADVICE_COUNT };
 const char *job_advice_name(enum job_advice advice);
 
 struct job {
-    uint64_t job, segment, offset, message_len, arrival_ms;
+    uint64_t seal, job, segment, offset, message_len, arrival_ms;
     uint32_t envelope_len, head_len;
     struct message_id id;
     struct slice sender, account;
     uint8_t service, flags;
-    uint16_t target_n;
+    uint16_t worker, target_n;
     struct wire_reader targets; /* not read yet */
 };
 struct job_target {
-    uint16_t number;
+    uint16_t number, attempts;
     struct slice given, address;
 };
 struct job_outcome {
@@ -84,6 +88,9 @@ struct job_outcome {
 /* The head of a JOB; j->target_n calls of job_write_target() follow. */
 void job_write(struct buf *b, const struct job *j);
 void job_write_target(struct buf *b, const struct job_target *t);
+/* The buffer holds a whole JOB and nothing else. */
+void job_seal(struct buf *b, const uint64_t key[2]);
+MUST_USE bool job_sealed(struct slice payload, const uint64_t key[2]);
 MUST_USE bool job_read(struct slice payload, struct job *out);
 /* False at the end. */
 MUST_USE bool job_next_target(struct job *j, struct job_target *out);

@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 static const struct job_target targets[] = {
-    {0, SLICE_INIT("alice@example.test"), SLICE_INIT("alice@example.test")},
-    {7, SLICE_INIT("info@example.test"), SLICE_INIT("bob+info@example.test")},
-    {4095, SLICE_INIT(""), SLICE_INIT("c@example.test")},
+    {0, 0, SLICE_INIT("alice@example.test"), SLICE_INIT("alice@example.test")},
+    {7, 3, SLICE_INIT("info@example.test"), SLICE_INIT("bob+info@example.test")},
+    {4095, 65535, SLICE_INIT(""), SLICE_INIT("c@example.test")},
 };
 enum { TARGET_N = sizeof targets / sizeof targets[0] };
 
@@ -27,7 +27,9 @@ enum { OUTCOME_N = sizeof outcomes / sizeof outcomes[0] };
 
 static struct job sample(uint16_t target_n)
 {
-    return (struct job){.job = 0x1122334455667788U,
+    return (struct job){.seal = 5,
+                        .job = 0x1122334455667788U,
+                        .worker = 255,
                         .segment = 3,
                         .offset = 4096,
                         .message_len = UINT64_C(1) << 40,
@@ -62,6 +64,7 @@ static void test_job_round_trip(void **state)
     struct job got = {0};
     assert_true(job_read(buf_slice(&b), &got));
     assert_true(got.job == want.job && got.segment == want.segment);
+    assert_true(got.seal == want.seal && got.worker == want.worker);
     assert_true(got.offset == want.offset && got.message_len == want.message_len);
     assert_true(got.arrival_ms == want.arrival_ms);
     assert_int_equal(got.envelope_len, want.envelope_len);
@@ -75,6 +78,7 @@ static void test_job_round_trip(void **state)
         struct job_target t = {0};
         assert_true(job_next_target(&got, &t));
         assert_int_equal(t.number, targets[i].number);
+        assert_int_equal(t.attempts, targets[i].attempts);
         assert_true(slice_eq(t.given, targets[i].given));
         assert_true(slice_eq(t.address, targets[i].address));
     }
@@ -110,6 +114,31 @@ static void test_job_refused(void **state)
         job_write_target(&b, &targets[0]);
     }
     assert_false(job_read(buf_slice(&b), &got));
+    buf_clear(&b);
+}
+
+/* Under another key, and with any bit changed, it is no seal. */
+static void test_job_seal(void **state)
+{
+    static const uint64_t key[2] = {1, 2}, other[2] = {1, 3};
+    (void)state;
+    struct buf b;
+    struct job got = {0};
+    buf_init(&b, JOB_PAYLOAD_MAX);
+    write_sample(&b, TARGET_N);
+    assert_false(job_sealed(buf_slice(&b), key));
+    job_seal(&b, key);
+    assert_true(job_read(buf_slice(&b), &got) && got.job == sample(1).job);
+    assert_true(job_sealed(buf_slice(&b), key));
+    assert_false(job_sealed(buf_slice(&b), other));
+    for (size_t i = 0; i < 8 * b.len; i++) {
+        b.ptr[i / 8] ^= (unsigned char)(1U << i % 8);
+        assert_false(job_sealed(buf_slice(&b), key));
+        b.ptr[i / 8] ^= (unsigned char)(1U << i % 8);
+    }
+    for (size_t cut = 0; cut < b.len; cut++) {
+        assert_false(job_sealed(slice_sub(buf_slice(&b), 0, cut), key));
+    }
     buf_clear(&b);
 }
 
@@ -177,9 +206,8 @@ static void test_done_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_job_round_trip),
-        cmocka_unit_test(test_job_refused),
-        cmocka_unit_test(test_done_round_trip),
+        cmocka_unit_test(test_job_round_trip), cmocka_unit_test(test_job_refused),
+        cmocka_unit_test(test_job_seal),       cmocka_unit_test(test_done_round_trip),
         cmocka_unit_test(test_done_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

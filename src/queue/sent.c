@@ -118,8 +118,7 @@ struct slice sent_find_text(struct slice text, struct slice domain)
     return SLICE("");
 }
 
-/* False: it is no return path of ours. */
-static bool read_path(const struct sent *s, struct slice address, uint64_t *serial)
+bool sent_serial_of(const struct sent *s, struct slice address, uint64_t *serial)
 {
     unsigned char octets[TOKEN_OCTETS], mac[EVP_MAX_MD_SIZE];
     size_t at = slice_rfind(address, '@');
@@ -260,7 +259,7 @@ enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
                         uint64_t keep_ms, struct sent_entry *out)
 {
     uint64_t serial = 0;
-    if (!read_path(s, address, &serial)) {
+    if (!sent_serial_of(s, address, &serial)) {
         return SENT_NOT;
     }
     if (serial / 1000 + keep_ms < now_ms) {

@@ -31,6 +31,9 @@ void sent_close(struct sent **s);
 
 /* A new serial; now_us: wall. */
 MUST_USE uint64_t sent_serial(struct sent *s, uint64_t now_us);
+/* Of a return path of ours. False: it is none. */
+MUST_USE bool sent_serial_of(const struct sent *s, struct slice address,
+                             uint64_t *serial);
 /* The return path of that serial, appended. */
 void sent_path(const struct sent *s, uint64_t serial, struct slice domain,
                struct buf *out);

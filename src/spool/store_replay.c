@@ -84,7 +84,7 @@ static void take_spare(struct spool_store *s, const char *name, uint64_t number)
 static bool is_neighbour(const char *name)
 {
     static const char *const begins[] = {".",       "bad",    "lock", "queue.db",
-                                         "sent.db", "pauses", "told"};
+                                         "sent.db", "pauses", "told", "job.key"};
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
         if (strncmp(name, begins[i], strlen(begins[i])) == 0) {
             return true;

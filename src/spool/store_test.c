@@ -253,6 +253,7 @@ static void files_beside(void **state)
     file_beside("sent.db-wal");
     file_beside("pauses");
     file_beside("told");
+    file_beside("job.key");
     reopen();
     assert_int_equal(r->report_n, 0);
     file_beside("core");
