@@ -164,6 +164,7 @@ bool listen_prepare(struct listen_set *set, const struct config *config,
                     unsigned process_n, char error[LISTEN_ERROR_MAX])
 {
     unsigned before = set->n;
+    errno = 0;
     if (address_count(config) > ROLE_LISTENERS_MAX) {
         (void)snprintf(error, LISTEN_ERROR_MAX, "more than %d addresses to listen on",
                        ROLE_LISTENERS_MAX);
@@ -173,7 +174,9 @@ bool listen_prepare(struct listen_set *set, const struct config *config,
         const struct config_listener *l = &config->listener[i];
         for (unsigned k = 0; k < l->address_n; k++) {
             if (!prepare_address(set, config, l->address[k], process_n, error)) {
+                int why = errno;
                 listen_cut(set, before);
+                errno = why;
                 return false;
             }
         }

@@ -6,7 +6,8 @@
  * nobody accepted yet wait for the successor, which inherits the same socket.
  *
  * Own     listen_set_clear() closes all sockets.
- * Errors  listen_prepare() changes nothing when it is false; `error` says why. */
+ * Errors  listen_prepare() changes nothing when it is false; `error` says why, and errno where the kernel
+ *         refused a socket (else 0). */
 #ifndef PROC_LISTEN_H
 #define PROC_LISTEN_H
 #include "proc/role.h"

@@ -17,9 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { EXIT_STATUS_SYSTEM = 4, RELOAD_MORE_MS = 3000 };
+enum {
+    EXIT_STATUS_SYSTEM = 4,
+    RELOAD_MORE_MS = 3000,
+    LISTEN_TRIES = 40, /* 2 s */
+    LISTEN_PAUSE_MS = 50,
+};
 
 /* STARTING: all forked, waiting for READY. RELOAD_SMTPD: new smtpds beside the old, which
  * serve until the new ones are ready. RELOAD_STAGES: the others are drained and come anew,
@@ -415,6 +421,20 @@ static int make_rates(const struct config *c)
     return fd;
 }
 
+/* Of a server that was killed just now the kernel may have closed the lock, and not yet the sockets. */
+static bool listen_when_free(struct supervisor *s, char error[LISTEN_ERROR_MAX])
+{
+    static const struct timespec pause = {0, LISTEN_PAUSE_MS * 1000000L};
+    unsigned n = role_process_count(s->config, ROLE_smtpd);
+    for (unsigned i = 1; !listen_prepare(&s->family.listen, s->config, n, error); i++) {
+        if (errno != EADDRINUSE || i == LISTEN_TRIES) {
+            return false;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 static void prepare(struct supervisor *s)
 {
     static const enum role talking[] = {ROLE_directory, ROLE_queue};
@@ -433,9 +453,7 @@ static void prepare(struct supervisor *s)
     if (ops_of(s, ROLE_smtpd) != NULL) {
         f->rate_fd = make_rates(s->config);
     }
-    if (ops_of(s, ROLE_smtpd) != NULL &&
-        !listen_prepare(&f->listen, s->config, role_process_count(s->config, ROLE_smtpd),
-                        error)) {
+    if (ops_of(s, ROLE_smtpd) != NULL && !listen_when_free(s, error)) {
         fatal("%s", error);
     }
 }

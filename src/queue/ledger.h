@@ -4,7 +4,8 @@
  *         synced together with others, and only then is a finished message given up
  *         (spool_store_done, which may drop its segment): so a message that was given up is
  *         never found again, whatever crashes. What was delivered but not synced yet is
- *         delivered again after a crash: the documented window, LEDGER_SYNC_MS wide.
+ *         delivered again after a power cut: the documented window, LEDGER_SYNC_MS wide. (The death of
+ *         processes takes nothing away that was written.)
  * Errors  what the journal does not take is kept and written by the next ledger_sync(); until
  *         then ledger_ok() is false, and no new delivery or change should be started.
  * I/O     through spool/store.h only.
