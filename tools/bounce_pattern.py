@@ -1,15 +1,16 @@
 """The language of bounce patterns (catalogue/bounces/README.md), compiled.
 
-A pattern becomes one or more variants. Of each, some literals are found by vectorscan, all
-variants' in one pass; where one is found the variant's two programs are run from there by
-src/bounce/pattern.c: `back` over what stands before it, `fore` over it and what follows."""
+A pattern becomes one or more variants. Of each, one stretch between gaps is looked for, all
+variants' in one pass (tools/bounce-compile.c); where it stands the variant's two programs are run
+from its start by src/bounce/pattern.c: `back` over what comes before it, `fore` over it and what
+follows."""
 import re
 
 MASKS = {"addr": b"\x01", "ip": b"\x02", "host": b"\x03", "url": b"\x04", "id": b"\x05"}
 
 # As in src/bounce/pattern.c.
 OP_END, OP_LIT, OP_ALT, OP_JUMP, OP_GAP, OP_SEP, OP_PLUS, OP_NUM, OP_OPT, OP_MASK, OP_BOUND = range(11)
-LITERALS_MAX = 600  # of one variant
+LITERALS_MAX = 600  # looked at to choose the stretch of a variant
 CALLS_MAX = 40  # operations in a row for which run() of src/bounce/pattern.c is called again
 
 
@@ -256,8 +257,8 @@ def alternation(alternatives, back, follow):
 
 
 class Variant:
-    def __init__(self, literals, back, fore):
-        self.literals, self.back, self.fore = literals, back, fore
+    def __init__(self, back, fore):
+        self.back, self.fore = back, fore
 
 
 def variants(text, words, frequency):
@@ -280,7 +281,7 @@ def variants_of(seq, words, frequency):
             continue
         cost = sum(0.02 + frequency(l) for l in literals) + (5 if min(map(len, literals)) < 3 else 0)
         if best is None or cost < best[0]:
-            best = (cost, k, literals)
+            best = (cost, k)
     if best is None:
         if len(seq) == 1 and not isinstance(seq[0], bytes) and seq[0][0] == "alt":
             return [v for a in seq[0][1] for v in variants_of(a, words, frequency)]
@@ -291,9 +292,11 @@ def variants_of(seq, words, frequency):
         raise BadPattern("nothing in it is always there")
     if calls(seq) > CALLS_MAX:
         raise BadPattern(f"more than {CALLS_MAX} of ( ) - ~ * + # and masks in a row")
-    _, k, literals = best
+    k = best[1]
+    while k > 0 and seq[k - 1] != ("gap",):
+        k -= 1
     bound = bytes([OP_BOUND]) if words else b""
-    return [Variant(literals, program(seq[:k], True) + bound + bytes([OP_END]),
+    return [Variant(program(seq[:k], True) + bound + bytes([OP_END]),
                     program(seq[k:], False) + bound + bytes([OP_END]))]
 
 

@@ -31,7 +31,7 @@ extern "C" {
 
 struct postern_bounce;
 
-/* NULL: memory is short, or this CPU cannot run the pattern matcher (x86-64 needs SSE4.2). */
+/* NULL: memory is short. */
 struct postern_bounce *postern_bounce_new(void);
 void postern_bounce_free(struct postern_bounce **b); /* sets NULL; NULL is fine */
 const char *postern_bounce_version(void);

@@ -3,16 +3,16 @@
 #include "bounce/known.h"
 #include "bounce/normal.h"
 #include "bounce/pattern.h"
+#include "bounce/phrase.h"
 #include "bounce/table.h"
 #include "bounce/words.h"
 
-#include <hs/hs_runtime.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    FOUND_MAX = 1024,      /* literals in one text; more are dropped */
+    FOUND_MAX = 2048,      /* phrases in one text; more are dropped */
     HITS_MAX = 256,        /* marks and times that match */
     CANDIDATES_MAX = 2048, /* rules that may match; more are dropped */
     STEPS_MAX =
@@ -45,11 +45,6 @@ struct voice {
     uint16_t rule, weight, from, to;
 };
 
-/* A literal of the database in the text. */
-struct found {
-    uint32_t literal, to;
-};
-
 /* All that is known when the rules are weighed. */
 struct facts {
     unsigned code;
@@ -61,19 +56,17 @@ struct facts {
     bool doubt; /* the text may not be about the recipient */
 };
 
-/* A rule's literal stands at `at`: its pattern may match there. Those of one weight are linked. */
+/* A rule's pattern may match at `at`. Those of one weight are linked. */
 struct candidate {
     uint16_t variant, at, next;
 };
 enum { NO_CANDIDATE = 0xffff };
 
 struct bounce_classifier {
-    hs_database_t *db;
-    hs_scratch_t *scratch;
-    struct found found[FOUND_MAX];
-    unsigned found_n;
-    uint32_t call;             /* number of the reply */
-    uint32_t seen[PATTERNS_N]; /* the last reply in which a pattern matched */
+    struct bounce_phrase found[FOUND_MAX];
+    uint32_t found_at[BOUNCE_VARIANTS_N]; /* the last place and reply of each */
+    uint32_t call;                        /* number of the reply */
+    uint32_t seen[PATTERNS_N];            /* the last reply in which a pattern matched */
     struct hit hit[HITS_MAX];
     unsigned hits_n, steps, without;
     struct candidate candidate[CANDIDATES_MAX];
@@ -99,22 +92,11 @@ struct bounce_classifier *bounce_classifier_new(void)
         return NULL;
     }
     c->without = BOUNCE_RULE_NONE;
-    const char *octets = (const char *)bounce_db_words;
-    if (hs_deserialize_database(octets, bounce_db_len, &c->db) != HS_SUCCESS ||
-        hs_alloc_scratch(c->db, &c->scratch) != HS_SUCCESS) {
-        bounce_classifier_free(&c);
-    }
     return c;
 }
 
 void bounce_classifier_free(struct bounce_classifier **c)
 {
-    if (*c == NULL) {
-        return;
-    }
-    /* Both take NULL; a failure would be our bug and leaves nothing to do. */
-    IGNORE(hs_free_scratch((*c)->scratch));
-    IGNORE(hs_free_database((*c)->db));
     free(*c);
     *c = NULL;
 }
@@ -129,19 +111,7 @@ void bounce_classifier_without_words(struct bounce_classifier *c, bool without)
     c->without_words = without;
 }
 
-static int on_literal(unsigned id, unsigned long long from, unsigned long long to,
-                      unsigned flags, void *arg)
-{
-    struct bounce_classifier *c = arg;
-    (void)from;
-    (void)flags;
-    if (c->found_n < FOUND_MAX) {
-        c->found[c->found_n++] = (struct found){id, (uint32_t)to};
-    }
-    return 0;
-}
-
-/* Whether all of a variant stands around its literal at `at`. */
+/* Whether all of a variant stands around `at`. */
 static bool matches(struct bounce_classifier *c, const struct bounce_variant *v,
                     size_t at, struct hit *hit)
 {
@@ -195,12 +165,15 @@ static void sort_out(struct bounce_classifier *c, unsigned variant, size_t at)
     }
 }
 
-static void sort_out_found(struct bounce_classifier *c)
+/* All that may begin somewhere, each at one place once. */
+static void sort_out_found(struct bounce_classifier *c, size_t n)
 {
-    for (unsigned i = 0; i < c->found_n; i++) {
-        const struct bounce_literal *l = &bounce_literal_table[c->found[i].literal];
-        for (unsigned k = 0; k < l->users_n; k++) {
-            sort_out(c, bounce_literal_users[l->users + k], c->found[i].to - l->len);
+    for (size_t i = 0; i < n; i++) {
+        unsigned variant = c->found[i].variant;
+        uint32_t here = c->call << 16 | c->found[i].at;
+        if (c->found_at[variant] != here) {
+            c->found_at[variant] = here;
+            sort_out(c, variant, c->found[i].at);
         }
     }
 }
@@ -622,16 +595,17 @@ static void normalize(struct bounce_classifier *c, const struct bounce_reply *re
 /* All patterns that may match the normal text. */
 static void scan(struct bounce_classifier *c)
 {
-    c->found_n = 0;
     c->hits_n = 0;
     c->candidates_n = 0;
     c->weights[0] = c->weights[1] = 0;
     c->steps = STEPS_MAX;
     bounce_pattern_edges(c->normal.text, c->normal.main_len, c->edges);
-    /* Only a broken database or scratch fails here, and both were made by new(). */
-    IGNORE(hs_scan(c->db, (const char *)c->normal.text, (unsigned)c->normal.len, 0,
-                   c->scratch, on_literal, c));
-    sort_out_found(c);
+    size_t n =
+        bounce_phrases(c->normal.text, c->normal.main_len, c->edges, c->found, FOUND_MAX);
+    sort_out_found(c, n);
+    n = bounce_phrases_in_names(c->normal.text, c->normal.main_len, c->normal.len,
+                                c->found, FOUND_MAX);
+    sort_out_found(c, n);
     read_marks(c, &c->facts);
     collect_textless(c);
     c->scanned = true;

@@ -1,11 +1,11 @@
 /* bounce/classify.h - what a reply of another mail server means, and what to do about it.
  *
  * Source  RFC 5321 and 3463 for the form; catalogue/bounces (rules and classes as data, compiled
- *         into one pattern database at build time) for the meaning.
+ *         into one automaton at build time) for the meaning.
  * Pure    no I/O, no clock. One function for a live reply and for one taken from a bounce.
  *         The same reply and context always give the same verdict.
  * Own     a classifier owns its working memory, so each thread needs one of its own; the
- *         database behind all of them is shared. Reply and context are borrowed for the call;
+ *         tables behind all of them are shared. Reply and context are borrowed for the call;
  *         a verdict and what it points to (texts of the catalogue) live as long as the program.
  * Errors  classification has none: what nobody knows is BOUNCE_UNCLASSIFIED.
  * Limits  only the first BOUNCE_TEXT_MAX octets of a text are read; time is linear in them. A
@@ -123,7 +123,7 @@ enum { BOUNCE_RULE_NONE = 0xffff };
 
 struct bounce_classifier;
 
-/* NULL when memory is short, or the CPU lacks what the database was compiled for (SSE4.2). */
+/* NULL when memory is short. */
 MUST_USE struct bounce_classifier *bounce_classifier_new(void);
 void bounce_classifier_free(struct bounce_classifier **c);
 

@@ -2,22 +2,6 @@
 
 #include <string.h>
 
-/* As in tools/bounce_pattern.py. */
-enum op {
-    OP_END = 0,
-    OP_LIT, /* n, n octets */
-    OP_ALT, /* offset (2) of a group for each class of octets, and for the end of the text; then
-             * the groups: n, n times where to (2). Offsets count from behind the classes. */
-    OP_JUMP, /* offset from behind it (2) */
-    OP_GAP,  /* up to 60 octets of one line, between whole words */
-    OP_SEP,  /* 1 to 12 octets that are no letters or digits */
-    OP_PLUS, /* up to 12 ASCII letters */
-    OP_NUM,  /* 1 to 6 digits */
-    OP_OPT,  /* at most one blank, hyphen or underscore */
-    OP_MASK, /* one mask, whichever */
-    OP_BOUND,
-};
-
 struct run {
     const struct bounce_place *p;
     unsigned *steps;
@@ -75,9 +59,6 @@ static inline size_t offset(const unsigned char *octets)
     return (size_t)octets[0] | (size_t)octets[1] << 8;
 }
 
-/* What alternations tell apart, as in tools/bounce_pattern.py. */
-enum { ALT_CLASSES = 40, NO_GROUP = 0xffff };
-
 static inline unsigned class_at(const struct run *r, size_t at)
 {
     static const unsigned char signs[64] = {
@@ -86,7 +67,7 @@ static inline unsigned class_at(const struct run *r, size_t at)
     };
     unsigned char c;
     if (!next(r, at, &c)) {
-        return ALT_CLASSES;
+        return BOUNCE_ALT_CLASSES;
     }
     if (c >= 'a' && c <= 'z') {
         return c - (unsigned)'a';
@@ -97,7 +78,7 @@ static inline unsigned class_at(const struct run *r, size_t at)
     if (c == '_') {
         return 34;
     }
-    return c < sizeof signs && signs[c] != 0 ? signs[c] : ALT_CLASSES - 1;
+    return c < sizeof signs && signs[c] != 0 ? signs[c] : BOUNCE_ALT_CLASSES - 1;
 }
 
 static inline bool literal(const struct run *r, size_t at, const unsigned char *octets,
@@ -124,34 +105,40 @@ static inline bool literal(const struct run *r, size_t at, const unsigned char *
 }
 
 /* Whether c may stand in what op repeats. */
-static inline bool repeats(enum op op, unsigned char c)
+static inline bool repeats(enum bounce_op op, unsigned char c)
 {
     switch (op) {
-    case OP_SEP:
+    case BOUNCE_OP_SEP:
         return !word(c) && c < 0x80 && c != '\n';
-    case OP_PLUS:
+    case BOUNCE_OP_PLUS:
         return c >= 'a' && c <= 'z';
-    case OP_NUM:
+    case BOUNCE_OP_NUM:
         return ascii_is_digit(c);
-    case OP_OPT:
+    case BOUNCE_OP_OPT:
         return c == ' ' || c == '-' || c == '_';
-    case OP_MASK:
+    case BOUNCE_OP_MASK:
         return c >= 1 && c <= 5;
-    case OP_GAP:
-    case OP_END:
-    case OP_LIT:
-    case OP_ALT:
-    case OP_JUMP:
-    case OP_BOUND:
+    case BOUNCE_OP_GAP:
+    case BOUNCE_OP_END:
+    case BOUNCE_OP_LIT:
+    case BOUNCE_OP_ALT:
+    case BOUNCE_OP_JUMP:
+    case BOUNCE_OP_BOUND:
         break;
     }
     return c != '\n';
 }
 
+bool bounce_pattern_repeats(enum bounce_op op, unsigned char c)
+{
+    return repeats(op, c);
+}
+
 static const struct {
     uint8_t min, max;
-} times[] = {[OP_GAP] = {0, 60}, [OP_SEP] = {1, 12}, [OP_PLUS] = {0, 12},
-             [OP_NUM] = {1, 6},  [OP_OPT] = {0, 1},  [OP_MASK] = {1, 1}};
+} times[] = {
+    [BOUNCE_OP_GAP] = {0, 60}, [BOUNCE_OP_SEP] = {1, 12}, [BOUNCE_OP_PLUS] = {0, 12},
+    [BOUNCE_OP_NUM] = {1, 6},  [BOUNCE_OP_OPT] = {0, 1},  [BOUNCE_OP_MASK] = {1, 1}};
 
 /* NOLINTBEGIN(misc-no-recursion): run() and those it calls call it again for what follows. Programs
  * only lead forwards, and tools/bounce_pattern.py lets none have more than 40 operations that call
@@ -162,21 +149,21 @@ static bool run(struct run *r, const unsigned char *pc, size_t at);
 static inline bool may_begin(const struct run *r, const unsigned char *pc, size_t at)
 {
     unsigned char c;
-    if (pc[0] == OP_ALT) {
-        return offset(pc + 1 + 2 * class_at(r, at)) != NO_GROUP;
+    if (pc[0] == BOUNCE_OP_ALT) {
+        return offset(pc + 1 + 2 * class_at(r, at)) != BOUNCE_NO_GROUP;
     }
-    return pc[0] != OP_LIT || (next(r, at, &c) && c == pc[2]);
+    return pc[0] != BOUNCE_OP_LIT || (next(r, at, &c) && c == pc[2]);
 }
 
 /* Tries each length, shortest first. */
 static bool run_repeat(struct run *r, const unsigned char *pc, size_t at)
 {
-    enum op op = pc[0];
-    bool whole = op != OP_GAP || boundary(r->p, at);
+    enum bounce_op op = pc[0];
+    bool whole = op != BOUNCE_OP_GAP || boundary(r->p, at);
     unsigned char c;
     for (unsigned n = 0; whole; n++, at = move(r, at, 1)) {
         if (n >= times[op].min && may_begin(r, pc + 1, at) &&
-            (op != OP_GAP || boundary(r->p, at)) && run(r, pc + 1, at)) {
+            (op != BOUNCE_OP_GAP || boundary(r->p, at)) && run(r, pc + 1, at)) {
             return true;
         }
         if (n == times[op].max || !next(r, at, &c) || !repeats(op, c)) {
@@ -225,7 +212,7 @@ static bool run_gap(struct run *r, const unsigned char *pc, size_t at)
             return false;
         }
         at = r->back ? edge_before(p->edges, at) : edge_after(p->edges, at);
-        if ((r->back ? start - at : at - start) > times[OP_GAP].max) {
+        if ((r->back ? start - at : at - start) > times[BOUNCE_OP_GAP].max) {
             return false;
         }
     }
@@ -233,15 +220,15 @@ static bool run_gap(struct run *r, const unsigned char *pc, size_t at)
 
 static bool run_alternatives(struct run *r, const unsigned char *pc, size_t at)
 {
-    const unsigned char *base = pc + 1 + 2 * (ALT_CLASSES + 1);
+    const unsigned char *base = pc + 1 + 2 * (BOUNCE_ALT_CLASSES + 1);
     size_t group = offset(pc + 1 + 2 * class_at(r, at));
-    if (group == NO_GROUP) {
+    if (group == BOUNCE_NO_GROUP) {
         return false;
     }
     const unsigned char *row = base + group;
     for (unsigned i = *row++; i > 0; i--, row += 2) {
         const unsigned char *to = base + offset(row);
-        if (to[0] == OP_LIT && !literal(r, at, to + 2, to[1])) {
+        if (to[0] == BOUNCE_OP_LIT && !literal(r, at, to + 2, to[1])) {
             continue; /* seen here, as it is most of them, without a call */
         }
         if (run(r, to, at)) {
@@ -258,38 +245,38 @@ static bool run(struct run *r, const unsigned char *pc, size_t at)
             return false;
         }
         --*r->steps;
-        switch ((enum op)pc[0]) {
-        case OP_END:
+        switch ((enum bounce_op)pc[0]) {
+        case BOUNCE_OP_END:
             r->end = at;
             return true;
-        case OP_LIT:
+        case BOUNCE_OP_LIT:
             if (!literal(r, at, pc + 2, pc[1])) {
                 return false;
             }
             at = move(r, at, pc[1]);
             pc += 2 + pc[1];
             break;
-        case OP_JUMP:
+        case BOUNCE_OP_JUMP:
             pc += 3 + offset(pc + 1);
             break;
-        case OP_BOUND:
+        case BOUNCE_OP_BOUND:
             if (!boundary(r->p, at)) {
                 return false;
             }
             pc++;
             break;
-        case OP_ALT:
+        case BOUNCE_OP_ALT:
             return run_alternatives(r, pc, at);
-        case OP_GAP:
+        case BOUNCE_OP_GAP:
             if (r->p->edges != NULL) {
                 return run_gap(r, pc, at);
             }
             return run_repeat(r, pc, at);
-        case OP_SEP:
-        case OP_PLUS:
-        case OP_NUM:
-        case OP_OPT:
-        case OP_MASK:
+        case BOUNCE_OP_SEP:
+        case BOUNCE_OP_PLUS:
+        case BOUNCE_OP_NUM:
+        case BOUNCE_OP_OPT:
+        case BOUNCE_OP_MASK:
             return run_repeat(r, pc, at);
         }
     }

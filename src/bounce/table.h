@@ -41,22 +41,16 @@ struct bounce_retry {
     const char *example;
 };
 
-/* Patterns are numbered: rules, then marks, then retry. A variant of one: where one of its
- * literals is found its programs (offsets in bounce_programs) are run. */
+/* Patterns are numbered: rules, then marks, then retry. A variant of one: where phrase.h says that
+ * it may begin, its programs (offsets in bounce_programs) are run. */
 struct bounce_variant {
     uint16_t pattern;
     bool in_url; /* stands behind the text, among URLs and hosts */
     uint32_t back, fore;
 };
-struct bounce_literal {
-    uint32_t users; /* from here on in bounce_literal_users: variants */
-    uint16_t users_n;
-    uint16_t len;
-};
-extern const struct bounce_variant bounce_variant_table[];
-extern const struct bounce_literal bounce_literal_table[];
-extern const uint16_t bounce_literal_users[];
+extern const struct bounce_variant bounce_variant_table[BOUNCE_VARIANTS_N];
 extern const unsigned char bounce_programs[];
+extern const size_t bounce_programs_len;
 
 extern const struct bounce_class_info bounce_class_table[BOUNCE_CLASSES_N];
 extern const char *const bounce_provider_names[BOUNCE_PROVIDERS_N];
@@ -70,8 +64,4 @@ extern const uint16_t bounce_rules_of_subject[BOUNCE_SUBJECTS + 1];
 extern const uint16_t bounce_rules_of_code[BOUNCE_CODES + 2], bounce_code_rules[];
 extern const struct bounce_mark bounce_mark_table[BOUNCE_MARKS_N];
 extern const struct bounce_retry bounce_retry_table[BOUNCE_RETRY_N];
-
-/* The serialized database; its ids are indices of bounce_literal_table. */
-extern const uint64_t bounce_db_words[];
-extern const size_t bounce_db_len; /* octets */
 #endif

@@ -174,7 +174,7 @@ int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv)
         map_init(&e.count[i], SUMMARY_KEYS_MAX);
     }
     if (e.reader == NULL || (r.why && e.why == NULL)) {
-        (void)fputs("postern explain: no memory, or a CPU without SSE4.2\n", stderr);
+        (void)fputs("postern explain: no memory\n", stderr);
         status = EXIT_SYSTEM;
     } else {
         status = run(&e, &r);

@@ -1,0 +1,42 @@
+/* bounce/phrase.h - where the patterns of the catalogue may begin in a text: all in one pass.
+ *
+ * Source  tools/bounce-compile.c makes one deterministic automaton of all patterns, each up to its first
+ *         gap. It is walked from each place of the text where a word may begin or end, and mostly
+ *         comes to an end within a word or two.
+ * Pure    no I/O, no allocation.
+ * Errors  none: each place where pattern.h finds a pattern is among those given (but see Limits), and
+ *         few others are.
+ * Limits  a phrase is followed for BOUNCE_PHRASE_MAX octets; `max` hits, more are dropped. */
+#ifndef BOUNCE_PHRASE_H
+#define BOUNCE_PHRASE_H
+#include "base/slice.h"
+
+enum { BOUNCE_PHRASE_MAX = 512 };
+
+/* A variant's program `fore` may match from `at`. */
+struct bounce_phrase {
+    uint16_t variant, at;
+};
+
+/* In the text's first n octets, from one of their edges (pattern.h) to another. In the order of
+ * the places. Returns how many. */
+MUST_USE size_t bounce_phrases(const unsigned char *text, size_t n, const uint64_t *edges,
+                               struct bounce_phrase *out, size_t max);
+/* Those that are looked for in names, which stand in the text from lo to hi, anywhere. */
+MUST_USE size_t bounce_phrases_in_names(const unsigned char *text, size_t lo, size_t hi,
+                                        struct bounce_phrase *out, size_t max);
+
+/* The automaton. A state is the index of its row in the cells, and the rows lie in each other's
+ * gaps: for an octet of class c its cell is that of the row's index + c. The low octet is c if the
+ * row has such a cell, the rest is the next state. A row's cell 0, with one of the two classes below,
+ * says where in bounce_phrase_users the variants stand that may end here: how many, then which. */
+enum {
+    BOUNCE_PHRASE_NONE = 0xfd,     /* class of the octets that no pattern has */
+    BOUNCE_PHRASE_ANYWHERE = 0xfe, /* they may also end within a word */
+    BOUNCE_PHRASE_USERS = 0xff,
+};
+extern const uint32_t bounce_phrase_root[2]; /* of the text, of names */
+extern const unsigned char bounce_phrase_class[256];
+extern const uint16_t bounce_phrase_users[];
+extern const uint32_t bounce_phrase_cells[];
+#endif
