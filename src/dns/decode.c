@@ -195,7 +195,7 @@ static const char *read_shaped(struct slice message, const struct rr *rr,
     memcpy(data + len, message.ptr + at, shape->behind);
     len += shape->behind;
     if (rr->type == DNS_MX) {
-        out->preference = u16_at((struct slice){data, len}, 0);
+        out->preference = u16_at(message, rr->data_at);
     }
     return arena_dup(arena, (struct slice){data, len}, &out->data) &&
                    arena_dup(arena, text_of(&n), &out->name)

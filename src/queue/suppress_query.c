@@ -87,12 +87,12 @@ struct suppress_query *suppress_query_new(struct suppress *s, json_t *request,
     return q;
 }
 
-void suppress_query_free(struct suppress_query **p)
+void suppress_query_free(struct suppress_query **q)
 {
-    if (*p != NULL) {
-        json_decref((*p)->request);
-        free(*p);
-        *p = NULL;
+    if (*q != NULL) {
+        json_decref((*q)->request);
+        free(*q);
+        *q = NULL;
     }
 }
 

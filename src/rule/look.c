@@ -88,7 +88,7 @@ static bool add_test(struct rule_set *set, struct rule_condition *c)
     return s != NULL;
 }
 
-/* Recursion: as deep as what was parsed. */
+/* Recursion: as deep as what was parsed. NOLINTNEXTLINE(misc-no-recursion) */
 static bool add_conditions(struct rule_set *set, struct rule_condition *c)
 {
     for (; c != NULL; c = c->next) {

@@ -154,6 +154,7 @@ static void bracket(struct compiler *c, uint64_t set[4])
     }
 }
 
+/* NOLINTBEGIN(misc-no-recursion): see either() */
 static void either(struct compiler *c, unsigned depth);
 
 static void atom(struct compiler *c, unsigned depth)
@@ -344,6 +345,7 @@ static void either(struct compiler *c, unsigned depth)
         last = before;
     }
 }
+/* NOLINTEND(misc-no-recursion) */
 
 /* --- searching --- */
 

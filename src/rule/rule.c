@@ -339,51 +339,66 @@ static bool take_test(struct reader *r, struct slice word, size_t at,
     return take_how(r, c) && take_values(r, c);
 }
 
-static bool take_conditions(struct reader *r, struct rule_condition **out,
-                            unsigned depth);
+static struct rule_condition *take_conditions(struct reader *r, unsigned depth);
 
-/* Recursion: by what stands within each other, at most RULE_DEPTH_MAX. */
-static bool take_condition(struct reader *r, struct rule_condition **out, unsigned depth)
+/* Recursion: by what stands within each other, at most RULE_DEPTH_MAX. NULL: said.
+ * NOLINTBEGIN(misc-no-recursion) */
+static struct rule_condition *take_condition(struct reader *r, unsigned depth)
 {
     skip_blanks(r);
     size_t at = place(r);
     struct slice word = take_word(r);
     struct rule_condition *c = arena_alloc(r->arena, sizeof *c);
     if (c == NULL || depth > RULE_DEPTH_MAX) {
-        return fail_at(r, at,
-                       c == NULL ? "does not fit beside the other rules"
-                                 : "is too deep within others");
+        fail_at(r, at,
+                c == NULL ? "does not fit beside the other rules"
+                          : "is too deep within others");
+        return NULL;
     }
-    *out = c;
     if (word.len == 0) {
-        return fail_at(r, at, "is where a condition should stand");
+        fail_at(r, at, "is where a condition should stand");
+        return NULL;
     }
     if (slice_ieq(word, SLICE("not"))) {
         c->kind = RULE_NOT;
-        return take_condition(r, &c->first, depth + 1);
+        c->first = take_condition(r, depth + 1);
+        return c->first == NULL ? NULL : c;
     }
     bool any = slice_ieq(word, SLICE("any"));
     if (!any && !slice_ieq(word, SLICE("all"))) {
-        return take_test(r, word, at, c);
+        return take_test(r, word, at, c) ? c : NULL;
     }
     c->kind = any ? RULE_ANY : RULE_ALL;
     if (!take_sign(r, '(')) {
-        return fail(r, "is where ( should stand");
+        fail(r, "is where ( should stand");
+        return NULL;
     }
-    return take_conditions(r, &c->first, depth + 1) &&
-           (take_sign(r, ')') || fail(r, "is where , or ) should stand"));
+    c->first = take_conditions(r, depth + 1);
+    if (c->first != NULL && !take_sign(r, ')')) {
+        fail(r, "is where , or ) should stand");
+        return NULL;
+    }
+    return c->first == NULL ? NULL : c;
 }
 
-static bool take_conditions(struct reader *r, struct rule_condition **out, unsigned depth)
+/* The first of those beside each other; NULL: said. */
+static struct rule_condition *take_conditions(struct reader *r, unsigned depth)
 {
+    struct rule_condition *first = NULL, *last = NULL;
     do {
-        if (!take_condition(r, out, depth)) {
-            return false;
+        struct rule_condition *c = take_condition(r, depth);
+        if (c == NULL) {
+            return NULL;
         }
-        out = &(*out)->next;
+        if (last != NULL) {
+            last->next = c;
+        }
+        first = first == NULL ? c : first;
+        last = c;
     } while (take_sign(r, ','));
-    return true;
+    return first;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static bool finished(struct reader *r)
 {
@@ -395,12 +410,12 @@ bool rule_parse_conditions(struct slice text, struct arena *arena,
                            struct rule_condition **out, struct rule_error *error)
 {
     struct reader r = {text, text, arena, error};
-    struct rule_condition *first = NULL;
     *error = (struct rule_error){0};
     if (text.len > RULE_TEXT_MAX) {
         return fail_at(&r, RULE_TEXT_MAX, "is beyond what conditions may have");
     }
-    if (!take_conditions(&r, &first, 0) || !finished(&r)) {
+    struct rule_condition *first = take_conditions(&r, 0);
+    if (first == NULL || !finished(&r)) {
         return false;
     }
     if (first->next == NULL) {
@@ -589,7 +604,7 @@ static void print_test(const struct rule_condition *c, struct buf *out)
 
 static void print_beside(const struct rule_condition *c, struct buf *out);
 
-/* Recursion: as deep as what was parsed. */
+/* Recursion: as deep as what was parsed. NOLINTBEGIN(misc-no-recursion) */
 static void print_one(const struct rule_condition *c, struct buf *out)
 {
     switch (c->kind) {
@@ -616,6 +631,7 @@ static void print_beside(const struct rule_condition *c, struct buf *out)
         (void)buf_add_str(out, c->next != NULL ? ", " : "");
     }
 }
+/* NOLINTEND(misc-no-recursion) */
 
 bool rule_print_conditions(const struct rule_condition *c, struct buf *out)
 {

@@ -43,12 +43,13 @@ static bool check_names(const struct dns_source *dns, const struct dns_answer *n
 {
     enum dns_type type = ip_is_v4(ip) ? DNS_A : DNS_AAAA;
     const struct dns_answer *answers[PTR_NAMES_MAX];
+    const unsigned n = names->n < PTR_NAMES_MAX ? names->n : PTR_NAMES_MAX;
     out->names = names->n;
-    out->names_seen = names->n < PTR_NAMES_MAX ? names->n : PTR_NAMES_MAX;
-    for (unsigned i = 0; i < out->names_seen; i++) {
+    out->names_seen = n;
+    for (unsigned i = 0; i < n; i++) {
         answers[i] = dns->ask(dns->arg, type, names->record[i].name);
     }
-    for (unsigned i = 0; i < out->names_seen; i++) {
+    for (unsigned i = 0; i < n; i++) {
         if (answers[i] == NULL) {
             return false;
         }
