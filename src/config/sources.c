@@ -152,10 +152,9 @@ static bool take_source(struct words_reader *r)
         (r->w.n == 6 && !take_plan(r, &one))) {
         return false;
     }
-    if (!address_is_domain(helo) || helo.len > SOURCE_HELO_MAX) {
+    if (!address_is_domain(helo) || !slice_cstr(helo, one.helo, sizeof one.helo)) {
         return words_wrong(r, helo, "is no domain name", "the name that EHLO gives");
     }
-    memcpy(one.helo, helo.ptr, helo.len);
     (void)snprintf(one.text, sizeof one.text, "%.*s", (int)addresses.len,
                    (const char *)addresses.ptr);
     one.pool = (unsigned)(pool - s->pool);

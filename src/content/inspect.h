@@ -86,7 +86,7 @@ MUST_USE struct inspect *inspect_new(const struct inspect_settings *settings);
 void inspect_free(struct inspect **inspect);
 
 /* Before the first octet. keep: enum inspect_keep, or'ed. */
-void inspect_keep(struct inspect *i, unsigned keep);
+void inspect_keep(struct inspect *x, unsigned keep);
 
 /* The message from its first octet, header section included. False: memory is short. */
 MUST_USE bool inspect_feed(struct inspect *i, struct slice in);

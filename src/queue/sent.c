@@ -218,13 +218,13 @@ void sent_flush(struct sent *s)
     s->batch = false;
 }
 
-void sent_close(struct sent **p)
+void sent_close(struct sent **sp)
 {
-    struct sent *s = *p;
+    struct sent *s = *sp;
     if (s == NULL) {
         return;
     }
-    *p = NULL;
+    *sp = NULL;
     sent_flush(s);
     sql_close(&s->sql);
     explicit_bzero(s->key, sizeof s->key);

@@ -235,13 +235,13 @@ struct suppress *suppress_open(const char *path, char error[SUPPRESS_ERROR_MAX])
     return s;
 }
 
-void suppress_close(struct suppress **p)
+void suppress_close(struct suppress **sp)
 {
-    struct suppress *s = *p;
+    struct suppress *s = *sp;
     if (s == NULL) {
         return;
     }
-    *p = NULL;
+    *sp = NULL;
     sql_close(&s->sql);
     free(s);
 }

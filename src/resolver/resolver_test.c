@@ -297,8 +297,8 @@ static void test_bad_config(void **state)
 {
     char error[RESOLVER_ERROR_MAX];
     static struct config bad;
-    char missing[] = "/nonexistent/root.key";
-    char no_key[] = "/etc/passwd";
+    static char missing[] = "/nonexistent/root.key";
+    static char no_key[] = "/etc/passwd";
     (void)state;
     bad = *config;
     bad.dns_trust_anchors = (struct config_list){.item = {missing}, .n = 1};

@@ -68,13 +68,13 @@ struct hooks *hooks_open(const char *path, char error[HOOKS_ERROR_MAX])
     return h;
 }
 
-void hooks_close(struct hooks **p)
+void hooks_close(struct hooks **hp)
 {
-    struct hooks *h = *p;
+    struct hooks *h = *hp;
     if (h == NULL) {
         return;
     }
-    *p = NULL;
+    *hp = NULL;
     sql_close(&h->sql);
     free(h);
 }
