@@ -235,10 +235,19 @@ static void say_what_now(struct explain *e, const struct postern_bounce_result *
     buf_clear(&text);
 }
 
+/* The reply is about the address, but what it says does not suffice to give it up. */
+static bool is_unproven(const struct postern_bounce_result *r)
+{
+    return strcmp(r->kind, "block") == 0 &&
+           strcmp(r->class_name, "recipient-refused") != 0 &&
+           (strcmp(r->scope, "recipient") == 0 || strcmp(r->scope, "domain") == 0);
+}
+
 static void say_address(struct explain *e, const struct postern_bounce_result *r)
 {
     const char *group = strcmp(r->delivery, "delayed") == 0             ? "delayed"
                         : strcmp(r->class_name, "feedback-report") == 0 ? "complaint"
+                        : is_unproven(r)                                ? "unproven"
                                                                         : r->kind;
     say(e, "address", word_of(e, "address", group));
 }
