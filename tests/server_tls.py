@@ -386,9 +386,78 @@ def test_requiretls(postern):
         for peer in (lacking, never, unproven):
             check(not any(line.startswith("MAIL") for line in peer.heard), f"{peer.heard}")
         wait_until("the sender was not told", lambda: len(home.mails) == 2)
+        check(all(b"multipart/report" in mail and b"hello" not in mail and b"<1@acme.test>" not in mail
+                  for mail in home.mails), f"something of the message goes back in clear: {home.mails}")
+        check("MAIL FROM:<>" in home.heard, f"{home.heard}")
         # Mail that demands nothing goes to the same hosts.
         p.delivered("unproven.test", unproven)
         p.delivered("plain.test", never)
+    finally:
+        p.stop()
+
+
+def test_requiretls_told(postern):
+    """What is told of REQUIRETLS mail goes with REQUIRETLS where that is offered; in a mailbox here it has the header."""
+    for here in (False, True):
+        p = TlsPlay(postern)
+        home = p.peer("acme.test", keywords=["REQUIRETLS"], context=p.ca.context("mx.acme.test", own=True))
+        if here:
+            p.server.add_users("ann@acme.test")
+        p.peer("plain.test")
+        p.start()
+        try:
+            p.require_tls("a@plain.test")
+            if here:
+                told = p.server.messages("ann@acme.test", 1)[0]
+            else:
+                wait_until("the sender was not told", lambda home=home: home.mails)
+                told = home.mails[0]
+                check(any(re.match(r"MAIL FROM:<>.* REQUIRETLS", line) for line in home.heard), f"{home.heard}")
+            check((b"Subject: hello" in told) == here and (b"text/rfc822-headers" in told) == here, f"{told}")
+            check(b".dot" not in told, f"the body goes back: {told}")
+        finally:
+            p.stop()
+
+
+def test_tls_optional(postern):
+    """TLS-Required: No passes over what domains demand, with TLS where it can be had; not over REQUIRETLS and our settings."""
+    p = TlsPlay(postern)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*p.ca.issue("whatever.example", own=True))
+    wrong = p.peer("wrongname.test", context=p.ca.context("mx.other.test"))
+    plain = p.peer("plain.test")
+    for domain in ("wrongname.test", "plain.test"):
+        p.sts(domain, ENFORCE)
+    bad = p.secure_peer("danebad.test", [p.ca.tlsa(p.ca.issue("x.example")[0])], context=context)
+    p.server.settings += ['delivery.tls-must = {"must.test"}']
+    p.peer("must.test")
+    lacking = p.peer("lacking.test")
+    p.start()
+
+    def send(domain, field=b"TLS-Required: No\r\n"):
+        p.send(f"a@{domain}", message=field + MESSAGE)
+    try:
+        send("wrongname.test", b"TLS-Required: no\r\n")
+        send("plain.test")
+        send("danebad.test")
+        for peer in (wrong, plain, bad):
+            wait_until(lambda: p.server.log()[-3000:], lambda peer=peer: peer.mails)
+        check("STARTTLS" in wrong.heard and "STARTTLS" in bad.heard, f"{wrong.heard} {bad.heard}")
+        check(b"TLS-Required: no" in wrong.mails[0], f"{wrong.mails}")
+        send("must.test")
+        p.logged(r"event=deferred .*to=a@must.test .*4\.7\.10 ")
+        send("plain.test", b"TLS-Required: Yes\r\n")
+        p.logged(r"event=deferred .*to=a@plain.test .*4\.7\.10 ")
+        send("danebad.test", b"TLS-Required: No\r\nTLS-Required: No\r\n")
+        p.logged(r"event=deferred .*to=a@danebad.test .*4\.7\.5 ")
+        c = p.server.connect("relay")
+        c.hello()
+        c.do("STARTTLS", 220)
+        c.start_tls()
+        c.do("EHLO client.example", 250)
+        c.message(b"TLS-Required: No\r\n" + MESSAGE, "b@lacking.test", sender="ann@acme.test", parameters=" REQUIRETLS")
+        p.logged(r"event=failed .*to=b@lacking.test .*550 5\.7\.30")
+        check(len(plain.mails) == 1 and len(bad.mails) == 1 and not lacking.mails, f"{plain.mails}")
     finally:
         p.stop()
 
@@ -458,7 +527,8 @@ def main():
     if nsd.program() is None or shutil.which("ldns-signzone") is None:
         print("skipped: NSD or ldns-signzone is not installed")
         return SKIPPED
-    tests = (test_enforce, test_other_policies, test_cached, test_dane, test_requiretls, test_settings, test_check)
+    tests = (test_enforce, test_other_policies, test_cached, test_dane, test_requiretls, test_requiretls_told, test_tls_optional,
+             test_settings, test_check)
     return parts.play(tests, sys.argv[1])
 
 

@@ -59,6 +59,7 @@ struct notice {
     struct arena store; /* everything below */
     struct slice sender, envid, original, subject, languages;
     bool full, utf8, eight_bit;
+    bool requiretls; /* the message it is about (RFC 8689 5) */
     struct said *said;
     uint16_t said_n;
     struct spool_message *message; /* on its way to the disk */
@@ -172,6 +173,8 @@ static void take_param(struct notice *n, struct slice name, struct slice value,
         n->envid = plain(&n->store, value);
     } else if (slice_eq(name, SLICE("ret"))) {
         *hdrs = slice_eq(value, SLICE("HDRS"));
+    } else if (slice_eq(name, SLICE("requiretls"))) {
+        n->requiretls = true;
     }
     for (uint16_t i = 0; i < n->said_n; i++) {
         struct said *s = &n->said[i];
@@ -246,8 +249,8 @@ static void read_message(struct notice *n, const struct queue_message *m)
         if (source_envelope(&src, &j, &all) == SOURCE_OK) {
             read_envelope(n, buf_slice(&all), &hdrs);
         }
-        n->full =
-            !hdrs && m->message_len + m->head_len <= q->ctx->config->queue_notify_size;
+        n->full = !hdrs && !n->requiretls &&
+                  m->message_len + m->head_len <= q->ctx->config->queue_notify_size;
         buf_reset(&all);
         (void)buf_add(&all, buf_slice(&src.head));
         size_t most = n->full ? TEXT_MAX : HEADER_READ_MAX + all.len;
@@ -484,9 +487,16 @@ static void on_resume(void *arg)
 }
 
 /* The recipients: the sender's mailboxes here, or the sender elsewhere. */
-static void put_recipients(const struct notice *n, struct dir_answer *a, struct buf *b)
+struct readers {
+    struct spool_recipient one[DIR_TARGETS_MAX + 1];
+    uint16_t n;
+    bool away; /* some are elsewhere */
+};
+
+static void find_readers(const struct notice *n, struct dir_answer *a,
+                         struct readers *out)
 {
-    struct spool_recipient r[DIR_TARGETS_MAX + 1];
+    struct spool_recipient *r = out->one;
     struct dir_target t;
     uint16_t count = 0;
     while (count < DIR_TARGETS_MAX && dir_answer_target(a, &t)) {
@@ -497,7 +507,11 @@ static void put_recipients(const struct notice *n, struct dir_answer *a, struct 
         r[count++] = (struct spool_recipient){
             .given = n->sender, .target = n->sender, .kind = SPOOL_REMOTE};
     }
-    spool_envelope_recipients(b, r, count);
+    out->n = count;
+    out->away = false;
+    for (uint16_t i = 0; i < count; i++) {
+        out->away = out->away || r[i].kind != SPOOL_LOCAL;
+    }
 }
 
 static void commit(struct notice *n, struct dir_answer *a)
@@ -509,13 +523,24 @@ static void commit(struct notice *n, struct dir_answer *a)
     buf_init(&text, 4 * TEXT_MAX);
     buf_init(&envelope, SPOOL_ENVELOPE_MAX);
     n->id = (struct message_id){id_new_session(), 1};
+    struct readers readers;
+    find_readers(n, a, &readers);
+    if (n->requiretls && readers.away) {
+        /* RFC 8689 5: it goes out with REQUIRETLS, or shows nothing of the message. Which, only its way will tell. */
+        n->dsn->held -= n->original.len;
+        n->original = n->subject = SLICE("");
+    }
     bool ok = write_notice(n, &text, &needs);
     uint8_t flags = (uint8_t)((needs.eight_bit ? SPOOL_8BITMIME : 0) |
-                              (needs.utf8 ? SPOOL_SMTPUTF8 : 0));
+                              (needs.utf8 ? SPOOL_SMTPUTF8 : 0) |
+                              (n->requiretls ? SPOOL_REQUIRETLS : 0));
     spool_envelope_begin(&envelope, SERVICE_SUBMISSION, flags, SLICE(""),
                          SLICE("127.0.0.1"), slice_of(q->ctx->config->hostname),
                          SLICE(""));
-    put_recipients(n, a, &envelope);
+    spool_envelope_recipients(&envelope, readers.one, readers.n);
+    if (n->requiretls) {
+        spool_envelope_param(&envelope, "requiretls", SLICE(""));
+    }
     n->message = spool_message_new(n->dsn->writer, n->id, on_resume, n);
     /* The header section apart, as in every record: it is what is signed on its way out. */
     const unsigned char *end = ok ? memmem(text.ptr, text.len, "\r\n\r\n", 4) : NULL;

@@ -120,6 +120,9 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                      const struct queue_pick *pick)
 {
     const struct queue_message *m = pick->message;
+    /* RFC 8689 4.1: the envelope is stronger than the field. */
+    bool optional =
+        (m->flags & (SPOOL_TLS_OPTIONAL | SPOOL_REQUIRETLS)) == SPOOL_TLS_OPTIONAL;
     struct buf path;
     buf_init(&path, QUEUE_TEXT_MAX);
     queue_report_path(q, pick, &path);
@@ -135,12 +138,13 @@ static bool send_job(struct queue_role *q, struct queue_delivery *d,
                     .sender = path.len > 0 ? buf_slice(&path) : queue_sender(m),
                     .account = queue_account(m),
                     .service = m->service,
-                    .flags = (uint8_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 |
-                                                    JOB_JUNK | JOB_REQUIRETLS)) |
-                                       (pick->repeated ? JOB_REPEATED : 0) |
-                                       (pick->remote ? JOB_REMOTE : 0) |
-                                       (pick->report ? JOB_REPORT : 0) |
-                                       (pick->same_source ? JOB_SAME_SOURCE : 0)),
+                    .flags = (uint16_t)((m->flags & (JOB_8BITMIME | JOB_SMTPUTF8 |
+                                                     JOB_JUNK | JOB_REQUIRETLS)) |
+                                        (optional ? JOB_TLS_OPTIONAL : 0) |
+                                        (pick->repeated ? JOB_REPEATED : 0) |
+                                        (pick->remote ? JOB_REMOTE : 0) |
+                                        (pick->report ? JOB_REPORT : 0) |
+                                        (pick->same_source ? JOB_SAME_SOURCE : 0)),
                     .target_n = pick->n};
     buf_reset(&q->out);
     job_write(&q->out, &j);

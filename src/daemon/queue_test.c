@@ -49,7 +49,7 @@ struct fixture {
     /* delivery: the jobs heard */
     struct {
         uint64_t job, session;
-        uint8_t flags;
+        uint16_t flags;
         uint16_t n, number[JOB_TARGETS_MAX];
         struct buf payload;
     } job[JOBS_MAX];

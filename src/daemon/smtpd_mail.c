@@ -339,11 +339,20 @@ static struct spool_recipient *list_targets(struct client *c,
     return list;
 }
 
+/* RFC 8689 3: one field, which says No. */
+static bool is_tls_optional(const struct message_head *h)
+{
+    unsigned i = message_head_find(h, "TLS-Required", 0);
+    return i < h->n && slice_ieq(slice_strip(h->field[i].value), SLICE("No")) &&
+           message_head_find(h, "TLS-Required", i + 1) >= h->n;
+}
+
 static void write_envelope(struct client *c, const struct smtp_envelope *e, struct buf *b)
 {
     uint8_t flags = (uint8_t)((e->params.body != SMTP_BODY_7BIT ? SPOOL_8BITMIME : 0) |
                               (e->params.smtputf8 ? SPOOL_SMTPUTF8 : 0) |
                               (e->params.requiretls ? SPOOL_REQUIRETLS : 0) |
+                              (is_tls_optional(&c->head) ? SPOOL_TLS_OPTIONAL : 0) |
                               (mail_verify_junk(c) ? SPOOL_JUNK : 0));
     spool_envelope_begin(b, (uint8_t)c->listener->service, flags,
                          mail_milter_sender(c, e), slice_of(c->ip),
@@ -550,7 +559,8 @@ void message_accept(struct client *c)
     }
     struct check_facts facts = mail_message_facts(c);
     facts.junk = is_junk(c, &facts);
-    facts.memo = c->smtpd->memo.owner == c ? &c->smtpd->memo : NULL; /* or another's came */
+    facts.memo =
+        c->smtpd->memo.owner == c ? &c->smtpd->memo : NULL; /* or another's came */
     if (!facts.reports) {
         rates_count(&facts);
         bulk_count(&facts);

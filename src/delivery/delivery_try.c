@@ -65,7 +65,7 @@ static struct pool_order *make_order(struct slice line, uint32_t n)
     if (!slice_u64(word(&line, ' '), &flags)) {
         return NULL;
     }
-    j.flags = (uint8_t)flags;
+    j.flags = (uint16_t)flags;
     int fd = message_file(&j, line);
     buf_init(&payload, JOB_PAYLOAD_MAX);
     job_write(&payload, &j);

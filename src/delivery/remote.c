@@ -553,6 +553,7 @@ static void look(struct remote_order *o)
                             .hostname = slice_of(options->hostname),
                             .seed = o->remote->seed + o->order->job.job,
                             .port = (unsigned)options->config->delivery_smtp_port,
+                            .no_tlsa = o->tls_optional,
                             .inner = &options->config->delivery_inner_networks};
     struct sts_view sts = {0};
     if (!o->remote->names_known) {
@@ -567,7 +568,7 @@ static void look(struct remote_order *o)
         const struct dns_source *dns = resolver_scope_source(o->scope);
         route_find(&ask, dns, &o->route);
         bool may = o->route.status == ROUTE_OK || o->route.status == ROUTE_WAIT;
-        if (may && options->sts != NULL &&
+        if (may && options->sts != NULL && !o->tls_optional &&
             !sts_ask(options->sts, dns, ask.domain, &sts)) {
             return;
         }
@@ -608,7 +609,9 @@ void remote_put(struct remote *r, struct pool_order *order)
     o->remote = r;
     o->order = order;
     o->start_ms = clock_mono_ms();
-    o->requiretls = (order->job.flags & JOB_REQUIRETLS) != 0;
+    /* RFC 8689 5: a notification is not lost for it. */
+    o->requiretls = (order->job.flags & JOB_REQUIRETLS) != 0 && order->job.sender.len > 0;
+    o->tls_optional = (order->job.flags & JOB_TLS_OPTIONAL) != 0;
     struct job walk = order->job;
     while (o->n < JOB_TARGETS_MAX && job_next_target(&walk, &o->target[o->n])) {
         o->n++;

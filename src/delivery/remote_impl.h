@@ -74,6 +74,7 @@ struct remote_order {
         *name; /* of its site; NULL: none, and no rate of queue.rates */
     struct tls_need need[ROUTE_HOPS_MAX]; /* of each hop */
     bool requiretls;
+    bool tls_optional; /* what its domain demands of TLS may be passed over */
     bool out_of_reach; /* a host could not be reached: it may offer what others lack */
     char tls_class[TLS_CLASS_MAX]; /* "": nothing but what its hosts ask for themselves */
     struct remote_site *site;

@@ -231,7 +231,8 @@ static void take_param(struct remote_link *l, struct slice name, struct slice va
     } else if (slice_eq(name, SLICE("envid"))) {
         m->envid = value;
     } else if (slice_eq(name, SLICE("requiretls"))) {
-        m->requiretls = true;
+        m->requiretls = m->sender.len > 0;
+        m->requiretls_may = m->sender.len == 0;
     } else if (slice_eq(name, SLICE("tls"))) {
         m->tls_only = true;
         m->verified_only = slice_eq(value, SLICE("verified"));

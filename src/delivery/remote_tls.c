@@ -86,6 +86,9 @@ bool order_tls(struct remote_order *o, const struct sts_view *sts)
     ask.rule = o->smart != NULL       ? smart_rule(o->smart)
                : options->tls == NULL ? TLS_RULE_NEVER
                                       : rule_of(options->config, domain);
+    if (o->tls_optional && o->smart == NULL && ask.rule == TLS_RULE_AUTO) {
+        ask.rule = TLS_RULE_MAY; /* what our settings demand stays */
+    }
     ask.requiretls = o->requiretls;
     for (unsigned i = 0; i < r->hop_n; i++) {
         const struct route_hop *hop = &r->hop[i];

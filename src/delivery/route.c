@@ -168,7 +168,8 @@ static bool alias_is_secure(struct finder *f, struct slice host)
 static bool find_tlsa(struct finder *f, struct slice owner, struct route_hop *hop)
 {
     bool failed = false, alias = owner.len > 0 && !slice_ieq(owner, hop->host);
-    if (!f->secure || (!hop->secure && !(alias && alias_is_secure(f, hop->host)))) {
+    if (f->ask->no_tlsa || !f->secure ||
+        (!hop->secure && !(alias && alias_is_secure(f, hop->host)))) {
         return true;
     }
     hop->tlsa_base = alias && hop->secure ? owner : hop->host;

@@ -62,6 +62,7 @@ struct route_ask {
     uint64_t seed;
     unsigned port;              /* of the TLSA name */
     bool no_ipv4, no_ipv6;      /* that family is not used */
+    bool no_tlsa;               /* they are not asked for */
     bool any_address;           /* inner ones too */
     const struct netset *inner; /* inner networks that are allowed; NULL: none */
 };

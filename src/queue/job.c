@@ -22,7 +22,7 @@ void job_write(struct buf *b, const struct job *j)
     wire_put_text(b, j->sender);
     wire_put_text(b, j->account);
     wire_put_u8(b, j->service);
-    wire_put_u8(b, j->flags);
+    wire_put_u16(b, j->flags);
     wire_put_u16(b, j->target_n);
 }
 
@@ -89,7 +89,7 @@ bool job_read(struct slice payload, struct job *out)
     j.sender = wire_text(&r);
     j.account = wire_text(&r);
     j.service = wire_u8(&r);
-    j.flags = wire_u8(&r);
+    j.flags = wire_u16(&r);
     j.target_n = wire_u16(&r);
     j.targets = r;
     if (r.failed || !count_is_sane(j.target_n)) {

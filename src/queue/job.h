@@ -3,7 +3,7 @@
  * JOB      u64 seal; u64 job; u16 index of the delivery process; u64 session, u32 n (message id); u64 segment; u64 offset; u64 message
  *          length; u32 envelope length; u32 head length; u64 arrival ms; text sender; text account
  *          (queue/pause.h); u8
- *          service; u8 flags; u16 target count; per target: u16 number in the envelope, u16 attempts
+ *          service; u16 flags; u16 target count; per target: u16 number in the envelope, u16 attempts
  *          that were made before, text given, text address. All targets of one job go the same way: local, or (JOB_REMOTE) to one domain elsewhere. The segment
  *          was opened by SEGMENT_OPEN.
  *          flags: enum job_flags. A job is flagged JOB_REPEATED whenever one of its targets
@@ -39,8 +39,9 @@ enum job_flags {
     JOB_JUNK = 16,  /* as in enum spool_envelope_flags */
     JOB_REPORT =
         32, /* its targets are return paths of ours: delivery/report.h reads it */
-    JOB_SAME_SOURCE = 64, /* to be sent from the address it was sent from before */
-    JOB_REQUIRETLS = 128, /* as in enum spool_envelope_flags */
+    JOB_SAME_SOURCE = 64,   /* to be sent from the address it was sent from before */
+    JOB_REQUIRETLS = 128,   /* as in enum spool_envelope_flags */
+    JOB_TLS_OPTIONAL = 256, /* SPOOL_TLS_OPTIONAL, and not REQUIRETLS */
 };
 enum job_result { JOB_DELIVERED = 0, JOB_DEFERRED, JOB_FAILED };
 
@@ -66,8 +67,8 @@ struct job {
     uint32_t envelope_len, head_len;
     struct message_id id;
     struct slice sender, account;
-    uint8_t service, flags;
-    uint16_t worker, target_n;
+    uint8_t service;
+    uint16_t flags, worker, target_n;
     struct wire_reader targets; /* not read yet */
 };
 struct job_target {

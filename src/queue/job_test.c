@@ -39,7 +39,7 @@ static struct job sample(uint16_t target_n)
                         .id = {12345, 6},
                         .sender = SLICE("a@b.test"),
                         .service = 1,
-                        .flags = 2,
+                        .flags = 0x102,
                         .target_n = target_n};
 }
 

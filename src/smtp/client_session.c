@@ -370,7 +370,8 @@ static void put_mail(struct smtp_client *c)
     if ((c->offers & SMTP_CLIENT_SMTPUTF8) && m->utf8) {
         (void)buf_add_str(&c->out, " SMTPUTF8");
     }
-    if (m->requiretls) {
+    if (m->requiretls ||
+        (m->requiretls_may && c->tls && (c->offers & SMTP_CLIENT_REQUIRETLS))) {
         (void)buf_add_str(&c->out, " REQUIRETLS");
     }
     if (c->offers & SMTP_CLIENT_DSN) {

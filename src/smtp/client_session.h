@@ -98,9 +98,10 @@ struct smtp_client_mail {
     uint64_t size;                /* octets with CRLF line ends, dots not doubled */
     bool eight_bit, binary, utf8; /* what the message needs */
     bool requiretls;
-    bool tls_only;      /* never in the clear, */
-    bool verified_only; /* and only where verified */
-    bool verified;      /* the peer is authenticated: REQUIRETLS may go there */
+    bool requiretls_may; /* said where it is offered under TLS: of a notification */
+    bool tls_only;       /* never in the clear, */
+    bool verified_only;  /* and only where verified */
+    bool verified;       /* the peer is authenticated: REQUIRETLS may go there */
     enum smtp_ret ret;
     struct slice envid; /* xtext; empty: none */
     int priority;

@@ -132,6 +132,17 @@ static const struct script scripts[] = {
      "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nS 250 "
      "injected\nX\n",
      "fault:deferred@starttls(451!) "},
+    {"REQUIRETLS of a notification, where it is offered",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS},
+     {ONE, .requiretls_may = true},
+     "S 220 hi\nC EHLO me.example\nS 250-hi\nS 250 REQUIRETLS\n"
+     "C MAIL FROM:<a@me.example> REQUIRETLS\n",
+     ""},
+    {"REQUIRETLS of a notification, where it is not",
+     {HOST, .tls = SMTP_CLIENT_TLS_IS},
+     {ONE, .requiretls_may = true},
+     "S 220 hi\nC EHLO me.example\nS 250 hi\nC MAIL FROM:<a@me.example>\n",
+     ""},
     {"a login",
      {HOST, .tls = SMTP_CLIENT_TLS_IS, .user = SLICE_INIT("u"),
       .password = SLICE_INIT("p")},

@@ -81,7 +81,9 @@ MUST_USE static inline uint64_t spool_record_len(const struct spool_header *h)
 enum spool_envelope_flags {
     SPOOL_8BITMIME = 1,
     SPOOL_SMTPUTF8 = 2,
-    SPOOL_JUNK = 16,        /* local mailboxes take it into their junk folder */
+    SPOOL_JUNK = 16, /* local mailboxes take it into their junk folder */
+    SPOOL_TLS_OPTIONAL =
+        64, /* "TLS-Required: No" (RFC 8689 3): policies may be passed over */
     SPOOL_REQUIRETLS = 128, /* RFC 8689 */
 };
 enum spool_target {
