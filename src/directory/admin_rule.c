@@ -216,6 +216,27 @@ static bool put_at(struct dir_admin *a, const struct which *w, int64_t from, int
     return admin_step(a, stmt);
 }
 
+/* As smtpd will read them: one that does not fit beside the others would take all of them away. */
+static bool all_fit(struct dir_admin *a, const struct which *w)
+{
+    struct buf all;
+    buf_init(&all, RULE_SET_MAX);
+    bool told = dir_store_rules(a->store, slice_of(w->domain.domain),
+                                strcmp(w->direction, "out") == 0, &all);
+    struct rule_set *set = told && !all.failed ? rule_set_new(buf_slice(&all)) : NULL;
+    if (!told) {
+        admin_fault(a);
+    } else if (set == NULL) {
+        admin_fail(a, ADMIN_NO,
+                   "with it the expressions of %s would be more than fit; those of this "
+                   "kind repeat long parts: write them with smaller numbers in {}",
+                   w->domain.domain);
+    }
+    rule_set_free(&set);
+    buf_clear(&all);
+    return a->status == 0;
+}
+
 static void add(struct dir_admin *a, const struct which *w, struct slice conditions,
                 struct slice action)
 {
@@ -240,7 +261,7 @@ static void add(struct dir_admin *a, const struct which *w, struct slice conditi
     sql_bind(stmt, 5, conditions);
     sql_bind(stmt, 6, action);
     db_int(stmt, 7, (int64_t)a->now_ms);
-    if (admin_step(a, stmt) && put_at(a, w, n + 1, n + 1)) {
+    if (admin_step(a, stmt) && put_at(a, w, n + 1, n + 1) && all_fit(a, w)) {
         admin_did(a, "rule", w->name, "added");
     }
 }

@@ -130,6 +130,33 @@ static void test_many(void **state)
     assert_true(strlen(order(true)) == 755);
 }
 
+/* Expressions that would not fit into smtpd's pass are refused, and those that are there stay. */
+static void test_too_much(void **state)
+{
+    (void)state;
+    enum { VALUES = 270 }; /* of some 500 steps each: two rules of them are too many */
+    static char rule[16384];
+    t_make("domain", "example.test", "");
+    for (unsigned i = 0; i < 2; i++) {
+        size_t len = (size_t)snprintf(
+            rule, sizeof rule,
+            RULE("add", "r%u") ",'targets':['prohibit'],'subject':'body matches (", i);
+        for (unsigned k = 0; k < VALUES; k++) {
+            len += (size_t)snprintf(rule + len, sizeof rule - len,
+                                    "%s.{99}.{99}.{99}.{99}.{99}", k == 0 ? "" : ",");
+        }
+        (void)snprintf(rule + len, sizeof rule - len, ")'}");
+        int status = t_ask(rule, out, sizeof out);
+        if (i == 0) {
+            assert_int_equal(status, 0);
+        } else {
+            assert_int_equal(status, 1);
+            assert_non_null(strstr(out, "more than fit"));
+        }
+    }
+    assert_string_equal(order(false), " r0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +164,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shown, t_setup, t_teardown),
         cmocka_unit_test_setup_teardown(test_broken, t_setup, t_teardown),
         cmocka_unit_test_setup_teardown(test_many, t_setup, t_teardown),
+        cmocka_unit_test_setup_teardown(test_too_much, t_setup, t_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static bool is_under(struct slice text, struct slice domain)
 static bool may_fit(const struct rule_condition *c, const struct rule_value *v,
                     const struct rule_hits *hits)
 {
-    return hits->bits == NULL || v->always || rule_hit(hits, c->source->at * 64 + v->id);
+    return hits->bits == NULL || rule_hit(hits, c->source->at * 64 + v->id);
 }
 
 static bool fits(enum rule_how how, struct slice text, const struct rule_value *v)
@@ -133,18 +133,23 @@ static enum rule_truth texts_hold(const struct rule_condition *c,
     return RULE_FALSE;
 }
 
-/* What the pass over the texts has found says it, but of expressions. */
+/* What the pass over the texts has found says it, but of expressions that it did not look for themselves. */
 static enum rule_truth hits_hold(const struct rule_condition *c,
                                  const struct rule_facts *f, const struct rule_hits *hits)
 {
-    const struct rule_value *v = c->values;
-    while (v != NULL && !may_fit(c, v, hits)) {
-        v = v->next;
+    bool may = false;
+    for (const struct rule_value *v = c->values; v != NULL; v = v->next) {
+        if (may_fit(c, v, hits)) {
+            if (c->how != RULE_MATCHES || v->exact) {
+                return RULE_TRUE;
+            }
+            may = true;
+        }
     }
-    if (v == NULL) {
+    if (!may) {
         return rule_hit(hits, rule_failed_bit(c->source)) ? RULE_UNKNOWN : RULE_FALSE;
     }
-    return c->how == RULE_MATCHES ? texts_hold(c, f, hits) : RULE_TRUE;
+    return texts_hold(c, f, hits);
 }
 
 static bool compares(enum rule_compare how, uint64_t is, uint64_t to)

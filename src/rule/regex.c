@@ -4,24 +4,10 @@
  * steps that are alive at each octet (as Pike does), so its time is octets times steps. */
 #include "rule/regex.h"
 
+#include "rule/regex_step.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-enum step_op {
-    STEP_SET = 0, /* an octet of `set` */
-    STEP_SPLIT,   /* go on at both x and y */
-    STEP_JUMP,    /* at x */
-    STEP_BEGIN,   /* of a line */
-    STEP_END,
-    STEP_EDGE, /* of a word */
-    STEP_MATCH
-};
-
-struct regex_step {
-    enum step_op op;
-    unsigned x, y;
-    uint64_t set[4];
-};
 
 /* --- compiling --- */
 
@@ -47,11 +33,6 @@ static void set_octet(uint64_t set[4], unsigned char octet)
     set[octet / 64] |= UINT64_C(1) << octet % 64;
 }
 
-static bool has_octet(const uint64_t set[4], unsigned char octet)
-{
-    return (set[octet / 64] >> octet % 64 & 1) != 0;
-}
-
 static void set_either(uint64_t set[4], unsigned char octet)
 {
     set_octet(set, octet);
@@ -60,7 +41,7 @@ static void set_either(uint64_t set[4], unsigned char octet)
     }
 }
 
-static bool is_word(unsigned char c)
+bool regex_is_word(unsigned char c)
 {
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '_' || c >= 0x80;
 }
@@ -80,7 +61,7 @@ static bool set_class(uint64_t set[4], unsigned char sign)
     for (unsigned i = 0; i < 256; i++) {
         unsigned char c = (unsigned char)i;
         bool in = lower == 'd'   ? ascii_is_digit(c)
-                  : lower == 'w' ? is_word(c)
+                  : lower == 'w' ? regex_is_word(c)
                                  : is_blank(c);
         if (in == (sign == lower)) {
             set_octet(set, c);
@@ -355,15 +336,10 @@ struct alive {
     uint64_t in[(RULE_REGEX_STEPS_MAX + 63) / 64]; /* item or seen on the way there */
 };
 
-/* What stands around a place in the text; -1: nothing. */
-struct place {
-    int before, after;
-};
-
-static bool holds(enum step_op op, struct place p)
+bool regex_place_is(enum step_op op, struct regex_place p)
 {
-    bool left = p.before >= 0 && is_word((unsigned char)p.before);
-    bool right = p.after >= 0 && is_word((unsigned char)p.after);
+    bool left = p.before >= 0 && regex_is_word((unsigned char)p.before);
+    bool right = p.after >= 0 && regex_is_word((unsigned char)p.after);
     switch (op) {
     case STEP_BEGIN:
         return p.before < 0 || p.before == '\n';
@@ -381,7 +357,8 @@ static bool holds(enum step_op op, struct place p)
 }
 
 /* Adds step i and what it leads to without an octet; true: that is the match. */
-static bool add(const struct rule_regex *r, struct alive *set, unsigned i, struct place p)
+static bool add(const struct rule_regex *r, struct alive *set, unsigned i,
+                struct regex_place p)
 {
     uint16_t stack[2 * RULE_REGEX_STEPS_MAX];
     unsigned n = 0;
@@ -409,7 +386,7 @@ static bool add(const struct rule_regex *r, struct alive *set, unsigned i, struc
         case STEP_BEGIN:
         case STEP_END:
         case STEP_EDGE:
-            if (holds(s->op, p)) {
+            if (regex_place_is(s->op, p)) {
                 stack[n++] = (uint16_t)(i + 1);
             }
             break;
@@ -429,20 +406,25 @@ bool rule_regex_search(const struct rule_regex *r, struct slice text)
     struct alive a, b, *now = &a, *then = &b;
     clear(now);
     for (size_t at = 0; at <= text.len; at++) {
-        struct place p = {at > 0 ? text.ptr[at - 1] : -1,
-                          at < text.len ? text.ptr[at] : -1};
-        bool may = r->anywhere || (p.after >= 0 && has_octet(r->first, text.ptr[at]));
+        struct regex_place p = {at > 0 ? text.ptr[at - 1] : -1,
+                                at < text.len ? text.ptr[at] : -1};
+        bool may =
+            r->anywhere || (p.after >= 0 && regex_has_octet(r->first, text.ptr[at]));
         if (may && add(r, now, 0, p)) {
             return true;
         }
         if (now->n == 0 || p.after < 0) {
+            if (may) {
+                clear(now); /* an assertion that failed here may hold at the next place */
+            }
             continue;
         }
-        struct place q = {p.after, at + 1 < text.len ? text.ptr[at + 1] : -1};
+        struct regex_place q = {p.after, at + 1 < text.len ? text.ptr[at + 1] : -1};
         clear(then);
         for (unsigned i = 0; i < now->n; i++) {
             const struct regex_step *s = &r->step[now->item[i]];
-            if (has_octet(s->set, text.ptr[at]) && add(r, then, now->item[i] + 1U, q)) {
+            if (regex_has_octet(s->set, text.ptr[at]) &&
+                add(r, then, now->item[i] + 1U, q)) {
                 return true;
             }
         }
@@ -467,7 +449,7 @@ static int one_octet(const uint64_t set[4])
     }
     unsigned char lower =
         (unsigned char)(first < 0 ? 0 : ascii_lower((unsigned char)first));
-    bool letter = n == 2 && ascii_is_alpha(lower) && has_octet(set, lower);
+    bool letter = n == 2 && ascii_is_alpha(lower) && regex_has_octet(set, lower);
     return n == 1 || letter ? lower : -1;
 }
 

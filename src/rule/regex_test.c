@@ -53,6 +53,9 @@ static void test_search(void **state)
         {"(a*)*b", "aaaaaaaaaaaaaaaaaaaaaaaac", false},
         {"a*?b", "aab", true},
         {"$", "", true},
+        {"$", "a", true},
+        {"\\bfree\\b", "xfree freedom free", true},
+        {"^abc", "xabc\nabc", true},
         {"\\$\\d+", "for $100", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -94,10 +94,11 @@ struct rule_source; /* what the texts come from that a set looks at (look.c) */
 struct rule_value {
     struct rule_value *next;
     struct slice text;
-    bool always; /* of RULE_MATCHES: nothing is sure to stand in a match */
+    bool exact;  /* of RULE_MATCHES, in a set: what is found first is the match itself */
     uint32_t id; /* in its set: what has to be found first, among those of its source */
-    struct net net;          /* of RULE_NETWORK */
-    struct rule_regex regex; /* of RULE_MATCHES */
+    struct rule_value *beside; /* in its set: the next exact one of its source */
+    struct net net;            /* of RULE_NETWORK */
+    struct rule_regex regex;   /* of RULE_MATCHES */
 };
 
 struct rule_condition {

@@ -27,6 +27,9 @@ struct rule_source {
     size_t at; /* its first word among the hits */
     struct scan_builder *builder;
     struct scan *scan;
+    struct rule_value *exact; /* expressions that are looked for themselves, */
+    uint32_t exact_n;
+    struct many *many; /* all at once; NULL: there are none */
 };
 
 /* look.c: finds the sources of a set whose rules are parsed. False: memory. */
