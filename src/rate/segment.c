@@ -35,6 +35,21 @@ static bool prepare(int fd, size_t octets, const uint64_t hash_key[2])
     return true;
 }
 
+/* Where the slots end stands in the head, and another role that maps the segment may be taken over: this
+ * process reads a copy, which nobody changes. */
+static bool own_head(void *memory)
+{
+    unsigned char head[RATE_HEAD_USED];
+    memcpy(head, memory, sizeof head);
+    void *own = mmap(memory, RATE_HEAD_OCTETS, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (own == MAP_FAILED) {
+        return false;
+    }
+    memcpy(own, head, sizeof head);
+    return mprotect(own, RATE_HEAD_OCTETS, PROT_READ) == 0;
+}
+
 int segment_create(size_t octets, const uint64_t hash_key[2])
 {
     int fd = memfd_create("postern-rate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -62,10 +77,15 @@ struct rate_table *segment_map(int fd, size_t *octets)
         return NULL;
     }
     *octets = (size_t)st.st_size;
-    struct rate_table *t = rate_attach(memory, *octets);
-    if (t == NULL) {
-        (void)munmap(memory, *octets);
+    struct rate_table *t = NULL;
+    if (own_head(memory)) {
+        t = rate_attach(memory, *octets);
         errno = EINVAL;
+    }
+    if (t == NULL) {
+        int why = errno;
+        (void)munmap(memory, *octets);
+        errno = why;
     }
     return t;
 }

@@ -3,7 +3,9 @@
  * I/O     memfd_create, fallocate (memory that is short is short at the start), mmap with all
  *         pages (no message pays for the first use of one), fcntl (seals: it can neither shrink nor grow, so no
  *         access can fault), mmap. The supervisor makes it once and keeps it while roles come and go; roles
- *         map the descriptor that they inherit before their sandbox closes. */
+ *         map the descriptor that they inherit before their sandbox closes.
+ * Trust   a role that is taken over can write anything into the slots, and so wrong counts; nothing that
+ *         another role would read or write elsewhere by. The head is each process's own copy. */
 #ifndef RATE_SEGMENT_H
 #define RATE_SEGMENT_H
 #include "rate/table.h"

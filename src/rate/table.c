@@ -42,6 +42,7 @@ struct rate_table {
     uint64_t magic, slots, hash_key[2];
 };
 
+_Static_assert(sizeof(struct rate_table) <= RATE_HEAD_USED, "what segment.c copies");
 _Static_assert(sizeof(struct counts) == 64, "a cache line");
 _Static_assert(sizeof(struct bucket) == (size_t)RATE_BUCKET_SLOTS * RATE_SLOT_OCTETS,
                "no gaps");
@@ -458,11 +459,16 @@ size_t rate_capacity(const struct rate_table *t)
     return (size_t)t->slots;
 }
 
+static uint64_t slots_in(size_t octets)
+{
+    return (octets - RATE_HEAD_OCTETS) / RATE_SLOT_OCTETS / RATE_BUCKET_SLOTS *
+           RATE_BUCKET_SLOTS;
+}
+
 struct rate_table *rate_init(void *memory, size_t octets, const uint64_t hash_key[2])
 {
     struct rate_table *t = memory;
-    t->slots = (octets - RATE_HEAD_OCTETS) / RATE_SLOT_OCTETS / RATE_BUCKET_SLOTS *
-               RATE_BUCKET_SLOTS;
+    t->slots = slots_in(octets);
     t->hash_key[0] = hash_key[0];
     t->hash_key[1] = hash_key[1];
     t->magic = magic;
@@ -472,8 +478,7 @@ struct rate_table *rate_init(void *memory, size_t octets, const uint64_t hash_ke
 struct rate_table *rate_attach(void *memory, size_t octets)
 {
     struct rate_table *t = memory;
-    if (octets < rate_size_for(1) || t->magic != magic || t->slots == 0 ||
-        t->slots > (octets - RATE_HEAD_OCTETS) / RATE_SLOT_OCTETS) {
+    if (octets < rate_size_for(1) || t->magic != magic || t->slots != slots_in(octets)) {
         return NULL;
     }
     return t;
@@ -689,11 +694,12 @@ bool rate_next(const struct rate_table *t, size_t *at, uint64_t now_us,
         struct slot s = slot_at(t, *at);
         const struct counts *c = counts_of(s);
         uint64_t tag = atomic_load_explicit(tag_of(s), memory_order_acquire);
-        if (tag == TAG_FREE || is_busy(tag) || c->kind >= RATE_KIND_COUNT) {
+        unsigned char kind = *(const volatile unsigned char *)&c->kind; /* once */
+        if (tag == TAG_FREE || is_busy(tag) || kind >= RATE_KIND_COUNT) {
             continue;
         }
         out->tag = tag;
-        out->kind = (enum rate_kind)c->kind;
+        out->kind = (enum rate_kind)kind;
         out->cut = (c->name_len & CUT) != 0;
         out->name_len = (unsigned char)at_most(c->name_len & ~CUT & 0xff, RATE_NAME_MAX);
         memcpy(out->name, name_of(s), sizeof out->name);

@@ -29,7 +29,8 @@
 enum {
     RATE_BUCKET_SLOTS = 8,
     RATE_SLOT_OCTETS = 128,
-    RATE_HEAD_OCTETS = 4096,
+    RATE_HEAD_OCTETS = 65536, /* a page, whatever the machine: segment.c maps it apart */
+    RATE_HEAD_USED = 64,
     RATE_NAME_MAX = 56, /* octets kept of a key's name: for people, not for comparing */
     RATE_VALUE_S = 6 * 3600,
     RATE_COUNT_MAX = (1 << 24) - 1,

@@ -470,6 +470,29 @@ static void test_attach(void **state)
     assert_true(rate_size_for(500000) <= (size_t)64 * 1024 * 1024);
 }
 
+/* Another process that maps the segment writes what it likes. */
+static void test_head_is_ones_own(void **state)
+{
+    (void)state;
+    unsigned char wrong[RATE_HEAD_USED];
+    size_t octets = 0, again = 0;
+    int fd = segment_create(rate_size_for(64), NULL);
+    struct rate_table *t = segment_map(fd, &octets);
+    assert_non_null(t);
+    size_t capacity = rate_capacity(t);
+    memset(wrong, 0xff, sizeof wrong);
+    assert_int_equal(pwrite(fd, wrong, sizeof wrong, 0), sizeof wrong);
+    assert_int_equal(rate_capacity(t), capacity);
+    struct rate_key key = rate_key(t, RATE_ip, SLICE("192.0.2.1"));
+    struct rate_view v;
+    assert_true(rate_add(t, &key, 1, NULL, start_s * 1000000, &v));
+    assert_true(rate_read(t, &key, start_s * 1000000, &v));
+    assert_int_equal(v.count[RATE_HOUR], 1);
+    assert_null(segment_map(fd, &again));
+    segment_unmap(&t, octets);
+    assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_killed_at_any_instruction),
         cmocka_unit_test(test_attach),
+        cmocka_unit_test(test_head_is_ones_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
