@@ -47,6 +47,7 @@ struct queue_index *queue_new(const struct queue_rules *rules,
     map_init(&ix->by_domain, QUEUE_MESSAGES_MAX);
     map_init(&ix->by_account, QUEUE_MESSAGES_MAX);
     map_init(&ix->by_job, QUEUE_MESSAGES_MAX);
+    queue_waits_init(ix);
     memcpy(ix->lane_key, ix->by_domain.key, sizeof ix->lane_key);
     sched_init(&ix->schedule[QUEUE_LOCAL]);
     sched_init(&ix->schedule[QUEUE_REMOTE]);
@@ -306,6 +307,7 @@ void queue_free(struct queue_index **pix)
     map_clear(&ix->by_domain);
     map_clear(&ix->by_account);
     map_clear(&ix->by_job);
+    queue_waits_clear(ix);
     sched_clear(&ix->schedule[QUEUE_LOCAL]);
     sched_clear(&ix->schedule[QUEUE_REMOTE]);
     free(ix);
@@ -582,6 +584,7 @@ enum queue_add queue_add(struct queue_index *ix, const struct spool_entry *e,
     ix->octets += queue_octets(m);
     count_in(ix, m);
     quarantine(ix, m, e->envelope);
+    queue_wait_apply(ix, m, now_ms);
     for (uint16_t i = 0; i < m->part_n; i++) {
         queue_reschedule(ix, &m->part[i], now_ms);
     }
@@ -741,12 +744,14 @@ static void defer(struct queue_index *ix, struct queue_message *m,
     queue_tell(ix, m, o->number, QUEUE_DEFERRED);
 }
 
-/* What this account still has for that domain waits as long as the target that was refused. */
+/* What this account still has for that domain waits as long as the target that was refused, and what comes of it
+ * meanwhile. */
 static void pause_sender(struct queue_index *ix, const struct queue_message *m,
                          uint16_t number, uint64_t now_ms)
 {
     const struct queue_domain *domain = m->part[m->target[number].part].domain;
     uint64_t until_ms = m->target[number].next_ms;
+    queue_wait_put(ix, &m->part[m->target[number].part], until_ms, now_ms);
     if (ix->paused_ms > 0 && now_ms >= ix->paused_ms &&
         now_ms - ix->paused_ms < PAUSE_EVERY_MS) {
         return; /* what is not found now says so when it is tried */

@@ -38,6 +38,8 @@ enum {
     QUEUE_JOB_TEXT_MAX = 56 * 1024, /* addresses in one job: fits a JOB */
     QUEUE_WORKERS_MAX = 256,
     QUEUE_RETRIES_MAX = 64,
+    QUEUE_WAITS_MAX = 65536, /* accounts at domains that are to wait (JOB_pause_sender) */
+    QUEUE_WAIT_MAX_MS = 24 * 3600 * 1000, /* so long at most what comes later */
 };
 
 /* clang-format off */

@@ -34,6 +34,8 @@ struct queue_index {
     struct map by_id, by_domain, by_account, by_job;
     const struct pauses *pauses; /* NULL: none */
     struct pace *pace;           /* NULL: none */
+    struct map waits;            /* of accounts at domains (index_wait.c) */
+    size_t waits_look_at;
     struct schedule schedule[QUEUE_WAYS];
     struct queue_worker worker[QUEUE_WORKERS_MAX];
     unsigned worker_n;            /* none is up from here on */
@@ -65,6 +67,13 @@ MUST_USE uint64_t queue_part_paused(const struct queue_index *ix,
 /* A delivery says that the target's site is paused. */
 void queue_apply_pause(struct queue_index *ix, struct queue_message *m,
                        const struct job_outcome *o, uint64_t now_ms);
+/* index_wait.c: what the part's account has for its domain waits until then, also what comes later. */
+void queue_waits_init(struct queue_index *ix);
+void queue_waits_clear(struct queue_index *ix);
+void queue_wait_put(struct queue_index *ix, const struct queue_part *part,
+                    uint64_t until_ms, uint64_t now_ms);
+/* One that came: it waits as others of its account do. */
+void queue_wait_apply(struct queue_index *ix, struct queue_message *m, uint64_t now_ms);
 /* Puts the part where its earliest pending target belongs. */
 void queue_reschedule(struct queue_index *ix, struct queue_part *part, uint64_t now_ms);
 /* True: all was done, the message is gone. */
