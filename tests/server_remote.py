@@ -183,6 +183,33 @@ def test_replies(postern):
         p.stop()
 
 
+def test_ourselves(postern):
+    """An MX that is us under another name: where a listener is, and where the settings say that we are behind NAT."""
+    p = Play(postern)
+    nat, better = Peer(), Peer()
+    p.peers += [nat, better]
+    p.server.listeners.append("mx")
+    p.server.settings += [f'delivery.public-addresses = {{"{nat.host}"}}']
+    p.zone += ["here.test. MX 10 other.here.test.", f"other.here.test. A {p.server.host}",
+               "nat.test. MX 10 mx.nat.test.", f"mx.nat.test. A {nat.host}", f"bare.test. A {nat.host}",
+               "some.test. MX 10 mx1.some.test.", f"mx1.some.test. A {better.host}",
+               "some.test. MX 20 mx2.some.test.", f"mx2.some.test. A {nat.host}"]
+    p.start()
+    try:
+        for domain, host, address in (("here.test", "other.here.test", p.server.host), ("nat.test", "mx.nat.test", nat.host),
+                                      ("bare.test", "bare.test", nat.host)):
+            p.send(f"a@{domain}")
+            p.logged(rf"event=failed .*to=a@{domain} .*554 5\.4\.6 this server is the best MX of {domain} "
+                     rf"\({host}\[{re.escape(address)}\]\), but does not host it")
+        p.send(f"a@[{nat.host}]")
+        p.logged(r"event=failed .*554 5\.4\.6 .*but does not host it")
+        p.send("a@some.test")
+        wait_until("the better host got nothing", lambda: better.mails)
+        check(nat.accepted == 0, "mail for ourselves was sent to ourselves")
+    finally:
+        p.stop()
+
+
 def test_notifications(postern):
     """Senders here and elsewhere are told, in their language; nobody is told of a notification."""
     p = Play(postern)
@@ -449,5 +476,5 @@ def test_two_of_ours(postern):
 
 
 if __name__ == "__main__":
-    sys.exit(parts.play_on_dns(test_replies, test_notifications, test_notified_after_a_crash, test_reuse, test_stale, test_asked_for_less,
+    sys.exit(parts.play_on_dns(test_replies, test_ourselves, test_notifications, test_notified_after_a_crash, test_reuse, test_stale, test_asked_for_less,
                                test_answer_before_the_end, test_tls, test_rule_tls, test_two_of_ours))

@@ -361,6 +361,7 @@ struct config_times {
     X("delivery", "data-time", delivery_data_time, TIME, "3 min", 1000, 3600000, "", "wait for another server to take the next 16 KiB of a message") \
     X("delivery", "end-time", delivery_end_time, TIME, "10 min", 1000, 3600000, "", "wait for the answer of another server to a whole message") \
     X("delivery", "rest-time", delivery_rest_time, TIME, "30 s", 1000, 3600000, "", "how long servers that cannot be reached are left alone at first; doubles up to an hour") \
+    X("delivery", "public-addresses", delivery_public_addresses, NETWORKS, "", 0, 64, "", "addresses at which other servers reach this one though no listener has them, as behind NAT: a domain whose best MX is there, or where a listener is, and that is not ours is a loop") \
     X("delivery", "inner-networks", delivery_inner_networks, NETWORKS, "", 0, 64, "", "networks to which mail is sent though they are loopback, private, link-local ...; to others of that kind it is not, whatever the DNS of a domain says") \
     X("delivery", "site-rate", delivery_site_rate, LIMIT, "off", 0, 0, "", "recipients to the hosts of one destination, from one address of ours; what is more waits in the queue (queue.rates: of domains, accounts, and of a site from all our addresses)") \
     X("delivery", "smart-hosts", delivery_smart_hosts, PATH, "", 0, 4000, "", "file that says which mail goes by way of other servers, and with which logins; see SMART HOSTS below") \

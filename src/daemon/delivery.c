@@ -12,6 +12,7 @@
 #include "config/paths.h"
 #include "daemon/delivery_crew.h"
 #include "daemon/delivery_tls.h"
+#include "delivery/own_address.h"
 #include "delivery/remote.h"
 #include "proc/role.h"
 #include "rate/segment.h"
@@ -42,6 +43,7 @@ struct delivery_role {
     struct tls_client *tls;
     struct delivery_tls *policies;
     struct delivery_crew *crew;
+    struct netset ours;
     struct signer *signer;
     struct smart_secrets *secrets;
     struct rate_table *rates; /* NULL: a test without */
@@ -331,6 +333,9 @@ static const char *delivery_role_prepare(struct role_ctx *ctx)
     if (d->policies == NULL) {
         return error;
     }
+    if (!own_addresses(ctx->config, &d->ours)) {
+        return "no memory";
+    }
     if (ctx->config->delivery_tls || ctx->config->smart_hosts != NULL) {
         d->tls = tls_client_new(ctx->config->delivery_tls_ca, error);
         return d->tls == NULL ? error : NULL;
@@ -402,6 +407,7 @@ static void delivery_role_start(struct role_ctx *ctx)
                                      .counts = delivery_tls_counts(d->policies),
                                      .config = ctx->config,
                                      .hostname = host,
+                                     .ours = &d->ours,
                                      .work = to_crew,
                                      .done = on_remote_done,
                                      .arg = ctx};

@@ -467,6 +467,23 @@ static void order_inner(struct remote_order *o, struct slice domain)
     }
 }
 
+static void order_loops(struct remote_order *o, struct slice domain)
+{
+    static const struct ip none;
+    const struct route *r = &o->route;
+    char ip[IP_TEXT_MAX + 1] = "";
+    if (memcmp(&r->own, &none, sizeof none) != 0) {
+        (void)ip_text(&r->own, ip);
+    }
+    order_end(
+        o, JOB_FAILED,
+        "554 5.4.6 this server is the best MX of %.*s (%.*s%s%s%s), but does not host "
+        "it",
+        (int)domain.len, (const char *)domain.ptr, (int)r->own_host.len,
+        (const char *)r->own_host.ptr, ip[0] == '\0' ? "" : "[", ip,
+        ip[0] == '\0' ? "" : "]");
+}
+
 static void order_routed(struct remote_order *o, const struct sts_view *sts)
 {
     struct slice domain = order_domain(o);
@@ -508,9 +525,7 @@ static void order_routed(struct remote_order *o, const struct sts_view *sts)
                   "451 4.4.4 the MX hosts of %.*s have no address in the DNS", len, name);
         return;
     case ROUTE_LOOP:
-        order_end(o, JOB_FAILED,
-                  "554 5.4.6 this server is the best MX of %.*s, but does not host it",
-                  len, name);
+        order_loops(o, domain);
         return;
     case ROUTE_INNER:
         order_inner(o, domain);
@@ -554,6 +569,7 @@ static void look(struct remote_order *o)
                             .seed = o->remote->seed + o->order->job.job,
                             .port = (unsigned)options->config->delivery_smtp_port,
                             .no_tlsa = o->tls_optional,
+                            .ours = options->ours,
                             .inner = &options->config->delivery_inner_networks};
     struct sts_view sts = {0};
     if (!o->remote->names_known) {

@@ -65,6 +65,8 @@ struct remote_options {
     struct tls_counts *counts; /* NULL: nothing is counted */
     const struct config *config;
     const char *hostname; /* of EHLO */
+    const struct netset
+        *ours; /* addresses where mail would come back to us; NULL: none */
     /* NULL: there are no threads. False: they have too much to do. */
     bool (*work)(void *arg, struct remote_work *w);
     /* From the loop, never from inside a call of yours. */

@@ -20,7 +20,9 @@ struct finder {
     bool secure; /* the answer that named the hosts */
     unsigned mx_n;
     struct mx mx[ROUTE_MX_MAX];
-    bool waits, inner;  /* inner: an address was left out */
+    bool waits, inner; /* inner: an address was left out */
+    bool own;          /* one of the hosts is us, by its address; */
+    uint16_t own_preference;
     const char *failed; /* of a host whose addresses or TLSA could not be asked */
 };
 
@@ -82,6 +84,7 @@ static enum route_status leave_ourselves_out(struct finder *f)
         return ROUTE_OK;
     }
     uint16_t ours = f->mx[n].preference;
+    f->out->own_host = f->mx[n].host;
     for (n = 0; n < f->mx_n && f->mx[n].preference < ours; n++) {
     }
     f->mx_n = n;
@@ -195,8 +198,26 @@ static bool may_send_to(const struct route_ask *ask, const struct ip *ip,
     return false;
 }
 
+/* hosts come in the order of their preference. */
+static bool is_own(struct finder *f, const struct route_hop *hop)
+{
+    if (f->ask->ours == NULL || !netset_has(f->ask->ours, &hop->ip)) {
+        return false;
+    }
+    if (!f->own) {
+        f->own = true;
+        f->own_preference = hop->preference;
+        f->out->own_host = hop->host;
+        f->out->own = hop->ip;
+    }
+    return true;
+}
+
 static void add_hop(struct finder *f, const struct route_hop *hop)
 {
+    if (is_own(f, hop)) {
+        return;
+    }
     if (!may_send_to(f->ask, &hop->ip, f->out)) {
         f->inner = true;
         return;
@@ -254,6 +275,19 @@ static void name_site(struct finder *f)
     }
 }
 
+/* RFC 5321 5.1: we ourselves are one of them: only better ones stay. */
+static void leave_own_out(struct finder *f)
+{
+    struct route *out = f->out;
+    while (f->own && f->mx_n > 0 && f->mx[f->mx_n - 1].preference >= f->own_preference) {
+        f->mx_n--;
+    }
+    while (f->own && out->hop_n > 0 &&
+           out->hop[out->hop_n - 1].preference >= f->own_preference) {
+        out->hop_n--;
+    }
+}
+
 /* From hosts to addresses, and what came of it. */
 static void find_hops(struct finder *f)
 {
@@ -264,6 +298,11 @@ static void find_hops(struct finder *f)
     if (f->waits) {
         out->hop_n = 0;
         out->status = ROUTE_WAIT;
+        return;
+    }
+    leave_own_out(f);
+    if (out->hop_n == 0 && f->own && f->mx_n == 0) {
+        out->status = ROUTE_LOOP;
         return;
     }
     if (out->hop_n == 0) {
@@ -297,6 +336,7 @@ void route_host(const struct route_ask *ask, const struct dns_source *dns,
     struct route_ask own = *ask;
     struct finder f = {.ask = &own, .dns = dns, .out = out, .secure = true};
     own.any_address = true;
+    own.ours = NULL; /* on another port, perhaps */
     memset(out, 0, sizeof *out);
     add_mx(&f, ask->domain, 0);
     if (!ip_parse(ask->domain, &out->hop[0].ip)) {
@@ -320,6 +360,11 @@ bool route_literal(const struct route_ask *ask, struct route *out)
     }
     if (!ip_parse(text, &out->hop[0].ip)) {
         return false;
+    }
+    if (ask->ours != NULL && netset_has(ask->ours, &out->hop[0].ip)) {
+        out->own = out->hop[0].ip;
+        out->status = ROUTE_LOOP;
+        return true;
     }
     if (!may_send_to(ask, &out->hop[0].ip, out)) {
         out->status = ROUTE_INNER;

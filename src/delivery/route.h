@@ -6,7 +6,8 @@
  * Pure    asks a dns_source; ROUTE_WAIT: call again when it knows more.
  * Own     names borrow from the domain and from the source's answers.
  * Order   by preference; equal ones in an order that `seed` decides; the addresses of a host IPv6 and
- *         IPv4 in turn. Where we are an MX ourselves, only better ones than us are left (5.1: a loop else).
+ *         IPv4 in turn. Where we are an MX ourselves, by our name or by one of
+ *         our addresses, only better ones than us are left (5.1: a loop else).
  * Inner   the DNS of others must not aim us at our own network: addresses of the kinds of ip_inner()
  *         (base/netset.h) are left out, but for those of networks that are allowed.
  * Limits  ROUTE_MX_MAX hosts, the best ones; ROUTE_HOPS_MAX addresses. */
@@ -45,9 +46,11 @@ struct route {
     enum route_status status;
     const char
         *why; /* DNS_FAILED: of the question that failed; INNER: what kind of address */
-    struct ip inner; /* INNER: one of them */
-    bool bogus;      /* an answer about its hosts was forged or broken (DNSSEC) */
-    bool secure;     /* the answer that names them is DNSSEC-validated */
+    struct ip inner;       /* INNER: one of them */
+    struct slice own_host; /* LOOP: which of the hosts is us; */
+    struct ip own;         /* and at which address; all zero: by its name */
+    bool bogus;            /* an answer about its hosts was forged or broken (DNSSEC) */
+    bool secure;           /* the answer that names them is DNSSEC-validated */
     unsigned hop_n;
     struct route_hop hop[ROUTE_HOPS_MAX];
     /* The set of hosts: who has the same has the same site. Lower case, in alphabetical order, cut
@@ -65,6 +68,7 @@ struct route_ask {
     bool no_tlsa;               /* they are not asked for */
     bool any_address;           /* inner ones too */
     const struct netset *inner; /* inner networks that are allowed; NULL: none */
+    const struct netset *ours;  /* our addresses; NULL: they are no matter */
 };
 /* out->status tells; hops only with ROUTE_OK. */
 void route_find(const struct route_ask *ask, const struct dns_source *dns,

@@ -273,6 +273,77 @@ static void test_inner(void **state)
     assert_string_equal(r.why, "link-local");
 }
 
+/* One of the hosts is us, under another name. */
+static void test_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line[7];
+        enum route_status status;
+        const char *hops, *host;
+    } cases[] = {
+        {{"x.example MX 10 a.example", "a.example A 192.0.2.77"},
+         ROUTE_LOOP,
+         "",
+         "a.example"},
+        {{"x.example A 192.0.2.77"}, ROUTE_LOOP, "", "x.example"},
+        {{"x.example AAAA 2001:db8::77", "x.example A 192.0.2.1"},
+         ROUTE_LOOP,
+         "",
+         "x.example"},
+        {{"x.example MX 10 a.example", "x.example MX 20 b.example",
+          "x.example MX 30 c.example", "a.example A 192.0.2.1", "b.example A 192.0.2.77",
+          "c.example A 192.0.2.3"},
+         ROUTE_OK,
+         "a.example=192.0.2.1 ",
+         "b.example"},
+        {{"x.example MX 20 a.example", "x.example MX 10 b.example",
+          "a.example A 192.0.2.1", "b.example A 192.0.2.77"},
+         ROUTE_LOOP,
+         "",
+         "b.example"},
+        {{"x.example MX 10 a.example", "x.example MX 10 b.example",
+          "a.example A 192.0.2.1", "b.example A 192.0.2.77"},
+         ROUTE_LOOP,
+         "",
+         "b.example"},
+        {{"x.example MX 10 a.example", "x.example MX 20 b.example", "a.example A !",
+          "b.example A 192.0.2.77"},
+         ROUTE_DNS_FAILED,
+         "",
+         "b.example"},
+        {{"x.example MX 10 a.example", "a.example A 192.0.2.1"},
+         ROUTE_OK,
+         "a.example=192.0.2.1 ",
+         ""},
+    };
+    struct netset ours;
+    struct net net;
+    netset_init(&ours, 4);
+    assert_int_equal(net_parse(SLICE("192.0.2.77"), &net), NET_OK);
+    assert_true(netset_add(&ours, &net));
+    assert_int_equal(net_parse(SLICE("2001:db8::77"), &net), NET_OK);
+    assert_true(netset_add(&ours, &net));
+    struct route_ask q = {.domain = SLICE("x.example"),
+                          .hostname = SLICE("me.example"),
+                          .port = 25,
+                          .ours = &ours};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct route r = found(cases[i].line, &q, NULL);
+        assert_int_equal(r.status, cases[i].status);
+        assert_hops(&r, cases[i].hops);
+        assert_true(slice_eq(r.own_host, slice_of(cases[i].host)));
+        assert_true(r.status != ROUTE_OK ||
+                    slice_eq((struct slice){(const unsigned char *)r.site, r.site_len},
+                             SLICE("a.example")));
+    }
+    struct route r;
+    q.domain = SLICE("[192.0.2.77]");
+    assert_true(route_literal(&q, &r));
+    assert_int_equal(r.status, ROUTE_LOOP);
+    netset_clear(&ours);
+}
+
 static void expect_base(const char *const *line, const char *base)
 {
     struct route r = found(line, NULL, NULL);
@@ -329,7 +400,8 @@ int main(void)
         cmocka_unit_test(test_status),        cmocka_unit_test(test_order),
         cmocka_unit_test(test_equals_by_lot), cmocka_unit_test(test_many),
         cmocka_unit_test(test_dane),          cmocka_unit_test(test_dane_alias),
-        cmocka_unit_test(test_literal),       cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_literal),       cmocka_unit_test(test_own),
+        cmocka_unit_test(test_inner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
