@@ -126,6 +126,37 @@ class OnDns(unittest.TestCase):
         self.assertIn("allowed-network (rcpt-ip-not-allowlisted)", out)
         self.assertEqual(self.postern(*rule, "gone", "tls", "copy", "nobody@here.example")[0], 1)
 
+    def test_try_sending(self):
+        """With a login: the sender's domain's rules of mail that goes out, in front of the recipient's."""
+        rule = ("rule", "add", "--name")
+        for words in (("domain", "add", "sends.example"), ("domain", "add", "gets.example"), ("user", "add", "sue@sends.example"),
+                      ("user", "add", "joe@sends.example"), ("user", "add", "max@gets.example"),
+                      ("user", "set", "sue@sends.example", "--group", "interns"),
+                      (*rule, "mark", "--domain", "sends.example", "--direction", "out", "recipient under gets.example", "tag", "[out]"),
+                      (*rule, "mute", "--domain", "sends.example", "--direction", "out", "sender-group is interns", "reject", "Ask first"),
+                      (*rule, "mark", "--domain", "sends.example", "--direction", "in", "tls", "tag", "[never]"),
+                      (*rule, "come", "--domain", "gets.example", "--direction", "in", "subject is x", "tag", "[in]")):
+            status, out = self.postern(*words)
+            self.assertEqual(status, 0, out)
+        message = HEAD.replace("ann@good", "sue@sends") + "\r\nx\r\n"
+
+        def attempt(login, sender, *words):
+            return self.postern("try", "--ip", "192.0.2.9", "--tls", "--from", sender, "--rcpt", "max@gets.example", "--login", login,
+                                *words, "-", stdin=message)
+        status, out = attempt("joe@sends.example", "joe@sends.example")
+        self.assertEqual(status, 0, out)
+        self.assertIn("mark of sends.example: tag [out]", out)
+        self.assertIn("come of gets.example: tag [in]", out)
+        self.assertNotIn("[never]", out)
+        status, out = attempt("sue@sends.example", "sue@sends.example")
+        self.assertEqual(status, 1, out)
+        self.assertIn("Ask first - rule mute", out)
+        status, out = attempt("joe@sends.example", "sue@sends.example", "--json")
+        self.assertEqual((status, json.loads(out)["row"]), (1, "sending-denied"), out)
+        status, out = attempt("nobody@sends.example", "nobody@sends.example")
+        self.assertEqual(status, 1, out)
+        self.assertIn("sending-denied", out)
+
     def test_try_refused(self):
         words = ("try", "--ip", "192.0.2.8", "--helo", "x.example", "--from", "ann@good.example", "-")
         status, out = self.postern(*words, stdin=HEAD.replace("\r", "") + "\nx\n")

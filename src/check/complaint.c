@@ -2,32 +2,23 @@
 #include "check/complaint.h"
 
 #include "base/netset.h"
+#include "check/rates.h"
 #include "content/links.h"
 #include "message/mime_read.h"
 #include "senderauth/authres.h"
 
-enum { VALUE_MAX = 16384, NAME_MAX_LEN = 400 };
+enum { VALUE_MAX = 16384, NAME_MAX_LEN = RATES_NAME_MAX };
 
-struct seen {
-    const struct config *config;
-    struct rate_table *rates;
-    bool wanted;
-    uint64_t now_us;
+/* What our fields say of who sent the message; all in lower case, in text. */
+struct origin {
+    struct ip ip;
+    bool ip_known;
+    char ip_text[NET_TEXT_MAX];
+    struct slice spf, sender, from;
+    struct slice dkim[CHECK_DKIM_MAX];
+    unsigned dkim_n;
+    struct buf text;
 };
-
-static void sign(const struct seen *s, enum rate_kind kind, struct slice name)
-{
-    unsigned char lower[NAME_MAX_LEN];
-    name = slice_sub(name, 0, sizeof lower);
-    for (size_t i = 0; i < name.len; i++) {
-        lower[i] = ascii_lower(name.ptr[i]);
-    }
-    struct rate_key key = rate_key(s->rates, kind, (struct slice){lower, name.len});
-    if (name.len > 0) {
-        (void)rate_sign(s->rates, &key, s->wanted ? COMPLAINT_WEIGHT : 0,
-                        s->wanted ? 0 : COMPLAINT_WEIGHT, s->now_us);
-    }
-}
 
 /* "; spf=pass (words) smtp.mailfrom=a@b; ..." without comments and quotes. What stands in them may hold
  * any sign, so they are not merely skipped over. */
@@ -44,7 +35,8 @@ static void plain(struct slice results, struct buf *out)
         } else if (!quoted && (c == '(' || (c == ')' && depth > 0))) {
             depth += c == '(' ? 1U : -1U;
         } else if (depth == 0) {
-            (void)buf_add_byte(out, quoted && (c == ';' || c <= ' ') ? '?' : c);
+            (void)buf_add_byte(out,
+                               quoted && (c == ';' || c <= ' ') ? '?' : ascii_lower(c));
         }
     }
 }
@@ -69,75 +61,150 @@ static struct slice domain_of(struct slice address)
     return at < address.len ? slice_from(address, at + 1) : address;
 }
 
-static void sign_domains(const struct seen *s, struct slice results)
+static void read_results(struct origin *o)
 {
+    struct slice results = buf_slice(&o->text);
     while (results.len > 0) {
         size_t end = slice_find(results, ';');
         struct slice r = slice_strip(slice_sub(results, 0, end));
         results = slice_from(results, end + 1);
-        if (slice_istarts(r, SLICE("spf=pass"))) {
+        if (slice_starts(r, SLICE("spf=pass"))) {
             struct slice from = property(r, SLICE("smtp.mailfrom="));
-            sign(s, RATE_spf, domain_of(from));
-            sign(s, RATE_sender, slice_find(from, '@') < from.len ? from : SLICE(""));
-        } else if (slice_istarts(r, SLICE("dkim=pass"))) {
-            sign(s, RATE_dkim, property(r, SLICE("header.d=")));
-        } else if (slice_istarts(r, SLICE("dmarc=pass"))) {
-            sign(s, RATE_from, links_registered(property(r, SLICE("header.from="))));
+            o->spf = domain_of(from);
+            o->sender = slice_find(from, '@') < from.len ? from : SLICE("");
+        } else if (slice_starts(r, SLICE("dkim=pass")) && o->dkim_n < CHECK_DKIM_MAX) {
+            o->dkim[o->dkim_n++] = property(r, SLICE("header.d="));
+        } else if (slice_starts(r, SLICE("dmarc=pass"))) {
+            o->from = links_registered(property(r, SLICE("header.from=")));
         }
     }
 }
 
 /* "from name ([192.0.2.1]) by ..." */
-static void sign_client(const struct seen *s, struct slice received)
+static void read_client(struct origin *o, struct slice received)
 {
     static const struct slice open = SLICE_INIT("(["), v6 = SLICE_INIT("IPv6:");
-    char text[NET_TEXT_MAX];
-    struct ip ip;
     size_t at = slice_isearch(received, open);
     struct slice rest = slice_from(received, at + open.len);
     rest = slice_from(rest, slice_istarts(rest, v6) ? v6.len : 0);
-    if (at == received.len || !ip_parse(slice_sub(rest, 0, slice_find(rest, ']')), &ip) ||
-        netset_has(&s->config->rate_exempt_networks, &ip)) {
-        return;
+    o->ip_known =
+        at < received.len && ip_parse(slice_sub(rest, 0, slice_find(rest, ']')), &o->ip);
+    if (o->ip_known) {
+        (void)ip_text(&o->ip, o->ip_text);
     }
-    struct net net =
-        net_around(&ip, (uint8_t)(ip_is_v4(&ip) ? 96 + s->config->limits_network_ipv4
-                                                : s->config->limits_network_ipv6));
-    sign(s, RATE_ip, ip_text(&ip, text));
-    sign(s, RATE_network, net_text(&net, text));
 }
 
-bool complaint_sign(const struct config *config, struct rate_table *rates,
-                    struct slice header, bool wanted, uint64_t now_us)
+/* A Received field of this host: "... by mx.example.test ..." */
+static bool is_by(struct slice received, struct slice host)
 {
-    struct seen s = {config, rates, wanted, now_us};
+    static const struct slice by = SLICE_INIT(" by ");
+    struct slice rest = slice_from(received, slice_isearch(received, by) + by.len);
+    return host.len > 0 && slice_istarts(rest, host) &&
+           (rest.len == host.len || rest.ptr[host.len] == ' ');
+}
+
+/* Of DMARC's domain we know that it was aligned with one of those that passed. */
+static bool is_aligned(const struct origin *o)
+{
+    bool aligned = slice_ieq(links_registered(o->spf), o->from);
+    for (unsigned i = 0; i < o->dkim_n; i++) {
+        aligned |= slice_ieq(links_registered(o->dkim[i]), o->from);
+    }
+    return aligned && o->from.len > 0;
+}
+
+struct seen {
+    const struct config *config;
+    struct rate_table *rates;
+    bool wanted;
+    uint64_t now_us;
+};
+
+static void sign(const struct seen *s, enum rate_kind kind, struct slice name)
+{
+    struct rate_key key = rate_key(s->rates, kind, slice_sub(name, 0, NAME_MAX_LEN));
+    if (name.len > 0) {
+        (void)rate_sign(s->rates, &key, s->wanted ? COMPLAINT_WEIGHT : 0,
+                        s->wanted ? 0 : COMPLAINT_WEIGHT, s->now_us);
+    }
+}
+
+static void sign_all(const struct seen *s, const struct origin *o)
+{
+    char text[NET_TEXT_MAX];
+    if (!netset_has(&s->config->rate_exempt_networks, &o->ip)) {
+        struct net net = net_around(
+            &o->ip, (uint8_t)(ip_is_v4(&o->ip) ? 96 + s->config->limits_network_ipv4
+                                               : s->config->limits_network_ipv6));
+        sign(s, RATE_ip, slice_of(o->ip_text));
+        sign(s, RATE_network, net_text(&net, text));
+    }
+    sign(s, RATE_spf, o->spf);
+    sign(s, RATE_sender, o->sender);
+    for (unsigned i = 0; i < o->dkim_n; i++) {
+        sign(s, RATE_dkim, o->dkim[i]);
+    }
+    sign(s, RATE_from, is_aligned(o) ? o->from : SLICE(""));
+}
+
+/* Reads down to our Received field, and on to the Message-ID. */
+static enum complaint_res read_header(struct origin *o, struct slice host, bool wanted,
+                                      struct slice header, struct slice *id)
+{
     struct mime_field field;
-    struct buf line, results, received;
-    bool ours = false, told = false;
+    struct buf line;
+    bool ours = false, told = false, found = false;
     buf_init(&line, VALUE_MAX);
-    buf_init(&results, VALUE_MAX);
-    buf_init(&received, VALUE_MAX);
-    while (received.len == 0 && mime_field_next(&header, &field)) {
+    while ((!found || id->len == 0) && mime_field_next(&header, &field)) {
         struct slice rest = SLICE("");
         buf_reset(&line);
         (void)mime_unfold(field.value, &line);
-        if (slice_ieq(field.name, SLICE("Received"))) {
-            (void)buf_add(&received, buf_slice(&line));
+        if (slice_ieq(field.name, SLICE("Message-ID")) && id->len == 0) {
+            *id = slice_strip(field.value);
+        } else if (found) {
+            continue;
+        } else if (slice_ieq(field.name, SLICE("Received"))) {
+            found = ours && is_by(buf_slice(&line), host);
+            if (found) {
+                read_client(o, buf_slice(&line));
+            }
+            ours &= found; /* of another server, which had it after us */
         } else if (slice_ieq(field.name, SLICE("Authentication-Results")) &&
-                   authres_is_from(buf_slice(&line), slice_of(config->hostname), &rest)) {
+                   authres_is_from(buf_slice(&line), host, &rest)) {
             ours = true;
-            plain(rest, &results);
+            buf_reset(&o->text);
+            plain(rest, &o->text);
         }
-        told |= !wanted && (slice_ieq(field.name, SLICE("X-Spam-Flag")) ||
-                            slice_ieq(field.name, SLICE("X-Spam")));
-    }
-    ours = ours && !told && received.len > 0 && !results.failed;
-    if (ours) {
-        sign_domains(&s, buf_slice(&results));
-        sign_client(&s, buf_slice(&received));
+        told |= !found && !wanted &&
+                (slice_ieq(field.name, SLICE("X-Spam-Flag")) ||
+                 slice_ieq(field.name, SLICE("X-Spam")));
     }
     buf_clear(&line);
-    buf_clear(&results);
-    buf_clear(&received);
-    return ours;
+    return !found || !o->ip_known || o->text.failed ? COMPLAINT_NOT_OURS
+           : told                                   ? COMPLAINT_MARKED
+                                                    : COMPLAINT_TAKEN;
+}
+
+enum complaint_res complaint_sign(const struct config *config, struct rate_table *rates,
+                                  struct slice header, bool wanted, uint64_t now_us)
+{
+    struct seen s = {config, rates, wanted, now_us};
+    struct origin o = {.ip_known = false};
+    struct slice id = SLICE("");
+    buf_init(&o.text, VALUE_MAX);
+    enum complaint_res res =
+        read_header(&o, slice_of(config->hostname), wanted, header, &id);
+    if (res == COMPLAINT_TAKEN) {
+        read_results(&o);
+        res = rates_is_origin(
+                  rates, id,
+                  rates_origin(rates, slice_of(o.ip_text), o.spf, o.dkim, o.dkim_n))
+                  ? COMPLAINT_TAKEN
+                  : COMPLAINT_UNKNOWN;
+    }
+    if (res == COMPLAINT_TAKEN) {
+        sign_all(&s, &o);
+    }
+    buf_clear(&o.text);
+    return res;
 }

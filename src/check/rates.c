@@ -362,26 +362,71 @@ enum {
     MANY = 1000
 }; /* keys of a message; MANY: as many as there are recipients */
 
-/* mx: counted there; else where somebody submits or relays. */
+#define BOUND(name) offsetof(struct config, name)
+/* bound: what may have a burst; 0: none. mx: counted there; else where somebody submits or relays. */
 static const struct {
     enum rate_kind kind;
     unsigned most;
     bool mx, signs;
+    size_t bound;
 } counted[] = {
-    {RATE_ip, ONE, true, true},
-    {RATE_network, ONE, true, true},
-    {RATE_ptr, ONE, true, true},
-    {RATE_sender, ONE, true, true},
-    {RATE_spf, ONE, true, true},
-    {RATE_dkim, CHECK_DKIM_MAX, true, true},
-    {RATE_from, ONE, true, true},
-    {RATE_url, RATES_DOMAINS_MAX, true, true},
-    {RATE_message_id, ONE, true, false},
-    {RATE_rcpt, MANY, true, false},
-    {RATE_rcpt_domain, RATES_DOMAINS_MAX, true, false},
-    {RATE_login, ONE, false, false},
-    {RATE_customer, ONE, false, false},
+    {RATE_ip, ONE, true, true, BOUND(rate_ip)},
+    {RATE_network, ONE, true, true, BOUND(rate_network)},
+    {RATE_ptr, ONE, true, true, BOUND(rate_ptr_domain)},
+    {RATE_sender, ONE, true, true, BOUND(rate_sender)},
+    {RATE_spf, ONE, true, true, BOUND(rate_spf_domain)},
+    {RATE_dkim, CHECK_DKIM_MAX, true, true, BOUND(rate_dkim_domain)},
+    {RATE_from, ONE, true, true, BOUND(rate_from_domain)},
+    {RATE_url, RATES_DOMAINS_MAX, true, true, BOUND(rate_url_domain)},
+    {RATE_message_id, ONE, true, false, BOUND(rate_message_id)},
+    {RATE_rcpt, MANY, true, false, BOUND(rate_rcpt_pace)},
+    {RATE_rcpt_domain, RATES_DOMAINS_MAX, true, false, BOUND(rate_rcpt_domain)},
+    {RATE_login, ONE, false, false, BOUND(rate_login)},
+    {RATE_customer, ONE, false, false, 0},
 };
+
+/* NULL: no burst. */
+static const struct rate_limit *burst_of(const struct check_facts *f, size_t bound)
+{
+    const struct rate_bound *b =
+        (const struct rate_bound *)(const void *)((const char *)f->config + bound);
+    return bound != 0 && b->least.burst > 0 ? &b->least : NULL;
+}
+
+uint64_t rates_origin(const struct rate_table *t, struct slice ip, struct slice spf,
+                      const struct slice *dkim, unsigned dkim_n)
+{
+    uint64_t sum = rate_key(t, RATE_ip, ip).tag;
+    sum ^= spf.len == 0 ? 0 : rate_key(t, RATE_spf, spf).tag;
+    for (unsigned i = 0; i < dkim_n; i++) {
+        unsigned before = 0;
+        while (before < i && !slice_eq(dkim[before], dkim[i])) {
+            before++;
+        }
+        sum ^= before < i ? 0 : rate_key(t, RATE_dkim, dkim[i]).tag;
+    }
+    return sum == 0 ? 1 : sum;
+}
+
+bool rates_is_origin(const struct rate_table *t, struct slice message_id, uint64_t origin)
+{
+    struct rates_key k = {.key = {.name = SLICE("")}};
+    add_name(&k, slice_strip(message_id));
+    k.key = rate_key(t, RATE_message_id, k.key.name);
+    return k.key.name.len > 0 && rate_noted(t, &k.key) == origin;
+}
+
+static void note_origin(const struct check_facts *f)
+{
+    static const struct check_auth nobody;
+    const struct check_auth *a = f->auth == NULL ? &nobody : f->auth;
+    struct rates_key k;
+    if (burst_of(f, BOUND(rate_message_id)) == NULL &&
+        rates_key(f, RATE_message_id, 0, &k)) {
+        rate_note(f->rates, &k.key,
+                  rates_origin(f->rates, f->ip, a->spf, a->dkim, a->dkim_n));
+    }
+}
 
 void rates_count(const struct check_facts *f)
 {
@@ -389,24 +434,23 @@ void rates_count(const struct check_facts *f)
     bool mx = f->service == SERVICE_MX;
     for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
         enum rate_kind kind = counted[i].kind;
-        const struct rate_bound *burst = kind == RATE_rcpt    ? &f->config->rate_rcpt_pace
-                                         : kind == RATE_login ? &f->config->rate_login
-                                                              : NULL;
+        const struct rate_limit *burst = burst_of(f, counted[i].bound);
         uint64_t n = kind == RATE_login ? f->envelope->recipient_n : 1;
         if (counted[i].mx != mx) {
             continue;
         }
         for (unsigned nth = 0; nth < counted[i].most && rates_key(f, kind, nth, &k);
              nth++) {
-            const struct rate_limit *limit =
-                burst != NULL && burst->least.burst > 0 ? &burst->least : NULL;
             if (counted[i].signs) {
-                (void)rate_add_signed(f->rates, &k.key, n, limit, !f->junk, f->junk,
+                (void)rate_add_signed(f->rates, &k.key, n, burst, !f->junk, f->junk,
                                       f->now_ms * 1000);
             } else {
-                (void)rate_add(f->rates, &k.key, n, limit, f->now_ms * 1000, NULL);
+                (void)rate_add(f->rates, &k.key, n, burst, f->now_ms * 1000, NULL);
             }
         }
+    }
+    if (mx) {
+        note_origin(f);
     }
 }
 

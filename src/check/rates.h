@@ -66,6 +66,16 @@ MUST_USE bool rates_connected(const struct check_facts *f, char *out, size_t cap
 /* The message passed all checks. */
 void rates_count(const struct check_facts *f);
 
+/* Who sent a message, as one number that nobody outside can make: of the address and the domains that passed SPF and
+ * DKIM, in lower case, the latter in any order. rates_count() keeps it with the Message-ID, as long as that
+ * is known (unless rate.message-id has a burst); of several messages with one Message-ID that of the last. */
+MUST_USE uint64_t rates_origin(const struct rate_table *t, struct slice ip,
+                               struct slice spf, const struct slice *dkim,
+                               unsigned dkim_n);
+/* message_id: the field's value. */
+MUST_USE bool rates_is_origin(const struct rate_table *t, struct slice message_id,
+                              uint64_t origin);
+
 /* It named a trap (directory/answer.h) as a recipient. */
 void rates_trapped(const struct check_facts *f);
 

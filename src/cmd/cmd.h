@@ -21,6 +21,7 @@ int cmd_directory(struct cmd_ctx *ctx, int argc, char **argv);  /* domain, user,
 int cmd_domain_key(struct cmd_ctx *ctx, int argc, char **argv); /* domain key */
 int cmd_queue(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv); /* limits, reputation */
+int cmd_complaint(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_reputation_import(struct cmd_ctx *ctx, const char *file, const char *level);
 int cmd_suppress(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_tlsrpt(struct cmd_ctx *ctx, int argc, char **argv);

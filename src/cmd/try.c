@@ -1,5 +1,5 @@
-/* cmd/try.c - postern try: a message, as if it came to mx from an address, and what each check would say
- * of it. Nothing is delivered, counted or kept; rates are not
+/* cmd/try.c - postern try: a message, as if it came to mx from an address (or, with --login, a user sent it by
+ * submission), and what each check would say of it. Nothing is delivered, counted or kept; rates are not
  * looked at, ladders stand on their first step. */
 #include "base/clock.h"
 #include "base/json.h"
@@ -16,14 +16,14 @@
 #include <string.h>
 
 #define SAY                                                                              \
-    "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--tls] [--score N] "       \
-    "[--json] "                                                                          \
+    "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--login LOGIN] [--tls] "   \
+    "[--score N] [--json] "                                                              \
     "FILE|-"
 
 enum { HELO_MAX = 255, PATH_MAX_LEN = 600, OUTPUT_MAX = 4 * 1024 * 1024 };
 
 struct attempt {
-    const char *ip, *helo, *from, *rcpt, *score, *file;
+    const char *ip, *helo, *from, *rcpt, *login, *score, *file;
     bool tls, json;
     struct config *config;
     struct ip address;
@@ -51,11 +51,8 @@ static const char *parse(int argc, char **argv, struct attempt *a)
     const struct {
         const char *name;
         const char **to;
-    } values[] = {{"--ip", &a->ip},
-                  {"--helo", &a->helo},
-                  {"--from", &a->from},
-                  {"--rcpt", &a->rcpt},
-                  {"--score", &a->score}};
+    } values[] = {{"--ip", &a->ip},     {"--helo", &a->helo},   {"--from", &a->from},
+                  {"--rcpt", &a->rcpt}, {"--login", &a->login}, {"--score", &a->score}};
     for (int i = 1; i < argc; i++) {
         const char **to = NULL;
         for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
@@ -132,7 +129,7 @@ static bool read_message(struct attempt *a)
 static bool begin_verify(struct attempt *a)
 {
     const struct config *cfg = a->config;
-    if (netset_has(&cfg->checks_local_networks, &a->address)) {
+    if (a->login != NULL || netset_has(&cfg->checks_local_networks, &a->address)) {
         return true;
     }
     struct verify_options o = {.crypto = a->crypto,
@@ -258,7 +255,8 @@ static void run_checks(struct attempt *a)
     static const struct check_gathered gathered;
     const struct dns_source *dns = dns_wait_source(a->dns);
     struct check_facts f = {.config = a->config,
-                            .service = SERVICE_MX,
+                            .service = a->login == NULL ? SERVICE_MX : SERVICE_SUBMISSION,
+                            .login = slice_of(a->login == NULL ? "" : a->login),
                             .ip = slice_of(a->ip),
                             .helo = slice_of(a->helo),
                             .address = &a->address,
@@ -270,6 +268,9 @@ static void run_checks(struct attempt *a)
                             .verify = a->verify,
                             .envelope = &a->envelope,
                             .gathered = &gathered};
+    if (a->login != NULL) {
+        try_rules_mail(&a->rules, &f);
+    }
     run_stage(a, CHECK_MAIL, &f);
     f.rcpt = &a->recipient.path;
     if (try_rules_rcpt(&a->rules, &f)) {
@@ -330,7 +331,8 @@ static int run(struct attempt *a)
         !look_at_message(a)) {
         return EXIT_SYSTEM;
     }
-    if (!try_rules_load(&a->rules, a->config, &a->recipient.path)) {
+    struct try_sender sender = {a->login, a->helo, &a->address, &a->envelope.sender};
+    if (!try_rules_load(&a->rules, a->config, &a->recipient.path, &sender)) {
         return EXIT_SYSTEM;
     }
     (void)buf_add_str(&a->out, a->json ? "{\"checks\":[" : "");

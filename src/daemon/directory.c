@@ -140,7 +140,7 @@ static void look_after(struct directory *d)
 static void on_junk(void *arg, struct slice mailbox, struct slice header, bool wanted)
 {
     struct directory *d = arg;
-    rates_complaint(d->rates, mailbox, header, wanted);
+    IGNORE(rates_complaint(d->rates, mailbox, header, wanted)); /* nobody waits */
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

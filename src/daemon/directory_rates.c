@@ -1,10 +1,12 @@
 /* daemon/directory_rates.c - see directory_rates.h */
 #include "daemon/directory_rates.h"
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "check/complaint.h"
 #include "config/paths.h"
+#include "message/mime_read.h"
 #include "rate/reputation.h"
 #include "rate/segment.h"
 #include "rate/snapshot.h"
@@ -22,6 +24,7 @@ enum {
     PIECES = 80,      /* a snapshot takes 20 s at the most */
     PIECE_MIN = 8192, /* slots */
     NEAR = 2,         /* shown: who has used 1/NEAR of its limit */
+    MAILBOX_MAX = 320,
     STATUS_NO = 1,
     STATUS_USAGE = 2,
     STATUS_SYSTEM = 4,
@@ -113,27 +116,83 @@ void rates_free(struct rates **rates)
 
 /* --- complaints --- */
 
-/* One mailbox counts a few times a day: its user may write what headers he likes there. */
-void rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
-                     bool wanted)
+enum { COMPLAINT_NAME_MAX = 1024, COMPLAINT_HEADER_MAX = 64 * 1024 };
+
+static struct rate_key key_of(const struct rates *r, const char *name)
 {
-    char name[RATE_NAME_MAX + 1];
-    struct rate_view view = {0};
+    return rate_key(r->table, RATE_ladder, slice_of(name));
+}
+
+static uint64_t in_a_day(const struct rates *r, const struct rate_key *key,
+                         uint64_t now_us)
+{
+    struct rate_view view;
+    return rate_read(r->table, key, now_us, &view) ? view.count[RATE_DAY] : 0;
+}
+
+const char *rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
+                            bool wanted)
+{
+    static const char *const why[] = {
+        [COMPLAINT_TAKEN] = NULL,
+        [COMPLAINT_NOT_OURS] = "this server did not take that message from elsewhere",
+        [COMPLAINT_MARKED] = "this server itself said that it was junk",
+        [COMPLAINT_UNKNOWN] = "that message is forgotten by now, or was changed",
+    };
+    char name[COMPLAINT_NAME_MAX], again[COMPLAINT_NAME_MAX];
+    struct slice id = SLICE("");
     struct fields f;
     uint64_t now_us = clock_wall_ms() * 1000;
+    if (!mime_field_find(header, "Message-ID", &id)) {
+        return why[COMPLAINT_UNKNOWN];
+    }
+    id = slice_strip(id);
     (void)snprintf(name, sizeof name, "complaints %.*s", (int)mailbox.len,
                    (const char *)mailbox.ptr);
-    struct rate_key key = rate_key(r->table, RATE_ladder, slice_of(name));
-    if ((rate_read(r->table, &key, now_us, &view) &&
-         view.count[RATE_DAY] >= r->config->rate_complaints) ||
-        !complaint_sign(r->config, r->table, header, wanted, now_us)) {
-        return;
+    (void)snprintf(again, sizeof again, "complaint %d %.*s %.*s", wanted,
+                   (int)mailbox.len, (const char *)mailbox.ptr, (int)id.len,
+                   (const char *)id.ptr);
+    struct rate_key mailbox_key = key_of(r, name), message_key = key_of(r, again);
+    if (in_a_day(r, &mailbox_key, now_us) >= r->config->rate_complaints) {
+        return "that mailbox has complained as often as counts in a day";
     }
-    (void)rate_add(r->table, &key, 1, NULL, now_us, NULL);
+    if (in_a_day(r, &message_key, now_us) > 0) {
+        return "that mailbox has said so of that message already";
+    }
+    enum complaint_res res = complaint_sign(r->config, r->table, header, wanted, now_us);
+    if (res != COMPLAINT_TAKEN) {
+        return why[res];
+    }
+    (void)rate_add(r->table, &mailbox_key, 1, NULL, now_us, NULL);
+    (void)rate_add(r->table, &message_key, 1, NULL, now_us, NULL);
     fields_reset(&f);
     fields_add(&f, "mailbox", mailbox);
     fields_add_str(&f, "what", wanted ? "wanted" : "junk");
     log_event(LOG_INFO, 0, "complaint", &f);
+    return NULL;
+}
+
+static void complain(struct rates *r, struct control_call *call, json_t *request)
+{
+    const char *mailbox = "", *header = "";
+    size_t header_len = 0, len = 0;
+    int wanted = 0;
+    unsigned char *octets = malloc(COMPLAINT_HEADER_MAX);
+    bool ok = octets != NULL &&
+              json_unpack(request, "{s:s,s:b,s:s%}", "mailbox", &mailbox, "wanted",
+                          &wanted, "header", &header, &header_len) == 0 &&
+              mailbox[0] != '\0' && strlen(mailbox) <= MAILBOX_MAX &&
+              base64_decode((struct slice){(const unsigned char *)header, header_len},
+                            octets, COMPLAINT_HEADER_MAX, &len);
+    const char *why = !ok ? "there is no such request"
+                          : rates_complaint(r, slice_of(mailbox),
+                                            (struct slice){octets, len}, wanted != 0);
+    free(octets);
+    if (why != NULL) {
+        control_error(call, ok ? STATUS_NO : STATUS_USAGE, "%s", why);
+    } else {
+        control_done(call, 0);
+    }
 }
 
 /* --- requests --- */
@@ -396,6 +455,10 @@ bool rates_request(struct rates *r, struct control_call *call, json_t *request)
     unsigned i = 0;
     IGNORE(json_unpack(request, "{s?s,s?s,s?s,s?s}", "object", &object, "action", &action,
                        "key", &key, "level", &level));
+    if (object != NULL && strcmp(object, "complaint") == 0) {
+        complain(r, call, request);
+        return true;
+    }
     if (object == NULL ||
         (strcmp(object, "limits") != 0 && strcmp(object, "reputation") != 0)) {
         return false;

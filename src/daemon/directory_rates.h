@@ -5,6 +5,7 @@
  *          {"object":"reputation","action":"show"|"set"|"forget","key":K,"level":L}. K is a name, of
  *          any kind, or "KIND:NAME"; show does without: keys that are limited or near it; known
  *          reputations. Each key that fits is a line, as it is afterwards.
+ *          {"object":"complaint","action":"report","mailbox":M,"wanted":BOOL,"header":BASE64}
  * Errors   a snapshot that cannot be written is logged once; the server goes on. */
 #ifndef DAEMON_DIRECTORY_RATES_H
 #define DAEMON_DIRECTORY_RATES_H
@@ -20,7 +21,8 @@ void rates_free(struct rates **r);
 
 /* False: the request is not about counts. */
 MUST_USE bool rates_request(struct rates *r, struct control_call *call, json_t *request);
-/* A user put a message into the folder Junk, or took it out again (check/complaint.h). */
-void rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
-                     bool wanted);
+/* A user put a message into the folder Junk, or took it out again (check/complaint.h). Once a day of each message, and
+ * rate.complaints times of each mailbox. NULL: it counted; else why not, in words. */
+const char *rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
+                            bool wanted);
 #endif

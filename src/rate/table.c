@@ -647,6 +647,21 @@ void rate_forget(struct rate_table *t, const struct rate_key *key)
     }
 }
 
+/* In the word that a limit with a burst would have. */
+void rate_note(struct rate_table *t, const struct rate_key *key, uint64_t note)
+{
+    struct slot s = find_key(t, key);
+    if (s.bucket != NULL) {
+        atomic_store(&counts_of(s)->full_us, note);
+    }
+}
+
+uint64_t rate_noted(const struct rate_table *t, const struct rate_key *key)
+{
+    struct slot s = find_key(t, key);
+    return s.bucket == NULL ? 0 : atomic_load(&counts_of(s)->full_us);
+}
+
 /* --- limits --- */
 
 static uint64_t step_us(const struct rate_limit *l)

@@ -133,6 +133,9 @@ bool rate_set_signs(struct rate_table *t, const struct rate_key *key, unsigned g
 void rate_hold(struct rate_table *t, const struct rate_key *key, uint64_t until_s,
                uint64_t now_us);
 void rate_forget(struct rate_table *t, const struct rate_key *key);
+/* A number that is kept with a key that is there, for a key without a limit with a burst. 0: there is none. */
+void rate_note(struct rate_table *t, const struct rate_key *key, uint64_t note);
+MUST_USE uint64_t rate_noted(const struct rate_table *t, const struct rate_key *key);
 
 /* Is so much (as it is after adding) more than the limit allows? */
 MUST_USE bool rate_over(const struct rate_limit *limit, const struct rate_view *v,
