@@ -89,7 +89,8 @@ def polite(server, seconds):
         times.append((time.monotonic() - began) * 1000)
         time.sleep(0.02)
     return {"messages": len(times), "median_ms": round(statistics.median(times), 2),
-            "p95_ms": round(sorted(times)[len(times) * 95 // 100], 2)}
+            "p95_ms": round(sorted(times)[len(times) * 95 // 100], 2),
+            "p99_ms": round(sorted(times)[len(times) * 99 // 100], 2)}
 
 
 def flood(build, seconds):
