@@ -339,8 +339,8 @@ static void add_dns_ports(struct landlock_rules *rules, const struct config_list
     }
 }
 
-static void add_filter_port(struct landlock_rules *rules, const char *name,
-                            const char *text)
+/* The port of an address; none of "". */
+static void add_port_of(struct landlock_rules *rules, const char *name, const char *text)
 {
     struct sockaddr_storage address;
     socklen_t len = 0;
@@ -372,12 +372,7 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         rules.also = mail;
     }
     if (lmtp && lmtp_socket(seen) == NULL) {
-        struct sockaddr_storage address;
-        socklen_t len = 0;
-        if (!config_address_parse(seen->delivery_lmtp, &address, &len)) {
-            fatal("delivery.lmtp: '%s' is no address", seen->delivery_lmtp);
-        }
-        add_port(&rules, landlock_port(&address));
+        add_port_of(&rules, "delivery.lmtp", seen->delivery_lmtp);
     }
     if (row->dns && !(row->hooks && seen->webhook_ports.n == 0)) {
         add_port(&rules, 53); /* of /etc/resolv.conf, or of the servers of any zone */
@@ -386,12 +381,7 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         add_dns_ports(&rules, &seen->dns_stub_zones);
     }
     if (row->oauth && seen->oauth_introspection[0] != '\0') {
-        struct sockaddr_storage address;
-        socklen_t len = 0;
-        if (!config_address_parse(seen->oauth_connect_to, &address, &len)) {
-            fatal("oauth.connect-to: '%s' is no address", seen->oauth_connect_to);
-        }
-        add_port(&rules, landlock_port(&address));
+        add_port_of(&rules, "oauth.connect-to", seen->oauth_connect_to);
     }
     for (unsigned i = 0; row->hooks && i < seen->webhook_ports.n; i++) {
         uint64_t port = 0;
@@ -400,12 +390,11 @@ static void lock_paths(const struct row *row, enum role role, const struct confi
         }
     }
     if (row->filters) {
-        add_filter_port(&rules, "rspamd.server", seen->rspamd_server);
+        add_port_of(&rules, "rspamd.server", seen->rspamd_server);
         for (unsigned i = 0; i < seen->milter_server.n; i++) {
             /* a socket of the file system comes from the supervisor, connected */
             if (strncmp(seen->milter_server.item[i].server, "unix:", 5) != 0) {
-                add_filter_port(&rules, "milter.server",
-                                seen->milter_server.item[i].server);
+                add_port_of(&rules, "milter.server", seen->milter_server.item[i].server);
             }
         }
     }
