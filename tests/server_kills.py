@@ -20,6 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
+from listener import Listener  # noqa: E402
 from server import SKIPPED, Failed, Server, peer_address, wait_until  # noqa: E402
 from server_remote import check  # noqa: E402
 
@@ -40,32 +41,15 @@ class Copy:
         self.received, self.written = received, None
 
 
-class Sink:
+class Sink(Listener):
     """Takes mail slowly, now and then so slowly that a queue dies and comes meanwhile; refuses one in ten for now."""
 
     def __init__(self, host, port, seed):
+        super().__init__(host, port)
         self.random = random.Random(seed)
         self.copies = collections.defaultdict(list)  # (mail, recipient) -> copies
         self.lock = threading.Lock()
-        self.listener = socket.create_server((host, port))
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.session, args=(sock,), daemon=True).start()
-
-    def session(self, sock):
-        try:
-            sock.settimeout(60)
-            self.talk(sock)
-        except OSError:
-            pass
-        finally:
-            sock.close()
+        self.serve()
 
     def talk(self, sock):
         file = sock.makefile("rb")
@@ -261,7 +245,7 @@ def main():
               f"{time.monotonic() - start:.0f} s")
     finally:
         for sink in sinks:
-            sink.listener.close()
+            sink.stop()
         try:
             server.stop()
         finally:
