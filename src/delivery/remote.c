@@ -303,6 +303,8 @@ static void site_wants_room(struct remote_site *s)
     }
 }
 
+/* NOLINTBEGIN(misc-no-recursion): order_no_host() comes back here once: where a connection cannot be begun
+ * it has the site rest, or leaves it one connection. */
 void site_pump(struct remote_site *s)
 {
     struct remote *r = s->remote;
@@ -391,6 +393,7 @@ void order_no_host(struct remote_order *o, const struct fault *fault, bool clear
     }
     site_pump(s);
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static bool site_of_use(const struct remote_site *s)
 {
