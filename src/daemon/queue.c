@@ -30,7 +30,7 @@ enum {
     TICK_MS = 1000,
     OPEN_TRIES = 50, /* the queue before us may still be going: 5 s */
     OPEN_PAUSE_MS = 100,
-    BACKLOG_MAX = 4 * 1024 * 1024, /* octets kept while the trace role restarts */
+    KEEP_MAX = 4 * 1024 * 1024, /* octets of records kept for the trace role */
     DRAIN_SPARE_MS =
         500, /* in time to close the spool: the supervisor kills who is late */
 };
@@ -67,37 +67,24 @@ static void after(struct event *timer, uint64_t ms)
     (void)evtimer_add(timer, &tv);
 }
 
-/* In their order: events of accounts are made of them. */
+static bool send_event(void *arg, struct slice payload)
+{
+    struct queue_role *q = arg;
+    return q->trace != NULL && channel_send(q->trace, MSG_EVENTS, payload, -1);
+}
+
 static void send_trace(void *arg, struct slice record)
 {
     struct queue_role *q = arg;
-    if (q->backlog.len == 0 && q->trace != NULL &&
-        channel_send(q->trace, MSG_TRACE, record, -1)) {
-        return;
-    }
-    if (q->backlog.len + record.len + 4 > BACKLOG_MAX) {
-        q->traces_dropped++;
-        return;
-    }
-    wire_put_blob(&q->backlog, record);
-    q->traces_dropped += q->backlog.failed;
+    trace_keep_put(&q->keep, record);
 }
 
-static void send_backlog(struct queue_role *q)
+static bool take_events_kept(struct queue_role *q, struct slice payload)
 {
-    struct wire_reader r = wire_reader_of(buf_slice(&q->backlog));
-    size_t sent = 0;
-    while (q->trace != NULL && r.rest.len > 0) {
-        struct slice record = wire_blob(&r);
-        if (r.failed || !channel_send(q->trace, MSG_TRACE, record, -1)) {
-            break;
-        }
-        sent = q->backlog.len - r.rest.len;
-    }
-    buf_consume(&q->backlog, sent);
-    if (q->backlog.len == 0) {
-        buf_reset(&q->backlog); /* memory may have been short */
-    }
+    struct wire_reader r = wire_reader_of(payload);
+    trace_keep_done(&q->keep, wire_u64(&r));
+    trace_keep_flush(&q->keep);
+    return wire_done(&r);
 }
 
 /* --- the state that smtpd goes by --- */
@@ -201,17 +188,17 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         spool_store_compact(q->store, clock_wall_ms());
     }
     look_at_disk(q);
-    send_backlog(q);
+    trace_keep_flush(&q->keep);
     if (ledger_ok(&q->ledger) && !ledger_waits(&q->ledger)) {
         queue_held_kept(q); /* what a channel did not take */
     }
     queue_jobs_close_idle(q);
     queue_pause_tick(q);
     queue_report_tidy(q);
-    if (q->traces_dropped > 0) {
+    if (q->keep.dropped > 0) {
         log_text(LOG_WARN, "trace-dropped", "%llu records: the trace role is behind",
-                 (unsigned long long)q->traces_dropped);
-        q->traces_dropped = 0;
+                 (unsigned long long)q->keep.dropped);
+        q->keep.dropped = 0;
     }
     queue_role_changed(q);
     queue_jobs_soon(q); /* the wall clock may have been set */
@@ -387,7 +374,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
         return "no memory";
     }
     buf_init(&q->out, MSG_PAYLOAD_MAX);
-    buf_init(&q->backlog, BACKLOG_MAX);
+    trace_keep_init(&q->keep, id_new_session(), KEEP_MAX, send_event, q);
     story_init(&q->story, send_trace, q);
     ledger_init(&q->ledger, NULL); /* on_finished() knows by this that we replay */
     const char *error = open_store(q);
@@ -432,7 +419,7 @@ static void finish(struct queue_role *q)
         queue_held_kept(q);
     }
     story_flush(&q->story, clock_wall_ms());
-    send_backlog(q);
+    trace_keep_flush(&q->keep);
     queue_told_keep(q);
     suppress_close(&q->suppress);
     sent_close(&q->sent);
@@ -638,6 +625,8 @@ static bool queue_role_message(struct role_ctx *ctx, struct channel *ch,
         return queue_dsn_answer(q, m->payload);
     case MSG_JOB_DONE:
         return queue_jobs_done(q, channel_peer_index(ch), m->payload);
+    case MSG_EVENTS_KEPT:
+        return take_events_kept(q, m->payload);
     case MSG_JOB_HELD:
         return queue_held_claim(q, ch, m->payload);
     case MSG_JOBS_TOLD:
@@ -666,7 +655,8 @@ static void queue_role_peer(struct role_ctx *ctx, struct channel *ch)
         queue_dsn_peer(q, ch);
     } else if (channel_peer(ch) == ROLE_trace) {
         q->trace = ch;
-        send_backlog(q);
+        trace_keep_again(&q->keep);
+        trace_keep_flush(&q->keep);
     }
 }
 

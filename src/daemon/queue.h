@@ -17,6 +17,7 @@
 #include "queue/story.h"
 #include "queue/suppress.h"
 #include "spool/writer.h"
+#include "trace/keep.h"
 
 enum {
     QUEUE_OPEN_MAX = 4096,     /* segments open in one delivery */
@@ -75,8 +76,7 @@ struct queue_role {
     struct buf out;                    /* the message being made */
     const struct job_outcome *outcome; /* that is being applied */
     uint64_t uses;                     /* of segments, counted */
-    struct buf backlog; /* records that the trace role could not take yet, as blobs */
-    uint64_t traces_dropped;
+    struct trace_keep keep;            /* records that the trace role has not committed */
     uint64_t job_key[2], hear_until_ms;
     bool joined, heard; /* what deliveries held when we came */
     enum spool_state state;

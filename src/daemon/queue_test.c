@@ -4,6 +4,7 @@
 #include "proc/role.h"
 #include "queue/index.h"
 #include "spool/writer.h"
+#include "trace/keep.h"
 #include "trace/record.h"
 
 #include <dirent.h>
@@ -61,6 +62,7 @@ struct fixture {
     uint64_t open[SEGMENTS_MAX];
     /* trace */
     unsigned told[TRACE_KIND_COUNT];
+    uint64_t event;  /* the last one's number */
     void *before[4]; /* states of roles that ended: theirs to the end */
     unsigned before_n;
 };
@@ -180,8 +182,12 @@ static bool trace_message(void *arg, struct channel *ch, const struct msg *m)
     struct fixture *f = arg;
     struct trace_reader r;
     struct trace_view v;
+    struct slice record;
+    uint64_t life = 0;
     (void)ch;
-    assert_true(trace_open(m->payload, &r));
+    assert_int_equal(m->type, MSG_EVENTS);
+    assert_true(trace_keep_read(m->payload, &life, &f->event, &record));
+    assert_true(trace_open(record, &r));
     while (trace_next(&r, &v)) {
         f->told[v.kind]++;
     }
@@ -770,6 +776,36 @@ static void test_disk_full(void **state)
     drain_role(f);
 }
 
+/* A trace role that dies before it has committed: the next one is told the same. */
+static void test_events_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b;
+    connect_delivery(f);
+    f->answer = true;
+    spool(f, 1, 1);
+    loop_until(f, &f->told[TRACE_delivered], 1);
+    for (unsigned i = 2; i <= 3; i++) {
+        uint64_t last = f->event;
+        disconnect_pair(f, &f->trace);
+        connect_pair(f, &f->trace, ROLE_trace, &trace_side);
+        loop_until(f, &f->told[TRACE_delivered], i);
+        assert_int_equal(f->told[TRACE_queued], i);
+        assert_int_equal(f->event, last);
+    }
+    buf_init(&b, 8);
+    wire_put_u64(&b, f->event);
+    struct msg m = {MSG_EVENTS_KEPT, buf_slice(&b), -1};
+    assert_true(queue_ops.message(&f->ctx, f->trace.role_end, &m));
+    buf_clear(&b);
+    disconnect_pair(f, &f->trace);
+    spool(f, 2, 1); /* while there is none */
+    connect_pair(f, &f->trace, ROLE_trace, &trace_side);
+    loop_until(f, &f->told[TRACE_delivered], 4);
+    assert_int_equal(f->told[TRACE_queued], 4);
+    drain_role(f);
+}
+
 /* Told not to deliver: accepted and kept; the queue that comes after it delivers. */
 static void test_keeps(void **state)
 {
@@ -820,6 +856,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_claimed_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(test_false_claims, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_events_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keeps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_waits, setup, teardown),
     };

@@ -2,13 +2,15 @@
  *
  * A batch is committed COMMIT_MS after its first record or at COMMIT_RECORDS, so a session
  * can be asked about some 0.1 s after its end. Nothing is queued here: what we cannot take
- * in time waits in the senders' channels, which are bounded and count what they drop.
+ * in time waits in the senders' channels, which are bounded and count what they drop. The queue, which tells
+ * the events of accounts, keeps its records until we say that they are committed (trace/keep.h).
  * Drain   serves on until all peers are gone, so that the last sessions are told too. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/paths.h"
 #include "daemon/trace_hooks.h"
 #include "proc/role.h"
+#include "trace/keep.h"
 #include "trace/record.h"
 #include "trace/store.h"
 
@@ -35,7 +37,9 @@ struct trace_role {
     struct trace_hooks *hooks; /* NULL: there are none */
     struct event *commit_timer, *tidy_timer, *end_timer;
     unsigned peers;
-    uint64_t end_ms; /* monotonic: no later than that, when it drains */
+    struct channel *teller; /* the queue whose events came last; NULL: it is gone */
+    uint64_t heard, said;   /* the last of these, and what it was told of them */
+    uint64_t end_ms;        /* monotonic: no later than that, when it drains */
     bool draining, ending;
 };
 
@@ -43,6 +47,19 @@ static void after(struct event *timer, uint32_t ms)
 {
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
     (void)evtimer_add(timer, &tv);
+}
+
+/* To be said when nothing waits to be committed. */
+static void say_kept(struct trace_role *t)
+{
+    struct buf b;
+    buf_init(&b, sizeof t->heard);
+    wire_put_u64(&b, t->heard);
+    if (t->teller != NULL && t->heard != t->said && !b.failed &&
+        channel_send(t->teller, MSG_EVENTS_KEPT, buf_slice(&b), -1)) {
+        t->said = t->heard;
+    }
+    buf_clear(&b);
 }
 
 /* Expiry goes along with the batch, twice as fast as it grows, so it never falls behind. */
@@ -53,6 +70,7 @@ static void commit(struct role_ctx *ctx)
     (void)evtimer_del(t->commit_timer);
     (void)trace_store_tidy(t->store, 2 * trace_store_waiting(t->store), now_ms);
     (void)trace_store_commit(t->store, now_ms);
+    say_kept(t);
 }
 
 static void on_commit(evutil_socket_t fd, short what, void *arg)
@@ -147,18 +165,46 @@ static void trace_role_peer(struct role_ctx *ctx, struct channel *ch)
     t->peers++;
 }
 
+static void added(struct role_ctx *ctx)
+{
+    struct trace_role *t = ctx->state;
+    if (trace_store_waiting(t->store) == 1) {
+        after(t->commit_timer, COMMIT_MS);
+    }
+    if (trace_store_waiting(t->store) >= COMMIT_RECORDS) {
+        commit(ctx);
+    }
+}
+
 static bool take_record(struct role_ctx *ctx, struct slice record)
 {
     struct trace_role *t = ctx->state;
     if (!trace_valid(record)) {
         return false;
     }
-    if (trace_store_add(t->store, record, clock_wall_ms()) &&
-        trace_store_waiting(t->store) == 1) {
-        after(t->commit_timer, COMMIT_MS);
+    if (trace_store_add(t->store, record, clock_wall_ms())) {
+        added(ctx);
     }
-    if (trace_store_waiting(t->store) >= COMMIT_RECORDS) {
-        commit(ctx);
+    return true;
+}
+
+static bool take_event(struct role_ctx *ctx, struct channel *ch, struct slice payload)
+{
+    struct trace_role *t = ctx->state;
+    struct slice record;
+    uint64_t life = 0, number = 0;
+    if (!trace_keep_read(payload, &life, &number, &record) || !trace_valid(record)) {
+        return false;
+    }
+    t->teller = ch;
+    t->heard = number;
+    /* One that a trace role before us has committed needs nothing more. */
+    if (!trace_store_knows(t->store, life, number) &&
+        trace_store_add_event(t->store, life, number, record, clock_wall_ms())) {
+        added(ctx);
+    }
+    if (trace_store_waiting(t->store) == 0) {
+        say_kept(t);
     }
     return true;
 }
@@ -174,9 +220,11 @@ static bool take_records(struct role_ctx *ctx, struct slice records)
 static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,
                                const struct msg *m)
 {
-    (void)ch;
     if (ctx->state == NULL) {
         return true; /* finished within this round of the loop */
+    }
+    if (m->type == MSG_EVENTS) {
+        return take_event(ctx, ch, m->payload);
     }
     if (m->type == MSG_TRACES) {
         return take_records(ctx, m->payload);
@@ -187,10 +235,10 @@ static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,
 static void trace_role_peer_gone(struct role_ctx *ctx, struct channel *ch)
 {
     struct trace_role *t = ctx->state;
-    (void)ch;
     if (t == NULL) {
         return;
     }
+    t->teller = t->teller == ch ? NULL : t->teller;
     BUG_ON(t->peers == 0);
     t->peers--;
     if (t->draining && t->peers == 0 && !t->ending) {
@@ -217,7 +265,8 @@ static void trace_role_drain(struct role_ctx *ctx, uint32_t ms)
 
 const struct role_ops trace_ops = {
     .role = ROLE_trace,
-    .peers = "smtpd, directory, queue and delivery tell it; it tells nobody",
+    .peers =
+        "smtpd, directory, queue and delivery tell it; queue: which events are committed",
     .prepare = trace_role_prepare,
     .open = trace_role_open,
     .start = trace_role_start,

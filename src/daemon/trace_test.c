@@ -2,6 +2,7 @@
  * soon after, bad records are refused, and a drain waits for the last of the peers. */
 #include "base/clock.h"
 #include "proc/role.h"
+#include "trace/keep.h"
 #include "trace/query.h"
 
 #include <event2/event.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,11 +175,126 @@ static void test_drain_ends_in_time(void **state)
     assert_true(clock_mono_ms() - before < 30000);
 }
 
+/* --- events: the sender keeps them until they are committed --- */
+
+static struct channel *own, *queue; /* the two ends */
+static uint64_t kept, kepts;
+
+static bool on_kept(void *arg, struct channel *ch, const struct msg *m)
+{
+    struct wire_reader r = wire_reader_of(m->payload);
+    (void)arg, (void)ch;
+    assert_int_equal(m->type, MSG_EVENTS_KEPT);
+    kept = wire_u64(&r);
+    kepts++;
+    return true;
+}
+
+static void on_gone(void *arg, struct channel *ch)
+{
+    (void)arg, (void)ch;
+}
+
+static void connect_queue(void)
+{
+    static const struct channel_ops ops = {on_kept, on_gone, NULL};
+    int fd[2];
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+    own = channel_new(ctx.base, fd[0], ROLE_trace, ROLE_queue, 0, &ops, NULL);
+    queue = channel_new(ctx.base, fd[1], ROLE_queue, ROLE_trace, 0, &ops, NULL);
+    assert_true(own != NULL && queue != NULL);
+    kept = kepts = 0;
+    trace_ops.peer(&ctx, own);
+}
+
+static void disconnect_queue(void)
+{
+    trace_ops.peer_gone(&ctx, own);
+    channel_free(&own);
+    channel_free(&queue);
+}
+
+static void event(uint64_t life, uint64_t number, uint64_t session)
+{
+    struct trace_writer w;
+    struct buf b;
+    buf_init(&b, MSG_PAYLOAD_MAX);
+    wire_put_u64(&b, life);
+    wire_put_u64(&b, number);
+    trace_init(&w, session, clock_wall_ms());
+    trace_event(&w, TRACE_close, clock_wall_ms(), 0, NULL);
+    trace_take(&w, 0, &b);
+    struct msg m = {MSG_EVENTS, buf_slice(&b), -1};
+    assert_true(trace_ops.message(&ctx, own, &m));
+    m.payload = slice_sub(m.payload, 0, m.payload.len - 1);
+    assert_false(trace_ops.message(&ctx, own, &m));
+    trace_clear(&w);
+    buf_clear(&b);
+}
+
+static void wait_kept(uint64_t number)
+{
+    for (unsigned i = 0; i < 600 && kept != number; i++) {
+        run_for(50);
+    }
+    assert_int_equal(kept, number);
+}
+
+/* Said when they are on disk; what a role before had committed is known, and what it had not is new. */
+static void test_events(void **state)
+{
+    (void)state;
+    connect_queue();
+    event(5, 1, 31);
+    event(5, 2, 32);
+    assert_int_equal(kepts, 0);
+    wait_kept(2);
+    assert_int_equal(found(31) + found(32), 2);
+    event(5, 2, 32);
+    event(5, 3, 33);
+    wait_kept(3);
+    assert_int_equal(found(32), 1);
+    disconnect_queue();
+    trace_ops.drain(&ctx, 100);
+    assert_null(ctx.state);
+    event_base_free(ctx.base);
+    (void)begin(state);
+    connect_queue(); /* to the next role the queue says what it was not told of */
+    event(5, 2, 32);
+    event(5, 3, 33);
+    run_for(20);
+    assert_int_equal(kept, 3); /* nothing to write, so at once */
+    event(5, 4, 34);
+    event(6, 1, 35); /* another queue */
+    wait_kept(1);
+    for (uint64_t i = 31; i <= 35; i++) {
+        assert_int_equal(found(i), 1);
+    }
+    disconnect_queue();
+}
+
+/* Many: said with each batch. */
+static void test_many_events(void **state)
+{
+    (void)state;
+    connect_queue();
+    for (uint64_t i = 1; i <= 1200; i++) {
+        event(7, i, 1000 + i);
+    }
+    assert_int_equal(found(2000), 1);
+    wait_kept(1200);
+    assert_int_equal(found(2200), 1);
+    disconnect_queue();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_soon_visible, begin, end),
         cmocka_unit_test_setup_teardown(test_together, begin, end),
+        cmocka_unit_test_setup_teardown(test_events, begin, end),
+        cmocka_unit_test_setup_teardown(test_many_events, begin, end),
         cmocka_unit_test_setup_teardown(test_drain, begin, end),
         cmocka_unit_test_setup_teardown(test_drain_ends_in_time, begin, end),
     };

@@ -75,6 +75,8 @@ enum {
  * FILTER_GIVE    u64 cookie + descriptor, connected, non-blocking
  * FILTER_NONE    u64 cookie        it is not listening, or no filter of the configuration
  * TRACE          see trace/record.h
+ * EVENTS         see trace/keep.h
+ * EVENTS_KEPT    see trace/keep.h
  * TRACES         n x text record, as in TRACE */
 /* clang-format off */
 #define MSGS(X)                                                               \
@@ -95,7 +97,7 @@ enum {
     X(SEGMENT_CLOSE, R_QUE,                         R_DEL,   8,     8, false) \
     X(JOB,           R_QUE,                         R_DEL,  16, 65536, false) \
     X(JOB_DONE,      R_DEL,                         R_QUE,  10, 65536, false) \
-    X(TRACE,         R_SMT | R_DIR | R_QUE | R_DEL, R_TRC,   1, 65536, false) \
+    X(TRACE,         R_SMT | R_DIR | R_DEL,         R_TRC,   1, 65536, false) \
     X(TRACES,        R_SMT,                         R_TRC,   3, 65536, false) \
     X(DIR_MAIL,      R_SMT,                         R_DIR,  50,  1320, false) \
     X(DIR_MAIL_IS,   R_DIR,                         R_SMT, 209,  1700, false) \
@@ -114,7 +116,9 @@ enum {
     X(JOINED,        R_SUP,                         R_ALL,   0,     0, false) \
     X(JOB_KEPT,      R_QUE,                         R_DEL,   8, 65536, false) \
     X(JOB_HELD,      R_DEL,                         R_QUE,  16, 65536, false) \
-    X(JOBS_TOLD,     R_DEL,                         R_QUE,   0,     0, false)
+    X(JOBS_TOLD,     R_DEL,                         R_QUE,   0,     0, false) \
+    X(EVENTS,        R_QUE,                         R_TRC,  17, 65536, false) \
+    X(EVENTS_KEPT,   R_TRC,                         R_QUE,   8,     8, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

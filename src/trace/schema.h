@@ -7,9 +7,14 @@
  * record  one row a record; at: when it came, by the store's clock
  * fresh   one row a batch: its pairs as they came
  * run     TRACE_RUN_PAIRS pairs, sorted, in the chunks run << 16 | 0 .. chunks - 1;
- *         first and last: ids of the records that they name */
+ *         first and last: ids of the records that they name
+ * heard   up to which number (trace/keep.h) the records of which life of the queue are here: one row */
 #ifndef TRACE_SCHEMA_H
 #define TRACE_SCHEMA_H
+
+#define TRACE_SCHEMA_HEARD                                                               \
+    "CREATE TABLE heard(one INTEGER PRIMARY KEY CHECK(one = 1), life INTEGER NOT NULL,"  \
+    "                   number INTEGER NOT NULL)"
 
 /* The application's id stands in the file's header, where `file` shows it: "PsTr". */
 #define TRACE_SCHEMA                                                                     \

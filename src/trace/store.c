@@ -33,6 +33,8 @@ enum statement {
     ADD_FRESH,
     ADD_CHUNK,
     ADD_RUN,
+    HEARD,
+    SET_HEARD,
     CLEAR_FRESH,
     LOAD_FRESH,
     NEXT_RECORD,
@@ -56,6 +58,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [ADD_FRESH] = "INSERT INTO fresh(pairs) VALUES(?)",
     [ADD_CHUNK] = "INSERT INTO chunk(id, pairs) VALUES(?, ?)",
     [ADD_RUN] = "INSERT INTO run(id, chunks, first, last) VALUES(?, ?, ?, ?)",
+    [HEARD] = "SELECT life, number FROM heard",
+    [SET_HEARD] = "INSERT OR REPLACE INTO heard VALUES(1, ?, ?)",
     [CLEAR_FRESH] = "DELETE FROM fresh",
     [LOAD_FRESH] = "SELECT pairs FROM fresh ORDER BY id",
     [NEXT_RECORD] = ("SELECT max(ifnull((SELECT max(id) FROM record), 0),"
@@ -73,7 +77,7 @@ static const char *const statements[STATEMENT_COUNT] = {
 
 /* Before any table: they shape the file. Syncing happens when the log of 32 MiB goes into
  * the database, so seldom, and never for a batch: the spool wants the disk for itself. */
-static const char *const migrations[] = {TRACE_SCHEMA};
+static const char *const migrations[] = {TRACE_SCHEMA, TRACE_SCHEMA_HEARD};
 static const struct sql_kind file_kind = {
     .set_up = "PRAGMA page_size = 8192;"
               "PRAGMA auto_vacuum = INCREMENTAL;"
@@ -97,6 +101,8 @@ struct trace_store {
     uint64_t retry_ms;
     uint64_t hash_key[2];
     int64_t next_record, next_run, others;
+    uint64_t life, heard; /* of the events: the last one that is here */
+    bool heard_unsaved;
     struct trace_pair *pair; /* TRACE_RUN_PAIRS: all that stand in no run yet */
     size_t pair_n, saved_n;  /* of them, the first saved_n stand in fresh */
     bool in_batch;
@@ -145,11 +151,38 @@ static void close_db(struct trace_store *s)
     s->batch_n = 0;
 }
 
+static int load_heard(struct trace_store *s)
+{
+    sqlite3_stmt *stmt = s->sql.stmt[HEARD];
+    int rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        s->life = sql_count(stmt, 0);
+        s->heard = sql_count(stmt, 1);
+    }
+    (void)sqlite3_reset(stmt);
+    s->heard_unsaved = false;
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int save_heard(struct trace_store *s)
+{
+    sqlite3_stmt *stmt = s->sql.stmt[SET_HEARD];
+    sql_bind_count(stmt, 1, s->life);
+    sql_bind_count(stmt, 2, s->heard);
+    int rc = run_stmt(s, SET_HEARD, NULL);
+    s->heard_unsaved = rc != SQLITE_OK;
+    return rc;
+}
+
 /* What the database knows and we only remember: ids, and the pairs that stand in no run.
  */
 static int load(struct trace_store *s)
 {
     s->pair_n = 0;
+    int heard_rc = load_heard(s);
+    if (heard_rc != SQLITE_OK) {
+        return heard_rc;
+    }
     int rc = run_stmt(s, NEXT_RECORD, &s->next_record);
     if (rc == SQLITE_OK) {
         rc = run_stmt(s, NEXT_RUN, &s->next_run);
@@ -413,6 +446,23 @@ bool trace_store_add(struct trace_store *s, struct slice record, uint64_t now_ms
     return true;
 }
 
+bool trace_store_add_event(struct trace_store *s, uint64_t life, uint64_t number,
+                           struct slice record, uint64_t now_ms)
+{
+    if (!trace_store_add(s, record, now_ms)) {
+        return false;
+    }
+    s->life = life;
+    s->heard = number;
+    s->heard_unsaved = true;
+    return true;
+}
+
+bool trace_store_knows(const struct trace_store *s, uint64_t life, uint64_t number)
+{
+    return s->life == life && number <= s->heard;
+}
+
 unsigned trace_store_waiting(const struct trace_store *s)
 {
     return s->batch_n;
@@ -426,6 +476,9 @@ bool trace_store_commit(struct trace_store *s, uint64_t now_ms)
     }
     if (s->pair_n > s->saved_n) {
         rc = add_blob(s, ADD_FRESH, 1, s->pair + s->saved_n, s->pair_n - s->saved_n);
+    }
+    if (rc == SQLITE_OK && s->heard_unsaved) {
+        rc = save_heard(s);
     }
     if (rc == SQLITE_OK) {
         rc = run_stmt(s, COMMIT, NULL);

@@ -23,6 +23,13 @@ void trace_store_close(struct trace_store **s); /* commits first */
 
 /* Adds a record that is trace_valid() to the open batch (and begins one). False: lost. */
 bool trace_store_add(struct trace_store *s, struct slice record, uint64_t now_ms);
+/* A record that its sender keeps until it is committed (trace/keep.h). That one and those before it are
+ * known from then on, also to the next store if the batch was committed. */
+bool trace_store_add_event(struct trace_store *s, uint64_t life, uint64_t number,
+                           struct slice record, uint64_t now_ms);
+/* It came before. */
+MUST_USE bool trace_store_knows(const struct trace_store *s, uint64_t life,
+                                uint64_t number);
 /* How many records wait for trace_store_commit(). */
 MUST_USE unsigned trace_store_waiting(const struct trace_store *s);
 /* Makes the batch visible to readers. False: the batch is lost. */
