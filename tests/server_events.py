@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -119,13 +120,23 @@ def test_follow(p):
 
 
 def push_meanwhile(p, rcpt):
-    """While old processes end a client may have to come again."""
+    """While old processes end a client may have to come again, perhaps though its message was taken. The id of the last."""
     for _ in range(20):
         try:
-            return p.push(rcpt)
+            return p.push(rcpt)[1]
         except (Failed, OSError):
             time.sleep(0.2)
     raise Failed("no mail is taken")
+
+
+def lock_trace(p, seconds):
+    """As a trace role does that opens or closes its file on a busy machine."""
+    db = sqlite3.connect(p.server.dir / "state/trace/trace.db", isolation_level=None, timeout=20)
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("CREATE TABLE passing(n)")  # so that there is a log
+    db.execute("DROP TABLE passing")
+    time.sleep(seconds)
+    db.close()
 
 
 def test_restarts(p):
@@ -142,14 +153,17 @@ def test_restarts(p):
         told = wait_for(p, f"good3{i}@far.test", "accepted", "delivered", get=p.follower.events)
         check(len(told) == 2, f"told twice: {told}")
     p.server.process.send_signal(signal.SIGHUP)
-    for i in range(5):
-        push_meanwhile(p, f"reload{i}@far.test")
-    for i in range(5):
-        told = wait_for(p, f"reload{i}@far.test", "accepted", "delivered", get=p.follower.events)
-        check(len(told) == 2, f"told twice: {told}")
+    for message in [push_meanwhile(p, f"reload{i}@far.test") for i in range(5)]:
+        def told(message=message):
+            return [e["event"] for e in p.follower.events() if e["message"] == message]
+        wait_until(lambda: f"{message}: {told()}; follower ended: {p.follower.process.poll()}",
+                   lambda: told()[-1:] == ["delivered"], 40)
+        check(told() == ["accepted", "delivered"], f"{message}: {told()}")
     p.server.end_process()
     (p.server.dir / "log").rename(p.server.dir / "log.before")
     check(of(p, "good30@far.test"), "a server that is down")
+    lock_trace(p, 4)
+    check(p.follower.process.poll() is None, "the follower did not wait")
     p.server.start()
     p.push("good4@far.test")
     wait_for(p, "good4@far.test", "accepted", "delivered", get=p.follower.events)

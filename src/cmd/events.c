@@ -18,6 +18,8 @@
 
 enum {
     LOOK_EVERY_MS = 200,
+    PATIENCE_MS =
+        60 * 1000, /* a trace role that ends or begins may lock its file meanwhile */
     SNAPSHOT_RECORDS =
         10000, /* read from one: the server cannot clean its log meanwhile */
     LINE_OCTETS = 64 * 1024,
@@ -66,14 +68,10 @@ static int parse(int argc, char **argv, struct events *e)
     return EXIT_OK;
 }
 
-static bool look(struct events *e)
+static bool look(struct events *e, const char **error)
 {
-    const char *error = NULL;
     trace_query_close(&e->query);
-    e->query = trace_query_open(e->path, &error);
-    if (e->query == NULL) {
-        (void)fprintf(stderr, "postern events: %s: %s\n", e->path, error);
-    }
+    e->query = trace_query_open(e->path, error);
     return e->query != NULL;
 }
 
@@ -108,8 +106,8 @@ static bool tell_history(struct events *e, uint64_t *last)
     size_t n = 0;
     const char *error = NULL;
     struct slice record;
-    if (!look(e)) {
-        return false;
+    if (!look(e, &error)) {
+        return said(e->path, error);
     }
     if (!trace_query_records(e->query, TRACE_KEY_ADDRESS, slice_of(e->account),
                              e->since_ms, &number, &n, last, &error)) {
@@ -117,7 +115,8 @@ static bool tell_history(struct events *e, uint64_t *last)
     }
     bool ok = true;
     for (size_t i = 0; ok && i < n && !e->broken; i++) {
-        ok = i % SNAPSHOT_RECORDS != SNAPSHOT_RECORDS - 1 || look(e);
+        ok = i % SNAPSHOT_RECORDS != SNAPSHOT_RECORDS - 1 || look(e, &error) ||
+             said(e->path, error);
         if (ok && trace_query_record(e->query, number[i], &record)) {
             event_each(number[i], record, slice_of(e->account), print, e);
         }
@@ -127,31 +126,34 @@ static bool tell_history(struct events *e, uint64_t *last)
 }
 
 /* What came behind that number. */
-static bool tell_news(struct events *e, uint64_t *last)
+static bool tell_news(struct events *e, uint64_t *last, const char **error)
 {
-    const char *error = NULL;
     struct slice record;
-    if (!look(e)) {
+    if (!look(e, error)) {
         return false;
     }
     if (trace_query_last(e->query) < *last) {
         *last = 0; /* it was damaged, and began anew */
     }
     for (int i = 0; i < SNAPSHOT_RECORDS && !e->broken &&
-                    trace_query_next(e->query, *last, last, &record, &error);
+                    trace_query_next(e->query, *last, last, &record, error);
          i++) {
         event_each(*last, record, slice_of(e->account), print, e);
     }
-    return error == NULL || said(e->path, error);
+    return *error == NULL;
 }
 
 static int follow(struct events *e, uint64_t last)
 {
+    uint64_t well_ms = clock_mono_ms();
     while (!e->broken && fflush(stdout) == 0) {
+        const char *error = NULL;
         trace_query_close(&e->query); /* no snapshot is kept while nothing happens */
         (void)usleep(LOOK_EVERY_MS * 1000);
-        if (!tell_news(e, &last)) {
-            return EXIT_SYSTEM;
+        if (tell_news(e, &last, &error)) {
+            well_ms = clock_mono_ms();
+        } else if (clock_mono_ms() - well_ms >= PATIENCE_MS) {
+            return said(e->path, error) ? EXIT_OK : EXIT_SYSTEM;
         }
     }
     return EXIT_OK;

@@ -11,6 +11,7 @@
 #define STATE_SPOOL        "spool"          /* queue */
 #define STATE_QUEUE_DB     "spool/queue.db" /* addresses that no mail goes to */
 #define STATE_TOLD         "spool/told" /* up to where the queue before us told of messages */
+#define STATE_EVENTS "spool/events" /* what the queue before us told the trace role last */
 #define STATE_JOB_KEY      "spool/job.key" /* by which the next queue knows our jobs */
 #define STATE_PAUSES       "spool/pauses"  /* what does not go out for now */
 #define STATE_SENT_DB      "spool/sent.db" /* return paths, and whom they stand for */

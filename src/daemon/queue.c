@@ -30,7 +30,6 @@ enum {
     TICK_MS = 1000,
     OPEN_TRIES = 50, /* the queue before us may still be going: 5 s */
     OPEN_PAUSE_MS = 100,
-    KEEP_MAX = 4 * 1024 * 1024, /* octets of records kept for the trace role */
     DRAIN_SPARE_MS =
         500, /* in time to close the spool: the supervisor kills who is late */
 };
@@ -374,7 +373,7 @@ static const char *queue_role_open(struct role_ctx *ctx)
         return "no memory";
     }
     buf_init(&q->out, MSG_PAYLOAD_MAX);
-    trace_keep_init(&q->keep, id_new_session(), KEEP_MAX, send_event, q);
+    trace_keep_init(&q->keep, id_new_session(), QUEUE_EVENTS_MAX, send_event, q);
     story_init(&q->story, send_trace, q);
     ledger_init(&q->ledger, NULL); /* on_finished() knows by this that we replay */
     const char *error = open_store(q);

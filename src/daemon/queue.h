@@ -24,7 +24,8 @@ enum {
     QUEUE_IN_FLIGHT_MAX = 256, /* local targets in one delivery, about */
     /* Those to other servers: most of them wait for somebody. */
     QUEUE_REMOTE_IN_FLIGHT_MAX = 2048,
-    QUEUE_PER_WORKER = 4,    /* targets in flight per delivery.workers */
+    QUEUE_PER_WORKER = 4,               /* targets in flight per delivery.workers */
+    QUEUE_EVENTS_MAX = 4 * 1024 * 1024, /* octets of records kept for the trace role */
     QUEUE_UNKEPT_MAX = 4096, /* jobs of one delivery whose outcomes are not on disk */
 };
 /* So that a segment that no job reads can always be closed for another one. */

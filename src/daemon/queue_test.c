@@ -62,6 +62,7 @@ struct fixture {
     uint64_t open[SEGMENTS_MAX];
     /* trace */
     unsigned told[TRACE_KIND_COUNT];
+    bool mute;       /* does not say that it keeps them */
     uint64_t event;  /* the last one's number */
     void *before[4]; /* states of roles that ended: theirs to the end */
     unsigned before_n;
@@ -184,7 +185,6 @@ static bool trace_message(void *arg, struct channel *ch, const struct msg *m)
     struct trace_view v;
     struct slice record;
     uint64_t life = 0;
-    (void)ch;
     assert_int_equal(m->type, MSG_EVENTS);
     assert_true(trace_keep_read(m->payload, &life, &f->event, &record));
     assert_true(trace_open(record, &r));
@@ -192,6 +192,13 @@ static bool trace_message(void *arg, struct channel *ch, const struct msg *m)
         f->told[v.kind]++;
     }
     assert_false(r.r.failed);
+    if (!f->mute) {
+        struct buf b;
+        buf_init(&b, 8);
+        wire_put_u64(&b, f->event);
+        assert_true(channel_send(ch, MSG_EVENTS_KEPT, buf_slice(&b), -1));
+        buf_clear(&b);
+    }
     return true;
 }
 
@@ -782,13 +789,19 @@ static void test_events_are_kept(void **state)
     struct fixture *f = *state;
     struct buf b;
     connect_delivery(f);
-    f->answer = true;
+    f->answer = f->mute = true;
     spool(f, 1, 1);
     loop_until(f, &f->told[TRACE_delivered], 1);
-    for (unsigned i = 2; i <= 3; i++) {
+    for (unsigned i = 2; i <= 4; i++) {
         uint64_t last = f->event;
-        disconnect_pair(f, &f->trace);
-        connect_pair(f, &f->trace, ROLE_trace, &trace_side);
+        if (i < 4) {
+            disconnect_pair(f, &f->trace);
+            connect_pair(f, &f->trace, ROLE_trace, &trace_side);
+        } else { /* and so does the next queue */
+            drain_role(f);
+            open_role(f);
+            connect_delivery(f);
+        }
         loop_until(f, &f->told[TRACE_delivered], i);
         assert_int_equal(f->told[TRACE_queued], i);
         assert_int_equal(f->event, last);
@@ -801,8 +814,8 @@ static void test_events_are_kept(void **state)
     disconnect_pair(f, &f->trace);
     spool(f, 2, 1); /* while there is none */
     connect_pair(f, &f->trace, ROLE_trace, &trace_side);
-    loop_until(f, &f->told[TRACE_delivered], 4);
-    assert_int_equal(f->told[TRACE_queued], 4);
+    loop_until(f, &f->told[TRACE_delivered], 5);
+    assert_int_equal(f->told[TRACE_queued], 5);
     drain_role(f);
 }
 

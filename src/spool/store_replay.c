@@ -83,8 +83,8 @@ static void take_spare(struct spool_store *s, const char *name, uint64_t number)
  * behind the name. */
 static bool is_neighbour(const char *name)
 {
-    static const char *const begins[] = {".",       "bad",    "lock", "queue.db",
-                                         "sent.db", "pauses", "told", "job.key"};
+    static const char *const begins[] = {
+        ".", "bad", "lock", "queue.db", "sent.db", "pauses", "told", "job.key", "events"};
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
         if (strncmp(name, begins[i], strlen(begins[i])) == 0) {
             return true;

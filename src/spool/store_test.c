@@ -254,6 +254,7 @@ static void files_beside(void **state)
     file_beside("pauses");
     file_beside("told");
     file_beside("job.key");
+    file_beside("events");
     reopen();
     assert_int_equal(r->report_n, 0);
     file_beside("core");

@@ -74,6 +74,38 @@ void trace_keep_done(struct trace_keep *k, uint64_t number)
     k->sent = k->sent > done ? k->sent - done : 0;
 }
 
+void trace_keep_save(const struct trace_keep *k, struct buf *out)
+{
+    wire_put_u64(out, k->life);
+    wire_put_u64(out, k->last);
+    (void)buf_add(out, buf_slice(&k->records));
+}
+
+bool trace_keep_load(struct trace_keep *k, struct slice saved)
+{
+    struct wire_reader r = wire_reader_of(saved);
+    uint64_t life = wire_u64(&r), last = wire_u64(&r), before = 0;
+    struct slice records = r.rest;
+    while (!r.failed && r.rest.len > 0) {
+        struct wire_reader payload = wire_reader_of(wire_blob(&r));
+        uint64_t of = wire_u64(&payload), number = wire_u64(&payload);
+        if (r.failed || payload.failed || of != life || number <= before ||
+            number > last) {
+            return false;
+        }
+        before = number;
+    }
+    if (r.failed || records.len > k->records.max) {
+        return false;
+    }
+    buf_reset(&k->records);
+    (void)buf_add(&k->records, records);
+    k->life = life;
+    k->last = last;
+    k->sent = 0;
+    return !k->records.failed;
+}
+
 bool trace_keep_read(struct slice payload, uint64_t *life, uint64_t *number,
                      struct slice *record)
 {

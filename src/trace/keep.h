@@ -32,6 +32,11 @@ void trace_keep_again(struct trace_keep *k);
 void trace_keep_flush(struct trace_keep *k);
 void trace_keep_done(struct trace_keep *k, uint64_t number);
 
+/* For a process that goes on in place of this one: its life, and what is not done with. */
+void trace_keep_save(const struct trace_keep *k, struct buf *out);
+/* False: malformed; nothing changed. */
+MUST_USE bool trace_keep_load(struct trace_keep *k, struct slice saved);
+
 /* The trace role's side. False: malformed. */
 MUST_USE bool trace_keep_read(struct slice payload, uint64_t *life, uint64_t *number,
                               struct slice *record);

@@ -165,6 +165,44 @@ static void test_random(void **state)
     trace_keep_clear(&k);
 }
 
+/* The process ends in order, another one goes on: each record once, in order. */
+static void test_handed_on(void **state)
+{
+    (void)state;
+    struct trace_keep k, next;
+    struct buf saved;
+    buf_init(&saved, 4096);
+    fresh(&k, 2048);
+    put(&k, 0);
+    commit(&k);
+    put(&k, 1);
+    role.deaf = true;
+    put(&k, 2);
+    role.deaf = false;
+    trace_keep_save(&k, &saved);
+    trace_keep_init(&next, 1, 2048, send, NULL);
+    for (size_t cut = 0; cut < saved.len; cut++) {
+        struct slice part = slice_sub(buf_slice(&saved), 0, cut);
+        /* Whole records, fewer of them, are well-formed. */
+        bool whole = cut == 16 || cut == 16 + (saved.len - 16) / 2;
+        assert_int_equal(trace_keep_load(&next, part), whole);
+    }
+    saved.ptr[16 + 4] ^= 1; /* the first record's life */
+    assert_false(trace_keep_load(&next, buf_slice(&saved)));
+    saved.ptr[16 + 4] ^= 1;
+    assert_true(trace_keep_load(&next, buf_slice(&saved)));
+    put(&next, 3); /* behind them */
+    trace_keep_flush(&next);
+    commit(&next);
+    assert_int_equal(role.list_n, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(role.list[i], i);
+    }
+    buf_clear(&saved);
+    trace_keep_clear(&k);
+    trace_keep_clear(&next);
+}
+
 static void test_malformed(void **state)
 {
     (void)state;
@@ -178,9 +216,8 @@ static void test_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resent),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_resent),    cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_handed_on),
         cmocka_unit_test(test_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
