@@ -117,7 +117,7 @@ enum {
     X(JOB_KEPT,      R_QUE,                         R_DEL,   8, 65536, false) \
     X(JOB_HELD,      R_DEL,                         R_QUE,  16, 65536, false) \
     X(JOBS_TOLD,     R_DEL,                         R_QUE,   0,     0, false) \
-    X(EVENTS,        R_QUE,                         R_TRC,  17, 65536, false) \
+    X(EVENTS,        R_QUE,                         R_TRC,  16, 65536, false) \
     X(EVENTS_KEPT,   R_TRC,                         R_QUE,   8,     8, false)
 /* clang-format on */
 

@@ -97,7 +97,7 @@ static void say(struct role_ctx *ctx, struct channel *ch)
         shared->rude = -1;
     }
     if (to == ROLE_trace) {
-        ok = channel_send(ch, MSG_TRACE, s, -1);
+        ok = channel_send(ch, ctx->role == ROLE_queue ? MSG_EVENTS : MSG_TRACE, s, -1);
     } else if (ctx->role == ROLE_smtpd && to == ROLE_directory) {
         ok = channel_send(ch, MSG_DIR_RCPT, s, -1);
     } else if (ctx->role == ROLE_smtpd && to == ROLE_queue) {
