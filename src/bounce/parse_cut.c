@@ -69,6 +69,19 @@ static bool begins_header(struct slice line, struct slice rest)
     return false;
 }
 
+/* Not a copy begins, but a report that somebody passes on: its author stands next. */
+static bool begins_report(struct slice rest)
+{
+    struct slice line;
+    bool daemon = false;
+    for (int i = 0; i < 4 && slice_line(&rest, &line); i++) {
+        if (text_names_author(line, &daemon)) {
+            break;
+        }
+    }
+    return daemon;
+}
+
 size_t text_cut(struct slice text)
 {
     struct slice rest = slice_sub(text, 0, NOTICE_MAX), line;
@@ -79,7 +92,8 @@ size_t text_cut(struct slice text)
         if (t.len == 0) {
             continue;
         }
-        if (said && (announces_copy(t) || begins_header(line, rest))) {
+        if (said &&
+            ((announces_copy(t) && !begins_report(rest)) || begins_header(line, rest))) {
             return at;
         }
         said = true;

@@ -144,6 +144,10 @@ MUST_USE unsigned text_which(struct bounce_parser *p, struct slice s,
                              const char *const *words);
 /* Does s start with one? The words in lower case. */
 MUST_USE bool text_starts(struct slice s, const char *const *words);
+/* mailer-daemon@, postmaster@ */
+MUST_USE bool text_is_daemon(struct slice address);
+/* The line of a mail's head that names its author; *daemon: a mail system. */
+MUST_USE bool text_names_author(struct slice line, bool *daemon);
 /* Of which rules between paragraphs, and bullets, are made. */
 MUST_USE bool text_is_rule(unsigned char c);
 /* "550 ", "554 5.1.1 ": a code, perhaps a status, and nothing else. */

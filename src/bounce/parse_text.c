@@ -200,10 +200,40 @@ static bool is_self(const struct bounce_parser *p, struct slice address)
            (slice_ieq(address, p->mail.returned_to) || slice_ieq(address, p->self));
 }
 
-static bool is_daemon(struct slice address)
+/* "To: me" below "From: MAILER-DAEMON" (or any From, in a mail of my own): the head of a report
+ * that someone passes on. It says who got the report. */
+static bool is_head_of_report(const struct bounce_parser *p, struct slice s,
+                              const struct mention *it, struct slice before)
 {
-    return slice_istarts(address, SLICE("mailer-daemon@")) ||
-           slice_istarts(address, SLICE("postmaster@"));
+    enum { HEAD_LINES = 6 };
+    static const char *const to_words[] = {
+        "to",     "an",     "à",    "para",         "a",
+        "aan",    "till",   "do",   "destinataire", "кому",
+        "收件人", "收件者", "宛先", "받는사람",     "받는 사람",
+        NULL};
+    struct slice b = without_marks(before);
+    bool to = false,
+         mine = slice_ieq(it->address, header_address(p->header[HEADER_FROM]));
+    size_t start = it->line;
+    for (const char *const *w = to_words; *w != NULL && !to; w++) {
+        to = slice_ieq(b, slice_of(*w));
+    }
+    for (int i = 0; to && i < HEAD_LINES && start > 0; i++) {
+        size_t end = start - 1;
+        start = line_start(s, end);
+        bool daemon;
+        if (text_names_author(slice_sub(s, start, end - start), &daemon)) {
+            return mine || daemon;
+        }
+    }
+    return false;
+}
+
+/* "MAILER-DAEMON wrote:" above what is quoted. */
+static bool is_quoted_author(struct slice after)
+{
+    after = without_marks(after);
+    return slice_istarts(after, SLICE("wrote")) || slice_istarts(after, SLICE("schrieb"));
 }
 
 /* Whoever is to be asked somewhere is no recipient elsewhere. */
@@ -247,9 +277,11 @@ static void find_mentions(struct bounce_parser *p, struct slice s, struct mentio
         struct slice rest = slice_strip(slice_sub(s, f.end, line_end - f.end));
         bool greets = it->rank == RANK_ANY ||
                       (it->rank == RANK_LINE && rest.len > 0 && rest.ptr[0] != ':');
-        if (greets && is_self(p, f.address)) {
+        if ((greets && is_self(p, f.address)) || is_quoted_author(rest) ||
+            is_head_of_report(p, s, it, slice_sub(s, before, f.off - before))) {
             it->rank = RANK_SELF;
-        } else if (it->rank > RANK_ANY && is_daemon(f.address) && it->rank != RANK_LINE) {
+        } else if (it->rank > RANK_ANY && text_is_daemon(f.address) &&
+                   it->rank != RANK_LINE) {
             it->rank = RANK_ANY;
         }
         m->n++;

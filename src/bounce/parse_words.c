@@ -1,4 +1,5 @@
 /* bounce/parse_words.c - looking for words in a notice; see parse_impl.h */
+#include "bounce/address_find.h"
 #include "bounce/parse_impl.h"
 
 /* The index of a list; built when it is first asked for. Lists are static, so their addresses
@@ -88,4 +89,26 @@ bool text_is_code(struct slice s)
     s = slice_trim(slice_from(s, 3));
     s = s.len > 0 && s.ptr[0] == '-' ? slice_trim(slice_from(s, 1)) : s;
     return s.len == 0 || (bounce_status_parse(s, &status, &used) && used == s.len);
+}
+
+bool text_is_daemon(struct slice address)
+{
+    return slice_istarts(address, SLICE("mailer-daemon@")) ||
+           slice_istarts(address, SLICE("postmaster@"));
+}
+
+bool text_names_author(struct slice line, bool *daemon)
+{
+    static const char *const words[] = {"from", "von",    "de",   "da",
+                                        "van",  "från",   "от",   "发件人",
+                                        "寄件", "差出人", "보낸", NULL};
+    struct address_found f;
+    while (line.len > 0 && line.ptr[0] < 0x80 && !ascii_is_alpha(line.ptr[0])) {
+        line = slice_from(line, 1);
+    }
+    if (!text_starts(line, words) || !address_find(line, 0, &f)) {
+        return false;
+    }
+    *daemon = text_is_daemon(f.address);
+    return true;
 }
