@@ -11,6 +11,7 @@ enum {
     OCTETS = 256,
     WORD_BITS = 64,
     BUCKETS = 4096,
+    POOL_FIRST = 64,
     UNKNOWN = 0 /* state 0 is none, so that a row of zeros knows nothing */
 };
 
@@ -444,7 +445,9 @@ struct many *many_new(const struct rule_regex *const *regex, uint32_t n)
     m->may_start = calloc(row_len(m) * m->words + 1, sizeof *m->may_start);
     m->state_max = MANY_STATES_MAX / (row_len(m) * (uint32_t)sizeof *m->row);
     m->pool_max = MANY_STATES_MAX / sizeof *m->pool + 2 * (steps + n);
-    if (m->may_start == NULL) {
+    m->pool_room = POOL_FIRST;
+    m->pool = calloc(POOL_FIRST, sizeof *m->pool);
+    if (m->may_start == NULL || m->pool == NULL) {
         many_free(&m);
         return NULL;
     }
