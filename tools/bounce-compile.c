@@ -4,8 +4,8 @@
  * Each variant's `fore` program (bounce_table.c) is taken as a nondeterministic automaton up to its
  * first gap; those of all variants together are made deterministic (subset construction), states
  * that cannot be told apart become one, and the rows of the table are laid into each other. What
- * repeats (~ + #) repeats without a limit here, and where letters come behind a + the automaton ends, as
- * each of them might begin the rest: so it may say that a pattern begins where pattern.c finds
+ * repeats (~ + #) repeats without a limit here, and the automaton ends at letters that stand for
+ * themselves, as each of them might begin the rest: so it may say that a pattern begins where pattern.c finds
  * none, but never the other way round. */
 #include "bounce/pattern.h"
 #include "bounce/phrase.h"
@@ -19,7 +19,8 @@ enum {
     LOOP = 1 << 24,
     NONE = 0xffffff,
     CLASS_NONE = BOUNCE_PHRASE_NONE,
-    STATES_MAX = 4000000,
+    CLASSES_MAX = BOUNCE_PHRASE_LETTER - 1,
+    USUAL_LEAST = 8,
 };
 
 static _Noreturn void die(const char *what)
@@ -162,30 +163,42 @@ static void follow_alternatives(struct list *todo, uint32_t place)
     sort(todo);
 }
 
-/* The variants whose programs begin at the same place, in the order of that. */
-static unsigned by_fore[BOUNCE_VARIANTS_N];
+/* Those that use programs: variants, then conditions; in the order of where these begin. */
+enum { USERS_N = BOUNCE_VARIANTS_N + BOUNCE_CONDITIONS_N };
+static unsigned by_fore[USERS_N];
+
+static uint32_t fore_of(unsigned user)
+{
+    return user < BOUNCE_VARIANTS_N ? bounce_variant_table[user].fore
+                                    : bounce_condition_programs[user - BOUNCE_VARIANTS_N];
+}
+
+static bool in_url(unsigned user)
+{
+    return user < BOUNCE_VARIANTS_N && bounce_variant_table[user].in_url;
+}
 
 static int compare_fore(const void *a, const void *b)
 {
     unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-    uint32_t fx = bounce_variant_table[x].fore, fy = bounce_variant_table[y].fore;
+    uint32_t fx = fore_of(x), fy = fore_of(y);
     return fx != fy ? (fx > fy) - (fx < fy) : (x > y) - (x < y);
 }
 
 /* Those in whose program the place stands. */
-static void variants_at(uint32_t place, struct list *out)
+static void users_at_end(uint32_t place, struct list *out)
 {
-    unsigned low = 0, high = BOUNCE_VARIANTS_N;
+    unsigned low = 0, high = USERS_N;
     while (high - low > 1) {
         unsigned mid = (low + high) / 2;
-        if (bounce_variant_table[by_fore[mid]].fore <= place) {
+        if (fore_of(by_fore[mid]) <= place) {
             low = mid;
         } else {
             high = mid;
         }
     }
-    uint32_t fore = bounce_variant_table[by_fore[low]].fore;
-    for (; bounce_variant_table[by_fore[low]].fore == fore; low--) {
+    uint32_t fore = fore_of(by_fore[low]);
+    for (; fore_of(by_fore[low]) == fore; low--) {
         add(out, by_fore[low]);
         if (low == 0) {
             break;
@@ -198,31 +211,13 @@ static bool ends(uint32_t place)
 {
     unsigned char what = bounce_programs[place & (LOOP - 1)];
     return what == BOUNCE_OP_END || what == BOUNCE_OP_GAP || what == BOUNCE_OP_BOUND ||
-           (what == BOUNCE_OP_PLUS && (place & LOOP) == 0);
+           what == BOUNCE_OP_LETTERS;
 }
 
 static bool loops(uint32_t op)
 {
     unsigned char what = bounce_programs[op];
     return what == BOUNCE_OP_SEP || what == BOUNCE_OP_NUM || what == BOUNCE_OP_PLUS;
-}
-
-static void close_over(uint32_t place, struct list *out);
-
-/* Whether a letter may come next. */
-static bool letters_at(uint32_t place)
-{
-    struct list next = {0};
-    bool letter = false;
-    close_over(place, &next);
-    for (size_t i = 0; i < next.n; i++) {
-        uint32_t op = next.at[i] & (LOOP - 1);
-        unsigned char what = bounce_programs[op];
-        letter = letter ||
-                 (in_literal[op] > 0 ? ascii_is_alpha(what) : what == BOUNCE_OP_PLUS);
-    }
-    free(next.at);
-    return letter;
 }
 
 /* All places that take an octet, or end the pattern, and can be reached from `place` without one. */
@@ -252,12 +247,8 @@ static void close_over(uint32_t place, struct list *out)
             add(&todo, op + 3 + offset(bounce_programs + op + 1));
             break;
         case BOUNCE_OP_PLUS:
-            if (p == op && letters_at(op + 1)) {
-                add(out, op); /* ends here */
-            } else {
-                add(out, op | LOOP);
-                add(&todo, op + 1);
-            }
+            add(out, op | LOOP);
+            add(&todo, op + 1);
             break;
         case BOUNCE_OP_SEP:
         case BOUNCE_OP_NUM:
@@ -273,6 +264,7 @@ static void close_over(uint32_t place, struct list *out)
         case BOUNCE_OP_MASK:
         case BOUNCE_OP_END:
         case BOUNCE_OP_GAP:
+        case BOUNCE_OP_LETTERS:
         case BOUNCE_OP_BOUND:
             add(out, op);
             break;
@@ -303,8 +295,8 @@ static void explore(void)
     if (seen == NULL) {
         die("memory");
     }
-    for (unsigned v = 0; v < BOUNCE_VARIANTS_N; v++) {
-        add_closure(&todo, bounce_variant_table[v].fore);
+    for (unsigned v = 0; v < USERS_N; v++) {
+        add_closure(&todo, fore_of(v));
     }
     while (todo.n > 0) {
         uint32_t p = todo.at[--todo.n], op = p & (LOOP - 1);
@@ -351,8 +343,23 @@ static void find_classes(void)
         class_of[o] = !any           ? CLASS_NONE
                       : like[o] != o ? class_of[like[o]]
                                      : (unsigned char)++classes_n;
-        if (classes_n >= CLASS_NONE) {
+        if (classes_n > CLASSES_MAX) {
             die("too many different octets");
+        }
+    }
+}
+
+/* Of a class: which edge holds where there is none of its own. */
+static unsigned char usual_of[256];
+
+static void find_usual(void)
+{
+    memset(usual_of, BOUNCE_PHRASE_NONE, sizeof usual_of);
+    for (unsigned o = 0; o < 256; o++) {
+        if (repeats[o][BOUNCE_OP_PLUS]) {
+            usual_of[class_of[o]] = BOUNCE_PHRASE_LETTER;
+        } else if (repeats[o][BOUNCE_OP_SEP]) {
+            usual_of[class_of[o]] = BOUNCE_PHRASE_SEPARATOR;
         }
     }
 }
@@ -380,9 +387,9 @@ static void step_from(uint32_t state)
         if (in_literal[op] > 0) {
             add_closure(&target[class_of[what]], op + 1);
         } else if (ends(place[i])) {
-            variants_at(op, &over);
-            any |= what == BOUNCE_OP_END || what == BOUNCE_OP_PLUS ||
-                   bounce_variant_table[over.at[over.n - 1]].in_url;
+            users_at_end(op, &over);
+            any |= what == BOUNCE_OP_END || what == BOUNCE_OP_LETTERS ||
+                   in_url(over.at[over.n - 1]);
         } else {
             bool seen[256] = {false};
             for (unsigned o = 0; o < 256; o++) {
@@ -405,13 +412,13 @@ static void step_from(uint32_t state)
         over.n == 0 ? NONE : number_of(&users, &over, &fresh) | (any ? ANYWHERE : 0));
 }
 
-static uint32_t root_of(bool in_url)
+static uint32_t root_of(bool url)
 {
     struct list all = {0};
     bool fresh;
-    for (unsigned v = 0; v < BOUNCE_VARIANTS_N; v++) {
-        if (bounce_variant_table[v].in_url == in_url) {
-            add_closure(&all, bounce_variant_table[v].fore);
+    for (unsigned v = 0; v < USERS_N; v++) {
+        if (in_url(v) == url) {
+            add_closure(&all, fore_of(v));
         }
     }
     sort(&all);
@@ -474,6 +481,64 @@ static void unite(uint32_t root)
     free(next.at);
 }
 
+/* Where letters, or what ~ takes, all lead somewhere, most of them lead to the same state: one edge for
+ * all that have none of their own. */
+static void add_usual(struct list *out, uint32_t s, enum bounce_op op, unsigned usual)
+{
+    uint32_t to = NONE;
+    unsigned most = 0, all = 0, classes = 0;
+    bool counted[256] = {false};
+    for (unsigned o = 0; o < 256; o++) {
+        classes += repeats[o][op] && !counted[class_of[o]];
+        counted[class_of[o]] = counted[class_of[o]] || repeats[o][op];
+    }
+    for (uint32_t e = edge_start.at[s]; e < edges_end(s); e++) {
+        unsigned like = 0;
+        if (!counted[edges.at[e] >> 24]) {
+            continue;
+        }
+        all++;
+        for (uint32_t f = edge_start.at[s]; f < edges_end(s); f++) {
+            like += counted[edges.at[f] >> 24] &&
+                    same.at[edges.at[f] & NONE] == same.at[edges.at[e] & NONE];
+        }
+        if (like > most) {
+            most = like;
+            to = same.at[edges.at[e] & NONE];
+        }
+    }
+    bool whole =
+        all == classes && most >= USUAL_LEAST; /* so a root, where it begins, has none */
+    for (uint32_t e = edge_start.at[s]; e < edges_end(s); e++) {
+        if (counted[edges.at[e] >> 24] && !(whole && same.at[edges.at[e] & NONE] == to)) {
+            add(out, edges.at[e]);
+        }
+    }
+    if (whole) {
+        add(out, usual << 24 | to);
+    }
+}
+
+static void shorten_rows(void)
+{
+    struct list short_edges = {0}, start = {0};
+    for (uint32_t s = 0; s < states.start.n; s++) {
+        add(&start, (uint32_t)short_edges.n);
+        if (same.at[s] != s) {
+            continue;
+        }
+        for (uint32_t e = edge_start.at[s]; e < edges_end(s); e++) {
+            if (usual_of[edges.at[e] >> 24] == BOUNCE_PHRASE_NONE) {
+                add(&short_edges, edges.at[e]);
+            }
+        }
+        add_usual(&short_edges, s, BOUNCE_OP_PLUS, BOUNCE_PHRASE_LETTER);
+        add_usual(&short_edges, s, BOUNCE_OP_SEP, BOUNCE_PHRASE_SEPARATOR);
+    }
+    edges = short_edges;
+    edge_start = start;
+}
+
 /* The table: a state is where its row begins; rows lie in each other's gaps. A cell: class in the low
  * octet, where to in the rest. No two rows begin at the same place, so the class tells whose it is. */
 static struct list cells, base_of, users_at;
@@ -496,13 +561,13 @@ static bool fits(uint32_t base, uint32_t s)
 static void place_row(uint32_t s)
 {
     enum {
-        BACK = 4096
-    }; /* rows do not lie far from those placed before, for the caches' sake */
-    static uint32_t most;
-    uint32_t base = most > BACK ? most - BACK : 0;
+        BACK = 64 /* rows do not lie far from those placed before, for the caches' sake */
+    };
+    static uint32_t most, low;
+    uint32_t base = low;
     for (;; base++) {
         while (base + 512 > taken_len) {
-            size_t more = taken_len == 0 ? 1 << 16 : taken_len;
+            size_t more = 1 << 16;
             taken = realloc(taken, taken_len + more);
             if (taken == NULL) {
                 die("memory");
@@ -520,6 +585,10 @@ static void place_row(uint32_t s)
     taken[base] = 1;
     base_of.at[s] = base;
     most = base > most ? base : most;
+    low = most > low + BACK ? most - BACK : low;
+    while (low < most && cells.at[low] != 0) {
+        low++;
+    }
     if (users_of.at[s] != NONE) {
         cells.at[base] = (users_of.at[s] & ANYWHERE) != 0 ? BOUNCE_PHRASE_ANYWHERE
                                                           : BOUNCE_PHRASE_USERS;
@@ -527,6 +596,17 @@ static void place_row(uint32_t s)
     for (uint32_t e = edge_start.at[s]; e < edges_end(s); e++) {
         cells.at[base + (edges.at[e] >> 24)] = edges.at[e] >> 24; /* where to: later */
     }
+}
+
+static bool has_usual(uint32_t s)
+{
+    for (uint32_t e = edge_start.at[s]; e < edges_end(s); e++) {
+        unsigned c = edges.at[e] >> 24;
+        if (c == BOUNCE_PHRASE_LETTER || c == BOUNCE_PHRASE_SEPARATOR) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void place_rows(const uint32_t root[2])
@@ -554,8 +634,10 @@ static void place_rows(const uint32_t root[2])
             cells.at[base_of.at[s]] |= users_at.at[users_of.at[s] & NONE] << 8;
         }
         for (uint32_t e = edge_start.at[s]; e < edges_end(s); e++) {
+            uint32_t to = same.at[edges.at[e] & NONE];
             cells.at[base_of.at[s] + (edges.at[e] >> 24)] |=
-                base_of.at[same.at[edges.at[e] & NONE]] << 8;
+                base_of.at[to] << 8 | (users_of.at[to] == NONE ? 0 : BOUNCE_PHRASE_ENDS) |
+                (has_usual(to) ? BOUNCE_PHRASE_USUAL : 0);
         }
     }
     fprintf(stderr, "%zu states, %zu of them different, %zu cells\n", states.start.n,
@@ -572,6 +654,55 @@ static void write_row(FILE *f, const char *type, const char *name, const uint32_
     fputs("};\n", f);
 }
 
+/* Conditions that end together are a row of bits, the first of which is empty. */
+static struct sets condition_rows;
+
+static void write_users(uint32_t set, struct list *flat)
+{
+    struct list bits = {0}, variants = {0};
+    size_t n;
+    bool fresh;
+    const uint32_t *at = set_of(&users, set, &n);
+    for (size_t i = 0; i < 2 * BOUNCE_PHRASE_CONDITIONS; i++) {
+        add(&bits, 0);
+    }
+    if (set == 0) {
+        IGNORE(number_of(&condition_rows, &bits, &fresh));
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (at[i] < BOUNCE_VARIANTS_N) {
+            add(&variants, at[i]);
+        } else {
+            uint32_t bit = at[i] - BOUNCE_VARIANTS_N + 1;
+            bits.at[bit / 32] |= (uint32_t)1 << bit % 32;
+        }
+    }
+    add(&users_at, (uint32_t)flat->n);
+    add(flat, number_of(&condition_rows, &bits, &fresh));
+    add(flat, (uint32_t)variants.n);
+    for (size_t i = 0; i < variants.n; i++) {
+        add(flat, variants.at[i]);
+    }
+    free(bits.at);
+    free(variants.at);
+}
+
+static void write_conditions(FILE *f)
+{
+    fputs("const uint64_t bounce_phrase_condition_rows[][BOUNCE_PHRASE_CONDITIONS] = {\n",
+          f);
+    for (uint32_t i = 0; i < condition_rows.start.n; i++) {
+        size_t n;
+        const uint32_t *at = set_of(&condition_rows, i, &n);
+        fputs("{", f);
+        for (size_t k = 0; k < n; k += 2) {
+            fprintf(f, "0x%xU | (uint64_t)0x%x << 32, ", at[k], at[k + 1]);
+        }
+        fputs("},\n", f);
+    }
+    fputs("};\n", f);
+}
+
 static int write_c(const char *path, const uint32_t root[2])
 {
     struct list flat = {0}, classes = {0};
@@ -581,13 +712,7 @@ static int write_c(const char *path, const uint32_t root[2])
         return 4;
     }
     for (uint32_t i = 0; i < users.start.n; i++) {
-        size_t n;
-        const uint32_t *at = set_of(&users, i, &n);
-        add(&users_at, (uint32_t)flat.n);
-        add(&flat, (uint32_t)n);
-        for (size_t k = 0; k < n; k++) {
-            add(&flat, at[k]);
-        }
+        write_users(i, &flat);
     }
     place_rows(root);
     size_t n = cells.n;
@@ -603,7 +728,13 @@ static int write_c(const char *path, const uint32_t root[2])
     fprintf(f, "const uint32_t bounce_phrase_root[2] = {%u, %u};\n",
             base_of.at[same.at[root[0]]], base_of.at[same.at[root[1]]]);
     write_row(f, "unsigned char", "bounce_phrase_class", classes.at, classes.n);
+    classes.n = 0;
+    for (unsigned c = 0; c < 256; c++) {
+        add(&classes, usual_of[c]);
+    }
+    write_row(f, "unsigned char", "bounce_phrase_usual", classes.at, classes.n);
     write_row(f, "uint16_t", "bounce_phrase_users", flat.at, flat.n);
+    write_conditions(f);
     write_row(f, "uint32_t", "bounce_phrase_cells", cells.at, n);
     return fclose(f) == 0 ? 0 : 4;
 }
@@ -620,12 +751,13 @@ int main(int argc, char **argv)
     if (in_literal == NULL || closures == NULL || programs_len >= LOOP) {
         die("memory");
     }
-    for (unsigned v = 0; v < BOUNCE_VARIANTS_N; v++) {
+    for (unsigned v = 0; v < USERS_N; v++) {
         by_fore[v] = v;
     }
-    qsort(by_fore, BOUNCE_VARIANTS_N, sizeof by_fore[0], compare_fore);
+    qsort(by_fore, USERS_N, sizeof by_fore[0], compare_fore);
     explore();
     find_classes();
+    find_usual();
     uint32_t root[2] = {root_of(false), root_of(true)};
     for (uint32_t i = 0; i < states.start.n; i++) {
         step_from(i);
@@ -635,5 +767,6 @@ int main(int argc, char **argv)
     }
     unite(root[0]);
     unite(root[1]);
+    shorten_rows();
     return write_c(argv[1], root);
 }

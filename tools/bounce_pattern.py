@@ -9,7 +9,7 @@ import re
 MASKS = {"addr": b"\x01", "ip": b"\x02", "host": b"\x03", "url": b"\x04", "id": b"\x05"}
 
 # As in src/bounce/pattern.c.
-OP_END, OP_LIT, OP_ALT, OP_JUMP, OP_GAP, OP_SEP, OP_PLUS, OP_NUM, OP_OPT, OP_MASK, OP_BOUND = range(11)
+OP_END, OP_LIT, OP_ALT, OP_JUMP, OP_GAP, OP_SEP, OP_PLUS, OP_LETTERS, OP_NUM, OP_OPT, OP_MASK, OP_BOUND = range(12)
 LITERALS_MAX = 600  # looked at to choose the stretch of a variant
 CALLS_MAX = 40  # operations in a row for which run() of src/bounce/pattern.c is called again
 
@@ -33,6 +33,14 @@ def add_bytes(seq, octets):
         seq[-1] += octets
     else:
         seq.append(octets)
+
+
+def ends_in_letter(seq):
+    if not seq:
+        return False
+    if isinstance(seq[-1], bytes):
+        return seq[-1][-1] in LETTERS
+    return seq[-1][0] == "plus" or (seq[-1][0] == "alt" and all(map(ends_in_letter, seq[-1][1])))
 
 
 def parse_alternatives(text, i):
@@ -74,6 +82,9 @@ def parse_alternatives(text, i):
                 raise BadPattern(f"'${name}': expected one of {' '.join(MASKS)} any")
             i += len(name)
         elif c in "-~*+#":
+            if c == "+" and not ends_in_letter(seq):
+                seq.append(("letters",))
+                continue
             seq.append(({"-": "opt", "~": "sep", "*": "gap", "+": "plus", "#": "num"}[c],))
         elif c.isupper():
             raise BadPattern(f"'{c}': texts are in lower case")
@@ -141,7 +152,7 @@ def prefixes_open(seq, limit):
 ALL = frozenset(range(256))
 LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 DIGITS = frozenset(b"0123456789")
-FIRST = {"gap": ALL, "sep": frozenset(range(128)) - LETTERS - DIGITS, "plus": LETTERS,
+FIRST = {"gap": ALL, "sep": frozenset(range(128)) - LETTERS - DIGITS, "plus": LETTERS, "letters": LETTERS,
          "num": DIGITS, "opt": frozenset(b" -_"), "mask": frozenset(b"\x01\x02\x03\x04\x05")}
 
 
@@ -178,7 +189,7 @@ def program(seq, back, follow=ALL):
             behind = first(rest[::-1] if back else rest, back, follow)
             out += alternation(item[1], back, behind)
         else:
-            out.append({"gap": OP_GAP, "sep": OP_SEP, "plus": OP_PLUS, "num": OP_NUM,
+            out.append({"gap": OP_GAP, "sep": OP_SEP, "plus": OP_PLUS, "letters": OP_LETTERS, "num": OP_NUM,
                         "opt": OP_OPT, "mask": OP_MASK}[item[0]])
     return bytes(out)
 
@@ -257,8 +268,34 @@ def alternation(alternatives, back, follow):
 
 
 class Variant:
-    def __init__(self, back, fore):
-        self.back, self.fore = back, fore
+    """back, fore: programs. exact: all of it is in the stretch looked for, which begins at its start.
+    conditions: programs of its other stretches, all of which must stand somewhere."""
+
+    def __init__(self, back, fore, exact, conditions):
+        self.back, self.fore, self.exact, self.conditions = back, fore, exact, conditions
+
+
+def may_be_empty(seq):
+    return all(not isinstance(i, bytes) and (
+        any(map(may_be_empty, i[1])) if i[0] == "alt" else i[0] in ("plus", "letters", "opt", "gap"))
+        for i in seq)
+
+
+def goes_beyond(seq):
+    """Whether the automaton stops before the end of seq, or does not count what it counts."""
+    return any(not isinstance(i, bytes) and (i[0] in ("gap", "letters", "sep", "num") or (
+        i[0] == "alt" and any(map(goes_beyond, i[1])))) for i in seq)
+
+
+def stretches(seq):
+    """seq, cut at its gaps."""
+    out = [[]]
+    for item in seq:
+        if item == ("gap",):
+            out.append([])
+        else:
+            out[-1].append(item)
+    return out
 
 
 def variants(text, words, frequency):
@@ -296,8 +333,13 @@ def variants_of(seq, words, frequency):
     while k > 0 and seq[k - 1] != ("gap",):
         k -= 1
     bound = bytes([OP_BOUND]) if words else b""
+    others = stretches(seq[:k]) if k > 0 else []
+    others += stretches(seq[k:])[1:]
+    conditions = [program(s, False) + bound + bytes([OP_END]) for s in others
+                  if words and not may_be_empty(s)]
+    exact = words and not goes_beyond(seq)
     return [Variant(program(seq[:k], True) + bound + bytes([OP_END]),
-                    program(seq[k:], False) + bound + bytes([OP_END]))]
+                    program(seq[k:], False) + bound + bytes([OP_END]), exact, conditions)]
 
 
 def joined(seq):

@@ -37,7 +37,7 @@ static const double LEAST_SURE = 0.15, LEAST_SURE_OF_PROSE = 0.5;
 static const double NOTHING = 8; /* exp(-NOTHING) counts for nothing */
 
 struct hit {
-    uint32_t id, from, to;
+    uint16_t id, from, to;
 };
 
 /* A rule that speaks, and what it matched in the normal text. */
@@ -56,17 +56,27 @@ struct facts {
     bool doubt; /* the text may not be about the recipient */
 };
 
-/* A rule's pattern may match at `at`. Those of one weight are linked. */
+/* A pattern may match at phrase.at. Those of rules of one weight are linked, those of marks and times
+ * have the weight 0. */
 struct candidate {
-    uint16_t variant, at, next;
+    struct bounce_phrase phrase;
+    uint16_t next;
+    bool exact; /* it does, and ends at phrase.to */
 };
 enum { NO_CANDIDATE = 0xffff };
 
+/* Where a variant was found last. */
+struct place {
+    uint32_t here; /* the reply and the place in it */
+    uint16_t candidate;
+};
+
 struct bounce_classifier {
     struct bounce_phrase found[FOUND_MAX];
-    uint32_t found_at[BOUNCE_VARIANTS_N]; /* the last place and reply of each */
-    uint32_t call;                        /* number of the reply */
-    uint32_t seen[PATTERNS_N];            /* the last reply in which a pattern matched */
+    struct place place[BOUNCE_VARIANTS_N];
+    uint64_t conditions[BOUNCE_PHRASE_CONDITIONS]; /* of variants: those that hold */
+    uint32_t call;                                 /* number of the reply */
+    uint32_t seen[PATTERNS_N]; /* the last reply in which a pattern matched */
     struct hit hit[HITS_MAX];
     unsigned hits_n, steps, without;
     struct candidate candidate[CANDIDATES_MAX];
@@ -80,6 +90,7 @@ struct bounce_classifier {
     struct bounce_match match[BOUNCE_RULES_N]; /* the same, as asked for from outside */
     struct facts facts;
     struct bounce_word word[BOUNCE_WORDS_MAX];
+    struct bounce_words_seen words_seen;
     struct bounce_normal normal;
     uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)]; /* of the normal text */
     struct bounce_known known;
@@ -111,35 +122,33 @@ void bounce_classifier_without_words(struct bounce_classifier *c, bool without)
     c->without_words = without;
 }
 
-/* Whether all of a variant stands around `at`. */
-static bool matches(struct bounce_classifier *c, const struct bounce_variant *v,
-                    size_t at, struct hit *hit)
+/* Whether all of a variant stands around the place that was found. */
+static bool matches(struct bounce_classifier *c, const struct candidate *found,
+                    struct hit *hit)
 {
+    const struct bounce_variant *v = &bounce_variant_table[found->phrase.variant];
     const struct bounce_normal *n = &c->normal;
     struct bounce_place text = {n->text, 0, n->main_len, c->edges};
     struct bounce_place names = {n->text, n->main_len, n->len, NULL};
     const struct bounce_place *place = v->in_url ? &names : &text;
-    size_t from, to;
-    if (at < place->lo || at >= place->hi ||
-        !bounce_pattern_fore(place, bounce_programs + v->fore, at, &c->steps, &to) ||
-        !bounce_pattern_back(place, bounce_programs + v->back, at, &c->steps, &from)) {
+    size_t at = found->phrase.at, from = at, to = found->phrase.to;
+    if (!found->exact &&
+        (!bounce_pattern_fore(place, bounce_programs + v->fore, at, &c->steps, &to) ||
+         !bounce_pattern_back(place, bounce_programs + v->back, at, &c->steps, &from))) {
         return false;
     }
     c->seen[v->pattern] = c->call;
-    *hit = (struct hit){v->pattern, (uint32_t)from, (uint32_t)to};
+    *hit = (struct hit){v->pattern, (uint16_t)from, (uint16_t)to};
     return true;
 }
 
-static void add_candidate(struct bounce_classifier *c, unsigned variant, size_t at)
+static void add_candidate(struct bounce_classifier *c, const struct bounce_phrase *found,
+                          const struct bounce_variant *v)
 {
-    unsigned weight = bounce_rule_table[bounce_variant_table[variant].pattern].weight;
+    unsigned weight = v->pattern < MARKS_FIRST ? bounce_rule_table[v->pattern].weight : 0;
     uint64_t bit = (uint64_t)1 << weight % 64;
-    uint16_t mine = (uint16_t)c->candidates_n;
-    if (c->candidates_n == CANDIDATES_MAX) {
-        return;
-    }
-    c->candidate[c->candidates_n++] =
-        (struct candidate){(uint16_t)variant, (uint16_t)at, NO_CANDIDATE};
+    uint16_t mine = (uint16_t)c->candidates_n++;
+    c->candidate[mine] = (struct candidate){*found, NO_CANDIDATE, v->exact};
     if ((c->weights[weight / 64] & bit) == 0) {
         c->weights[weight / 64] |= bit;
         c->head[weight] = mine;
@@ -149,33 +158,50 @@ static void add_candidate(struct bounce_classifier *c, unsigned variant, size_t 
     c->tail[weight] = mine;
 }
 
-/* Marks and times are looked for at once, rules only noted: which of them can speak is known
- * when the marks are. */
-static void sort_out(struct bounce_classifier *c, unsigned variant, size_t at)
+static bool conditions_hold(const struct bounce_classifier *c,
+                            const struct bounce_variant *v)
 {
-    const struct bounce_variant *v = &bounce_variant_table[variant];
-    if (v->pattern < MARKS_FIRST) {
-        add_candidate(c, variant, at);
-        return;
+    for (unsigned i = 0; i < BOUNCE_CONDITIONS_MAX && v->condition[i] != 0; i++) {
+        unsigned bit = v->condition[i];
+        if ((c->conditions[bit / 64] >> bit % 64 & 1) == 0) {
+            return false;
+        }
     }
-    /* A host's mark may come again among the server's own names, which count more. */
-    bool again = c->seen[v->pattern] == c->call && !v->in_url;
-    if (!again && c->hits_n < HITS_MAX && matches(c, v, at, &c->hit[c->hits_n])) {
-        c->hits_n++;
-    }
+    return true;
 }
 
-/* All that may begin somewhere, each at one place once. */
+/* All that may begin somewhere, each at one place once. Where it may end at several, its program
+ * tells which of them counts. */
 static void sort_out_found(struct bounce_classifier *c, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        unsigned variant = c->found[i].variant;
-        uint32_t here = c->call << 16 | c->found[i].at;
-        if (c->found_at[variant] != here) {
-            c->found_at[variant] = here;
-            sort_out(c, variant, c->found[i].at);
+        const struct bounce_phrase *found = &c->found[i];
+        const struct bounce_variant *v = &bounce_variant_table[found->variant];
+        struct place *p = &c->place[found->variant];
+        uint32_t here = c->call << 16 | found->at;
+        if (p->here == here) {
+            c->candidate[p->candidate].exact = false;
+        } else if (c->candidates_n < CANDIDATES_MAX && conditions_hold(c, v)) {
+            *p = (struct place){here, (uint16_t)c->candidates_n};
+            add_candidate(c, found, v);
         }
     }
+}
+
+/* Marks and times are looked for at once; which of the rules can speak is known when the marks are. */
+static void collect_hits(struct bounce_classifier *c)
+{
+    unsigned i = (c->weights[0] & 1) != 0 ? c->head[0] : NO_CANDIDATE;
+    for (; i != NO_CANDIDATE && c->hits_n < HITS_MAX; i = c->candidate[i].next) {
+        const struct bounce_variant *v =
+            &bounce_variant_table[c->candidate[i].phrase.variant];
+        /* A host's mark may come again among the server's own names, which count more. */
+        bool again = c->seen[v->pattern] == c->call && !v->in_url;
+        if (!again && matches(c, &c->candidate[i], &c->hit[c->hits_n])) {
+            c->hits_n++;
+        }
+    }
+    c->weights[0] &= ~(uint64_t)1;
 }
 
 /* The verb decides; text of the command beyond it does not matter. */
@@ -290,8 +316,8 @@ static void add_voice(struct bounce_classifier *c, unsigned rule, const struct h
     struct voice *v = &c->voice[c->voices_n++];
     *v = (struct voice){.rule = (uint16_t)rule, .weight = bounce_rule_table[rule].weight};
     if (hit != NULL) {
-        v->from = (uint16_t)hit->from;
-        v->to = (uint16_t)hit->to;
+        v->from = hit->from;
+        v->to = hit->to;
     }
 }
 
@@ -413,12 +439,11 @@ static void collect_texts(struct bounce_classifier *c, bool all)
             bits &= ~((uint64_t)1 << top);
             for (unsigned i = c->head[half * 64 + top]; i != NO_CANDIDATE;
                  i = c->candidate[i].next) {
-                const struct bounce_variant *v =
-                    &bounce_variant_table[c->candidate[i].variant];
+                const struct candidate *found = &c->candidate[i];
+                unsigned rule = bounce_variant_table[found->phrase.variant].pattern;
                 struct hit hit;
-                if (worth_trying(c, v->pattern, best, all) &&
-                    matches(c, v, c->candidate[i].at, &hit)) {
-                    add_voice(c, v->pattern, &hit);
+                if (worth_trying(c, rule, best, all) && matches(c, found, &hit)) {
+                    add_voice(c, rule, &hit);
                     best = heavier(best, &c->voice[c->voices_n - 1]);
                 }
             }
@@ -600,12 +625,13 @@ static void scan(struct bounce_classifier *c)
     c->weights[0] = c->weights[1] = 0;
     c->steps = STEPS_MAX;
     bounce_pattern_edges(c->normal.text, c->normal.main_len, c->edges);
-    size_t n =
-        bounce_phrases(c->normal.text, c->normal.main_len, c->edges, c->found, FOUND_MAX);
+    size_t n = bounce_phrases(c->normal.text, c->normal.main_len, c->edges, c->found,
+                              FOUND_MAX, c->conditions);
     sort_out_found(c, n);
     n = bounce_phrases_in_names(c->normal.text, c->normal.main_len, c->normal.len,
                                 c->found, FOUND_MAX);
     sort_out_found(c, n);
+    collect_hits(c);
     read_marks(c, &c->facts);
     collect_textless(c);
     c->scanned = true;
@@ -617,7 +643,7 @@ static bool add_up(struct bounce_classifier *c, double sum[BOUNCE_CLASSES_N])
     unsigned rules[BOUNCE_CLASSES_N] = {0};
     const struct facts *f = &c->facts;
     size_t n = bounce_words(&c->normal, f->code, f->status, f->status_n, c->word);
-    if (!bounce_words_weigh(c->word, n, sum)) {
+    if (!bounce_words_weigh(c->word, n, &c->words_seen, sum)) {
         return false;
     }
     for (size_t i = c->voices_n; i-- > 0;) { /* the heaviest of a class comes last */
@@ -647,11 +673,14 @@ static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
     for (unsigned k = 1; k < BOUNCE_CLASSES_N; k++) {
         best = sum[k] > sum[best] ? k : best;
     }
+    if (best == out->klass) {
+        return;
+    }
     for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
         all += sum[k] > sum[best] - NOTHING ? exp(sum[k] - sum[best]) : 0;
     }
     bool reply = c->facts.code != 0 || c->facts.status_n > 0 || c->voices_n > 0;
-    if (best == out->klass || 1 / all < (reply ? LEAST_SURE : LEAST_SURE_OF_PROSE)) {
+    if (1 / all < (reply ? LEAST_SURE : LEAST_SURE_OF_PROSE)) {
         return;
     }
     out->klass = (enum bounce_class)best;

@@ -111,6 +111,7 @@ static inline bool repeats(enum bounce_op op, unsigned char c)
     case BOUNCE_OP_SEP:
         return !word(c) && c < 0x80 && c != '\n';
     case BOUNCE_OP_PLUS:
+    case BOUNCE_OP_LETTERS:
         return c >= 'a' && c <= 'z';
     case BOUNCE_OP_NUM:
         return ascii_is_digit(c);
@@ -137,8 +138,9 @@ bool bounce_pattern_repeats(enum bounce_op op, unsigned char c)
 static const struct {
     uint8_t min, max;
 } times[] = {
-    [BOUNCE_OP_GAP] = {0, 60}, [BOUNCE_OP_SEP] = {1, 12}, [BOUNCE_OP_PLUS] = {0, 12},
-    [BOUNCE_OP_NUM] = {1, 6},  [BOUNCE_OP_OPT] = {0, 1},  [BOUNCE_OP_MASK] = {1, 1}};
+    [BOUNCE_OP_GAP] = {0, 60},     [BOUNCE_OP_SEP] = {1, 12}, [BOUNCE_OP_PLUS] = {0, 12},
+    [BOUNCE_OP_LETTERS] = {0, 12}, [BOUNCE_OP_NUM] = {1, 6},  [BOUNCE_OP_OPT] = {0, 1},
+    [BOUNCE_OP_MASK] = {1, 1}};
 
 /* NOLINTBEGIN(misc-no-recursion): run() and those it calls call it again for what follows. Programs
  * only lead forwards, and tools/bounce_pattern.py lets none have more than 40 operations that call
@@ -274,6 +276,7 @@ static bool run(struct run *r, const unsigned char *pc, size_t at)
             return run_repeat(r, pc, at);
         case BOUNCE_OP_SEP:
         case BOUNCE_OP_PLUS:
+        case BOUNCE_OP_LETTERS:
         case BOUNCE_OP_NUM:
         case BOUNCE_OP_OPT:
         case BOUNCE_OP_MASK:

@@ -14,13 +14,14 @@ enum bounce_op {
     BOUNCE_OP_ALT, /* offset (2) of a group for each class of octets, and for the end of the text;
                     * then the groups: n, n times where to (2). Offsets count from behind the
                     * classes. */
-    BOUNCE_OP_JUMP, /* offset from behind it (2) */
-    BOUNCE_OP_GAP,  /* up to 60 octets of one line, between whole words */
-    BOUNCE_OP_SEP,  /* 1 to 12 octets that are no letters or digits */
-    BOUNCE_OP_PLUS, /* up to 12 ASCII letters */
-    BOUNCE_OP_NUM,  /* 1 to 6 digits */
-    BOUNCE_OP_OPT,  /* at most one blank, hyphen or underscore */
-    BOUNCE_OP_MASK, /* one mask, whichever */
+    BOUNCE_OP_JUMP,    /* offset from behind it (2) */
+    BOUNCE_OP_GAP,     /* up to 60 octets of one line, between whole words */
+    BOUNCE_OP_SEP,     /* 1 to 12 octets that are no letters or digits */
+    BOUNCE_OP_PLUS,    /* up to 12 ASCII letters */
+    BOUNCE_OP_LETTERS, /* the same, not behind a letter */
+    BOUNCE_OP_NUM,     /* 1 to 6 digits */
+    BOUNCE_OP_OPT,     /* at most one blank, hyphen or underscore */
+    BOUNCE_OP_MASK,    /* one mask, whichever */
     BOUNCE_OP_BOUND,
 };
 /* What alternations tell apart, as in tools/bounce_pattern.py. */

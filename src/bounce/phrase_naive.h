@@ -25,6 +25,7 @@ static inline size_t phrases_missing(const struct bounce_normal *n, size_t *all)
 {
     static struct bounce_phrase hit[PHRASE_NAIVE_MAX];
     static uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)];
+    uint64_t conditions[BOUNCE_PHRASE_CONDITIONS];
     size_t missing = 0;
     *all = 0;
     bounce_pattern_edges(n->text, n->main_len, edges);
@@ -32,10 +33,10 @@ static inline size_t phrases_missing(const struct bounce_normal *n, size_t *all)
         struct bounce_place text = {n->text, 0, n->main_len, edges};
         struct bounce_place names = {n->text, n->main_len, n->len, NULL};
         const struct bounce_place *p = in_url != 0 ? &names : &text;
-        size_t hits_n =
-            in_url != 0
-                ? bounce_phrases_in_names(n->text, p->lo, p->hi, hit, PHRASE_NAIVE_MAX)
-                : bounce_phrases(n->text, p->hi, edges, hit, PHRASE_NAIVE_MAX);
+        size_t hits_n = in_url != 0 ? bounce_phrases_in_names(n->text, p->lo, p->hi, hit,
+                                                              PHRASE_NAIVE_MAX)
+                                    : bounce_phrases(n->text, p->hi, edges, hit,
+                                                     PHRASE_NAIVE_MAX, conditions);
         for (unsigned v = 0; v < BOUNCE_VARIANTS_N; v++) {
             if (bounce_variant_table[v].in_url != (in_url != 0)) {
                 continue;

@@ -89,16 +89,17 @@ static void test_repeats(void **state)
 static void test_limits(void **state)
 {
     struct bounce_phrase hit[4];
+    uint64_t conditions[BOUNCE_PHRASE_CONDITIONS];
     uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)];
     (void)state;
     for (size_t n = 0; n < BOUNCE_NORMAL_MAX; n++) {
         normal.text[n] = (unsigned char)"user unknown "[n % 13];
     }
     bounce_pattern_edges(normal.text, BOUNCE_NORMAL_MAX - 1, edges);
-    assert_int_equal(bounce_phrases(normal.text, BOUNCE_NORMAL_MAX - 1, edges, hit, 4),
-                     4);
+    assert_int_equal(
+        bounce_phrases(normal.text, BOUNCE_NORMAL_MAX - 1, edges, hit, 4, conditions), 4);
     bounce_pattern_edges(normal.text, 0, edges);
-    assert_int_equal(bounce_phrases(normal.text, 0, edges, hit, 4), 0);
+    assert_int_equal(bounce_phrases(normal.text, 0, edges, hit, 4, conditions), 0);
     assert_int_equal(bounce_phrases_in_names(normal.text, 7, 7, hit, 4), 0);
 }
 

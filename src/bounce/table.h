@@ -42,13 +42,19 @@ struct bounce_retry {
 };
 
 /* Patterns are numbered: rules, then marks, then retry. A variant of one: where phrase.h says that
- * it may begin, its programs (offsets in bounce_programs) are run. */
+ * it may begin, its programs (offsets in bounce_programs) are run; but not where one of its conditions
+ * (from 1 on; 0: none), other stretches of it, stands nowhere. */
+enum { BOUNCE_CONDITIONS_MAX = 3 };
 struct bounce_variant {
     uint16_t pattern;
     bool in_url; /* stands behind the text, among URLs and hosts */
+    bool exact;  /* phrase.h says all, where it gives one end */
+    uint16_t condition[BOUNCE_CONDITIONS_MAX];
     uint32_t back, fore;
 };
 extern const struct bounce_variant bounce_variant_table[BOUNCE_VARIANTS_N];
+extern const uint32_t
+    bounce_condition_programs[BOUNCE_CONDITIONS_N]; /* for the compiler */
 extern const unsigned char bounce_programs[];
 extern const size_t bounce_programs_len;
 

@@ -1,6 +1,7 @@
 #include "bounce/words.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     STEM = 5,      /* letters of a long word that count by themselves */
@@ -24,6 +25,7 @@ enum kind {
 };
 
 struct token {
+    uint64_t hash; /* of its octets; all numbers are one word */
     uint16_t from, to;
     bool number;
 };
@@ -41,18 +43,28 @@ struct reader {
     size_t n;
 };
 
-/* FNV-1a */
-static uint32_t hash_start(enum kind kind)
+/* Of up to 8 octets at a time; as word_hash() in tools/gen-bounce-rules.py. */
+static const uint64_t FACTOR = 0x9e3779b97f4a7c15U;
+
+static uint64_t hash_octets(const unsigned char *p, size_t n)
 {
-    return (2166136261U ^ (uint32_t)kind) * 16777619U;
+    uint64_t h = n * FACTOR, part;
+    for (; n >= sizeof part; n -= sizeof part, p += sizeof part) {
+        memcpy(&part, p, sizeof part);
+        h = (h ^ part) * FACTOR;
+        h ^= h >> 32;
+    }
+    part = 0;
+    for (size_t i = 0; i < n; i++) {
+        part |= (uint64_t)p[i] << 8 * i;
+    }
+    h = (h ^ part) * FACTOR;
+    return h ^ h >> 32;
 }
 
-static uint32_t hash_octets(uint32_t h, const unsigned char *p, size_t n)
+static uint32_t hash_of(enum kind kind, uint64_t what)
 {
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ p[i]) * 16777619U;
-    }
-    return h;
+    return (uint32_t)((what ^ (uint64_t)kind) * FACTOR >> 32);
 }
 
 static bool in_word(unsigned char c)
@@ -82,7 +94,10 @@ static void read_tokens(struct reader *r, size_t len)
                 continue;
             }
         }
-        r->token[r->tokens_n++] = (struct token){(uint16_t)from, (uint16_t)i, number};
+        uint64_t hash = number ? hash_octets((const unsigned char *)"#", 1)
+                               : hash_octets(r->text + from, i - from);
+        r->token[r->tokens_n++] =
+            (struct token){hash, (uint16_t)from, (uint16_t)i, number};
     }
 }
 
@@ -91,14 +106,6 @@ static void emit(struct reader *r, uint32_t hash, size_t from, size_t to)
     if (r->n < BOUNCE_WORDS_MAX) {
         r->out[r->n++] = (struct bounce_word){hash, (uint16_t)from, (uint16_t)to};
     }
-}
-
-/* All numbers are one word. */
-static uint32_t hash_token(const struct reader *r, uint32_t h, size_t k)
-{
-    const struct token *t = &r->token[k];
-    return t->number ? hash_octets(h, (const unsigned char *)"#", 1)
-                     : hash_octets(h, r->text + t->from, (size_t)(t->to - t->from));
 }
 
 static unsigned concept_of(uint32_t hash)
@@ -116,14 +123,15 @@ static size_t read_concept(struct reader *r, size_t k)
 {
     const struct token *t = &r->token[k];
     size_t last = k, most = k + (r->text[t->from] >= 0xe0 ? CONCEPT_CHARS : 1);
-    uint32_t h = hash_start(WORD);
     unsigned concept = 0;
     for (size_t i = k; i < most && i < r->tokens_n; i++) {
         if (i > k && r->token[i].from != r->token[i - 1].to) {
             break;
         }
-        h = hash_token(r, h, i);
-        unsigned found = concept_of(h);
+        uint64_t h =
+            i == k ? t->hash
+                   : hash_octets(r->text + t->from, (size_t)(r->token[i].to - t->from));
+        unsigned found = concept_of(hash_of(WORD, h));
         if (found != 0) {
             concept = found;
             last = i;
@@ -134,8 +142,7 @@ static size_t read_concept(struct reader *r, size_t k)
     }
     r->concept[r->concepts_n].token = (uint16_t)k;
     r->concept[r->concepts_n++].concept = (uint8_t) concept;
-    unsigned char octet = (unsigned char)concept;
-    emit(r, hash_octets(hash_start(CONCEPT), &octet, 1), t->from, r->token[last].to);
+    emit(r, hash_of(CONCEPT, (uint64_t) concept << 8), t->from, r->token[last].to);
     return last;
 }
 
@@ -143,15 +150,14 @@ static void read_words(struct reader *r)
 {
     for (size_t k = 0; k < r->tokens_n; k++) {
         const struct token *t = &r->token[k];
-        emit(r, hash_token(r, hash_start(WORD), k), t->from, t->to);
+        emit(r, hash_of(WORD, t->hash), t->from, t->to);
         if (t->to - t->from >= LONG_WORD && !t->number) {
-            emit(r, hash_octets(hash_start(BEGINNING), r->text + t->from, STEM), t->from,
+            emit(r, hash_of(BEGINNING, hash_octets(r->text + t->from, STEM)), t->from,
                  t->to);
         }
         if (k + 1 < r->tokens_n) {
-            uint32_t h = hash_token(r, hash_start(PAIR), k);
-            h = hash_octets(h, (const unsigned char *)" ", 1);
-            emit(r, hash_token(r, h, k + 1), t->from, r->token[k + 1].to);
+            uint64_t both = (t->hash << 23 | t->hash >> 41) ^ t[1].hash;
+            emit(r, hash_of(PAIR, both), t->from, t[1].to);
         }
     }
 }
@@ -161,11 +167,11 @@ static void read_statements(struct reader *r)
 {
     for (size_t a = 0; a < r->concepts_n; a++) {
         for (size_t b = a + 1; b < r->concepts_n && b <= a + PAIRS; b++) {
-            unsigned char two[] = {r->concept[a].concept, r->concept[b].concept};
+            unsigned two[] = {r->concept[a].concept, r->concept[b].concept};
             size_t from = r->concept[a].token, to = r->concept[b].token;
             if (to - from <= NEAR && two[0] != two[1]) {
-                emit(r, hash_octets(hash_start(STATEMENT), two, 2), r->token[from].from,
-                     r->token[to].to);
+                emit(r, hash_of(STATEMENT, (uint64_t)two[0] << 16 | two[1] << 8),
+                     r->token[from].from, r->token[to].to);
             }
         }
     }
@@ -175,20 +181,18 @@ static void read_numbers(struct reader *r, unsigned code,
                          const struct bounce_status *status, size_t status_n)
 {
     for (unsigned c = code; c > 0; c /= 100) { /* 550, 5 */
-        unsigned char octets[] = {(unsigned char)(c >> 8), (unsigned char)c};
-        emit(r, hash_octets(hash_start(CODE), octets, sizeof octets), 0, 0);
+        emit(r, hash_of(CODE, (uint64_t)c << 8), 0, 0);
     }
-    for (size_t i = 0; i < status_n; i++) {
+    for (size_t i = 0; i < status_n; i++) { /* x.7.z, x.7.1, 5.7.1 */
         const struct bounce_status *s = &status[i];
-        unsigned char octets[] = {(unsigned char)s->subject,
-                                  (unsigned char)(s->detail >> 8),
-                                  (unsigned char)s->detail, s->klass};
-        uint32_t h = hash_start(STATUS);
-        emit(r, hash_octets(h, octets, 1), 0, 0);
-        emit(r, hash_octets(h, octets, 3), 0, 0);
-        emit(r, hash_octets(h, octets, 4), 0, 0);
+        uint64_t what = (uint64_t)s->subject << 48 | (uint64_t)1 << 40;
+        emit(r, hash_of(STATUS, what), 0, 0);
+        what |= (uint64_t)s->detail << 24 | (uint64_t)2 << 40;
+        emit(r, hash_of(STATUS, what), 0, 0);
+        what |= (uint64_t)s->klass << 8 | (uint64_t)4 << 40;
+        emit(r, hash_of(STATUS, what), 0, 0);
     }
-    emit(r, hash_start(STATUS), 0, 0); /* in every reply */
+    emit(r, hash_of(STATUS, 0), 0, 0); /* in every reply */
 }
 
 size_t bounce_words(const struct bounce_normal *n, unsigned code,

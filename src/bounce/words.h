@@ -34,9 +34,15 @@ MUST_USE size_t bounce_words(const struct bounce_normal *n, unsigned code,
 /* The same factor for few and for many words: how much of the sum of their rows counts. */
 MUST_USE double bounce_words_share(size_t known_n);
 
+/* The caller's memory for it: zero before the first use, and afterwards again. */
+struct bounce_words_seen {
+    uint64_t row[(UINT16_MAX + 1) / 64];
+};
+
 /* How much the words speak for each class, as the logarithm of its likelihood beside the likeliest
  * one's: 0 for that, less for all others. False: none of the text's words is known. */
 MUST_USE bool bounce_words_weigh(const struct bounce_word *word, size_t n,
+                                 struct bounce_words_seen *seen,
                                  double out[BOUNCE_CLASSES_N]);
 
 /* Words of concepts.tsv by their hash, in an open table of a power of two; concept 0: no entry. */
