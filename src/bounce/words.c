@@ -1,5 +1,6 @@
 #include "bounce/words.h"
 
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ static uint64_t hash_octets(const unsigned char *p, size_t n)
     uint64_t h = n * FACTOR, part;
     for (; n >= sizeof part; n -= sizeof part, p += sizeof part) {
         memcpy(&part, p, sizeof part);
-        h = (h ^ part) * FACTOR;
+        h = (h ^ le64toh(part)) * FACTOR;
         h ^= h >> 32;
     }
     part = 0;
