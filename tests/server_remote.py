@@ -14,6 +14,7 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import dkim  # noqa: E402
 import nsd  # noqa: E402
 import parts  # noqa: E402
 from listener import Gone, Listener  # noqa: E402
@@ -445,6 +446,32 @@ def test_rule_tls(postern):
         p.stop()
 
 
+def test_large_is_signed(postern):
+    """What a thread reads for its signatures has good ones, at both of its destinations; small mail goes by meanwhile."""
+    p = Play(postern)
+    one, two = p.peer("one.test"), p.peer("two.test")
+    p.server.run("domain", "add", "acme.test")
+    p.server.run("domain", "key", "generate", "acme.test", "--selector", "s1")
+    p.start()
+    try:
+        body = b"".join(b"line %d of many  \r\n" % n for n in range(200000))
+        large = MESSAGE.split(b"\r\n\r\n")[0] + b"\r\n\r\n" + body
+        p.send("a@one.test", "a@two.test", message=large)
+        p.send("b@one.test")
+        wait_until(lambda: p.server.log()[-3000:], lambda: len(one.mails) == 2 and len(two.mails) == 1)
+        mails = [mail for mail in one.mails + two.mails if len(mail) > len(body)]
+        check(len(mails) == 2, f"{[len(mail) for mail in one.mails + two.mails]}")
+        for mail in mails:
+            head, _, got = mail.partition(b"\r\n\r\n")
+            check(got == body, "not what was sent")
+            field = re.search(rb"DKIM-Signature: (?:[^\r\n]|\r\n[ \t])*", head).group().decode()
+            bh = re.sub(r"\s", "", re.search(r"bh=([^;]*)", field).group(1))
+            check(bh == dkim.body_hash(body.decode()), f"{field}")
+        check(all(b"DKIM-Signature" in mail for mail in one.mails), "the small one is not signed")
+    finally:
+        p.stop()
+
+
 def test_two_of_ours(postern):
     """From one server of ours to another, with a message that is large, and signed."""
     p = Play(postern)
@@ -477,4 +504,4 @@ def test_two_of_ours(postern):
 
 if __name__ == "__main__":
     sys.exit(parts.play_on_dns(test_replies, test_ourselves, test_notifications, test_notified_after_a_crash, test_reuse, test_stale, test_asked_for_less,
-                               test_answer_before_the_end, test_tls, test_rule_tls, test_two_of_ours))
+                               test_answer_before_the_end, test_tls, test_rule_tls, test_large_is_signed, test_two_of_ours))

@@ -76,6 +76,7 @@ void order_over(struct remote_order *o)
 
 static void order_free(struct remote_order *o)
 {
+    order_sign_end(o);
     resolver_scope_free(&o->scope);
     list_remove(&o->node);
     o->remote->order_n--;
@@ -470,6 +471,13 @@ static void order_inner(struct remote_order *o, struct slice domain)
     }
 }
 
+static void order_queued(struct remote_order *o)
+{
+    list_remove(&o->node);
+    list_append(&o->site->waiting, &o->node);
+    site_pump(o->site);
+}
+
 static void order_loops(struct remote_order *o, struct slice domain)
 {
     static const struct ip none;
@@ -558,9 +566,24 @@ static void order_routed(struct remote_order *o, const struct sts_view *sts)
     if (!order_within_rates(o)) {
         return;
     }
-    list_remove(&o->node);
-    list_append(&o->site->waiting, &o->node);
-    site_pump(o->site);
+    if (order_sign(o)) {
+        o->site = NULL; /* which may be forgotten meanwhile */
+        return;
+    }
+    order_queued(o);
+}
+
+void order_signed(struct remote_order *o)
+{
+    if (order_paused(o) || order_waits_for_account(o)) {
+        return;
+    }
+    o->site = site_of(o);
+    if (o->site == NULL) {
+        order_end(o, JOB_DEFERRED, "451 4.3.0 no memory for another site");
+        return;
+    }
+    order_queued(o);
 }
 
 static void look(struct remote_order *o)
@@ -575,7 +598,7 @@ static void look(struct remote_order *o)
                             .ours = options->ours,
                             .inner = &options->config->delivery_inner_networks};
     struct sts_view sts = {0};
-    if (!o->remote->names_known) {
+    if (!o->remote->names_known || o->signing != NULL) {
         return;
     }
     o->smart = order_smart(o);
@@ -612,7 +635,7 @@ static void on_policies(void *arg)
 static void on_news(void *arg)
 {
     struct remote_order *o = arg;
-    if (o->site == NULL) { /* else it has its route */
+    if (o->site == NULL && o->signing == NULL) { /* else it has its route */
         look(o);
     }
 }

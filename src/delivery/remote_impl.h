@@ -77,6 +77,7 @@ struct remote_order {
     bool tls_optional; /* what its domain demands of TLS may be passed over */
     bool out_of_reach; /* a host could not be reached: it may offer what others lack */
     char tls_class[TLS_CLASS_MAX]; /* "": nothing but what its hosts ask for themselves */
+    struct order_sign *signing;    /* a thread reads it (remote_sign.c) */
     struct remote_site *site;
     unsigned hop;       /* of route: the one to try next */
     unsigned hop_tried; /* addresses */
@@ -220,6 +221,14 @@ void accounts_tick(struct remote *r);
 void account_waits(const struct remote_order *o, uint32_t wait_s, struct slice why);
 /* It does: the order, which has its route, is over. */
 MUST_USE bool order_waits_for_account(struct remote_order *o);
+
+/* --- remote_sign.c --- */
+
+/* True: a thread reads it for its signatures, then comes order_signed(). */
+MUST_USE bool order_sign(struct remote_order *o);
+void order_sign_end(struct remote_order *o); /* it goes meanwhile */
+/* remote.c: it goes on to its site. */
+void order_signed(struct remote_order *o);
 
 /* --- remote_pause.c --- */
 

@@ -240,47 +240,105 @@ static void keep(struct kept *k, struct message_id id, uint64_t now_s,
     }
 }
 
-bool signer_sign(struct signer *s, struct source *src, const struct job *j,
-                 uint64_t now_s, struct buf *out)
-{
-    struct slice header = buf_slice(&src->head);
-    struct kept *kept = kept_of(s, j->id);
-    if (kept->id.session == j->id.session && kept->id.n == j->id.n &&
-        now_s - kept->made_s < KEPT_S) {
-        (void)buf_add(out, buf_slice(&kept->fields));
-        return true;
-    }
-    size_t before = out->len;
-    const struct domain *d = s->keys == 0 ? NULL : domain_of(s, header);
-    if (d == NULL) {
-        return true;
-    }
-    struct dkim_body *body = dkim_body_new(s->crypto);
-    if (body == NULL) {
-        return false;
-    }
+struct signer_work {
+    const struct domain *domain;
+    struct dkim_body *body;
+    bool read; /* all of it */
+    uint64_t now_s;
     int wish[SIGNER_PER_DOMAIN_MAX];
     struct dkim_sign sign[SIGNER_PER_DOMAIN_MAX];
-    for (unsigned i = 0; i < d->n; i++) {
-        sign[i] = (struct dkim_sign){.crypto = s->crypto,
-                                     .key = d->key[i].private,
-                                     .domain = slice_of(d->name),
-                                     .selector = slice_of(d->key[i].selector),
-                                     .made = now_s};
-        wish[i] = dkim_sign_want(body, &sign[i]);
+};
+
+/* Signed lately? */
+static bool is_kept(struct kept *kept, struct message_id id, uint64_t now_s)
+{
+    return kept->id.session == id.session && kept->id.n == id.n &&
+           now_s - kept->made_s < KEPT_S;
+}
+
+static bool begin(struct signer *s, const struct domain *d, uint64_t now_s,
+                  struct signer_work *w)
+{
+    *w = (struct signer_work){
+        .domain = d, .body = dkim_body_new(s->crypto), .now_s = now_s};
+    for (unsigned i = 0; w->body != NULL && i < d->n; i++) {
+        w->sign[i] = (struct dkim_sign){.crypto = s->crypto,
+                                        .key = d->key[i].private,
+                                        .domain = slice_of(d->name),
+                                        .selector = slice_of(d->key[i].selector),
+                                        .made = now_s};
+        w->wish[i] = dkim_sign_want(w->body, &w->sign[i]);
     }
-    bool ok = hash_body(body, src, j);
-    for (unsigned i = 0; ok && i < d->n; i++) {
+    return w->body != NULL;
+}
+
+/* Appends the fields, and keeps them. */
+static void end(struct signer *s, struct signer_work *w, const struct source *src,
+                const struct job *j, struct buf *out)
+{
+    size_t before = out->len;
+    for (unsigned i = 0; w->read && i < w->domain->n; i++) {
         struct buf one;
         buf_init(&one, SIGNATURES_MAX);
-        if (dkim_sign(&sign[i], header, body, wish[i], &one)) { /* else it goes without */
+        if (dkim_sign(&w->sign[i], buf_slice(&src->head), w->body, w->wish[i],
+                      &one)) { /* else it goes without */
             (void)buf_add(out, buf_slice(&one));
         }
         buf_clear(&one);
     }
-    dkim_body_free(&body);
-    if (ok && out->len > before) {
-        keep(kept, j->id, now_s, slice_from(buf_slice(out), before));
+    dkim_body_free(&w->body);
+    if (w->read && out->len > before) {
+        keep(kept_of(s, j->id), j->id, w->now_s, slice_from(buf_slice(out), before));
     }
-    return ok;
+}
+
+struct signer_work *signer_begin(struct signer *s, const struct source *src,
+                                 const struct job *j, uint64_t now_s)
+{
+    bool kept = is_kept(kept_of(s, j->id), j->id, now_s);
+    const struct domain *d =
+        s->keys == 0 || kept ? NULL : domain_of(s, buf_slice(&src->head));
+    struct signer_work *w = d == NULL ? NULL : calloc(1, sizeof *w);
+    if (w != NULL && !begin(s, d, now_s, w)) {
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+void signer_hash(struct signer_work *w, struct source *src, const struct job *j)
+{
+    w->read = hash_body(w->body, src, j);
+}
+
+void signer_end(struct signer *s, struct signer_work **w, const struct source *src,
+                const struct job *j)
+{
+    struct buf fields;
+    buf_init(&fields, SIGNER_PER_DOMAIN_MAX * SIGNATURES_MAX);
+    end(s, *w, src, j, &fields);
+    buf_clear(&fields);
+    free(*w);
+    *w = NULL;
+}
+
+bool signer_sign(struct signer *s, struct source *src, const struct job *j,
+                 uint64_t now_s, struct buf *out)
+{
+    struct kept *kept = kept_of(s, j->id);
+    struct signer_work w;
+    if (is_kept(kept, j->id, now_s)) {
+        (void)buf_add(out, buf_slice(&kept->fields));
+        return true;
+    }
+    const struct domain *d = s->keys == 0 ? NULL : domain_of(s, buf_slice(&src->head));
+    if (d == NULL) {
+        return true;
+    }
+    if (!begin(s, d, now_s, &w)) {
+        return false;
+    }
+    w.read = hash_body(w.body, src, j);
+    end(s, &w, src, j, out);
+    return w.read;
 }

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,6 +188,58 @@ static void test_signed(void **state)
     assert_int_equal(signed_for("Subject: nobody's\r\n\r\n"), 0);
 }
 
+struct reading {
+    struct signer_work *work;
+    struct source src;
+    struct job job;
+};
+
+static void *read_it(void *arg)
+{
+    struct reading *r = arg;
+    signer_hash(r->work, &r->src, &r->job);
+    return NULL;
+}
+
+/* Read by another thread; then it is signed, and is not read again. */
+static void test_apart(void **state)
+{
+    (void)state;
+    static const char head[] = HEAD("ann@acme.test");
+    char error[SIGNER_ERROR_MAX];
+    struct signer *s = signer_new(dir, error);
+    struct reading r;
+    struct buf out;
+    pthread_t thread;
+    assert_non_null(s);
+    int fd = spool_file(head, &r.job);
+    buf_init(&out, 1024 * 1024);
+    assert_int_equal(source_open(&r.src, fd, &r.job), SOURCE_OK);
+    r.work = signer_begin(s, &r.src, &r.job, 1800000000);
+    assert_non_null(r.work);
+    assert_int_equal(pthread_create(&thread, NULL, read_it, &r), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    signer_end(s, &r.work, &r.src, &r.job);
+    assert_null(r.work);
+    assert_null(signer_begin(s, &r.src, &r.job, 1800000001));
+    r.src.fd = -1;
+    assert_true(signer_sign(s, &r.src, &r.job, 1800000001, &out));
+    assert_int_equal(good_signatures(buf_slice(&out), head), 2);
+    /* One that cannot be read is not signed, and not remembered. */
+    r.job.id.n++;
+    r.work = signer_begin(s, &r.src, &r.job, 1800000000);
+    assert_non_null(r.work);
+    read_it(&r);
+    signer_end(s, &r.work, &r.src, &r.job);
+    r.work = signer_begin(s, &r.src, &r.job, 1800000000);
+    assert_non_null(r.work);
+    signer_end(s, &r.work, &r.src, &r.job); /* nor one that nobody read */
+    source_close(&r.src);
+    (void)close(fd);
+    buf_clear(&out);
+    signer_free(&s);
+}
+
 static void test_bad_keys(void **state)
 {
     char error[SIGNER_ERROR_MAX];
@@ -209,6 +262,7 @@ static void test_bad_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_signed),
+                                       cmocka_unit_test(test_apart),
                                        cmocka_unit_test(test_bad_keys)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
