@@ -196,6 +196,7 @@ static bool take_event(struct role_ctx *ctx, struct channel *ch, struct slice pa
     if (!trace_keep_read(payload, &life, &number, &record) || !trace_valid(record)) {
         return false;
     }
+    t->said = t->teller == ch ? t->said : 0; /* another queue was told nothing yet */
     t->teller = ch;
     t->heard = number;
     /* One that a trace role before us has committed needs nothing more. */

@@ -256,6 +256,11 @@ static void test_events(void **state)
     wait_kept(3);
     assert_int_equal(found(32), 1);
     disconnect_queue();
+    connect_queue();
+    event(5, 3, 33); /* the next queue, that goes on where the other one ended */
+    wait_kept(3);
+    assert_int_equal(found(33), 1);
+    disconnect_queue();
     trace_ops.drain(&ctx, 100);
     assert_null(ctx.state);
     event_base_free(ctx.base);
