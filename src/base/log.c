@@ -69,13 +69,20 @@ static bool wants_quotes(struct slice value)
     return value.len == 0;
 }
 
+/* A quote within is \", as those who read logfmt expect; what else is not plain is \xHH. */
 static void add_text(struct buf *b, const char *name, struct slice value)
 {
     const char *quote = wants_quotes(value) ? "\"" : "";
     (void)buf_add_str(b, name);
     (void)buf_add_str(b, "=");
     (void)buf_add_str(b, quote);
-    (void)buf_add_escaped(b, value);
+    struct slice rest = value;
+    for (size_t n; (n = slice_find(rest, '"')) < rest.len;
+         rest = slice_from(rest, n + 1)) {
+        (void)buf_add_escaped(b, slice_sub(rest, 0, n));
+        (void)buf_add_str(b, "\\\"");
+    }
+    (void)buf_add_escaped(b, rest);
     (void)buf_add_str(b, quote);
 }
 

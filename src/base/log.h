@@ -1,7 +1,8 @@
 /* base/log.h - one line per fact on standard error.
  *
  * Text    "session=k3v9x2mq7tza time=2026-11-22T06:15:46.250Z level=info role=smtpd/0
- *         event=refused code=550 ..."; values are escaped, quoted when they hold a blank.
+ *         event=refused code=550 ..."; values are escaped (\xHH), quoted when they hold a blank,
+ *         with \" for a quote.
  *         Into the journal (JOURNAL_STREAM names our standard error) without time and
  *         level, which go there by the prefix "<N>". JSON by setting: one object a line,
  *         "time" in ms. Fields are not named session, time, level, role, event or cut.

@@ -74,7 +74,7 @@ static void test_text(void **state)
     end();
     assert_string_equal(got, "session=28t5cy4tqkff " TIME " level=info role=smtpd/0 "
                              "event=refused code=550 text=\"a b\" empty=\"\" "
-                             "evil=\"\\x0a<3>x=\\x22\\x5c\\xff\\x00\\x1b\"\n");
+                             "evil=\"\\x0a<3>x=\\\"\\x5c\\xff\\x00\\x1b\"\n");
     begin();
     log_event(LOG_DEBUG, session, "unheard", NULL);
     log_role("queue");

@@ -118,6 +118,22 @@ void listen_cut(struct listen_set *set, unsigned n)
     }
 }
 
+/* What to do about it. */
+static const char *advice(int why)
+{
+    switch (why) {
+    case EADDRINUSE:
+        return "; another program listens there: ss -ltnp tells which";
+    case EACCES:
+        return "; ports below 1024 want root: start as root, or name another, such as "
+               "2525";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address: ip addr tells those it has";
+    default:
+        return "";
+    }
+}
+
 static bool add_socket(struct listen_set *set, const char *address, unsigned lane,
                        char error[LISTEN_ERROR_MAX])
 {
@@ -133,8 +149,8 @@ static bool add_socket(struct listen_set *set, const char *address, unsigned lan
     bool first = !held(set, address, 0);
     int fd = open_socket(address, first);
     if (fd < 0) {
-        (void)snprintf(error, LISTEN_ERROR_MAX, "cannot listen on %s: %s", address,
-                       strerror(errno));
+        (void)snprintf(error, LISTEN_ERROR_MAX, "cannot listen on %s: %s%s", address,
+                       strerror(errno), advice(errno));
         free(copy);
         return false;
     }

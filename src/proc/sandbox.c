@@ -135,8 +135,12 @@ static void limit(enum role role, int what, const char *name, rlim_t wanted)
         if (setrlimit((__rlimit_resource_t)what, &raise) == 0) {
             return;
         }
-        log_text(LOG_INFO, "limit", "%s wants %s %llu, has %llu", role_name(role), name,
-                 (unsigned long long)wanted, (unsigned long long)most);
+        log_text(LOG_INFO, "limit",
+                 "%s wants %s %llu, has %llu and works with that; to give it more: %s",
+                 role_name(role), name, (unsigned long long)wanted,
+                 (unsigned long long)most,
+                 what == RLIMIT_NOFILE ? "ulimit -n, or LimitNOFILE= of its unit"
+                                       : "raise the limit of who starts it");
     }
     if (setrlimit((__rlimit_resource_t)what, &set) != 0) {
         fatal("setrlimit(%s): %s", name, strerror(errno));

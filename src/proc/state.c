@@ -40,17 +40,46 @@ struct sandbox_user state_user(const struct config *config)
     return (struct sandbox_user){true, pw->pw_uid, pw->pw_gid};
 }
 
+enum { USER_NAME_MAX = 64 };
+
+/* The name of a user, or the number where it has none. */
+static const char *user_name(uid_t uid, char room[USER_NAME_MAX])
+{
+    const struct passwd *pw = getpwuid(uid);
+    if (pw == NULL || strlen(pw->pw_name) >= USER_NAME_MAX) {
+        (void)snprintf(room, USER_NAME_MAX, "%u", (unsigned)uid);
+    } else {
+        (void)snprintf(room, USER_NAME_MAX, "%s", pw->pw_name);
+    }
+    return room;
+}
+
+/* Something of state-dir cannot be had. Often it is another user's: that one, or root, started
+ * the server on it before. */
+__attribute__((noreturn)) static void not_had(int at, const char *dir, const char *name)
+{
+    int why = errno;
+    char owner[USER_NAME_MAX];
+    struct stat st;
+    if ((why == EACCES || why == EPERM) &&
+        fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != geteuid()) {
+        fatal("%s/%s: %s; it belongs to user %s: start as that user or as root, or set "
+              "state-dir to a directory of your own",
+              dir, name, strerror(why), user_name(st.st_uid, owner));
+    }
+    fatal("%s/%s: %s", dir, name, strerror(why));
+}
+
 /* The directory, made when missing, opened without following a link: what a role could have
  * put there must not lead root elsewhere. */
 static int directory(int at, const char *dir, const char *name, mode_t mode)
 {
-    const char *slash = at == AT_FDCWD ? "" : "/";
     if (mkdirat(at, name, mode) != 0 && errno != EEXIST) {
-        fatal("mkdir %s%s%s: %s", dir, slash, name, strerror(errno));
+        fatal("mkdir %s/%s: %s", dir, name, strerror(errno));
     }
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        fatal("%s%s%s: %s", dir, slash, name, strerror(errno));
+        not_had(at, dir, name);
     }
     return fd;
 }
@@ -59,13 +88,36 @@ static int state_directory(const struct config *config)
 {
     /* state-dir itself may be a link: that is the administrator's choice */
     if (mkdir(config->state_dir, 0755) != 0 && errno != EEXIST) {
-        fatal("mkdir %s: %s", config->state_dir, strerror(errno));
+        fatal("mkdir %s: %s; %s", config->state_dir, strerror(errno),
+              errno == ENOENT ? "make the directory above it first"
+                              : "make it, or set state-dir to one that can be made");
     }
     int fd = open(config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         fatal("%s: %s", config->state_dir, strerror(errno));
     }
     return fd;
+}
+
+/* Root gives the roles their directory, but not what a server of another user left in it: that
+ * would be a spool and a database that they cannot read. */
+static void give(const struct config *config, const char *name, int fd,
+                 const struct stat *st, const struct sandbox_user *user)
+{
+    char owner[USER_NAME_MAX];
+    if (!user->change || st->st_uid == user->uid) {
+        return;
+    }
+    if (st->st_uid != 0) {
+        fatal("%s/%s belongs to user %s, who ran the server there, and the roles run as "
+              "%s: "
+              "start as %s again, or give all of it away: chown -R %s %s/*",
+              config->state_dir, name, user_name(st->st_uid, owner), config->user, owner,
+              config->user, config->state_dir);
+    }
+    if (fchown(fd, user->uid, user->gid) != 0) {
+        fatal("chown %s/%s: %s", config->state_dir, name, strerror(errno));
+    }
 }
 
 void state_make(const struct config *config, const struct sandbox_user *user)
@@ -88,9 +140,8 @@ void state_make(const struct config *config, const struct sandbox_user *user)
         if (fstat(fd, &st) != 0) {
             fatal("%s/%s: %s", config->state_dir, dirs[i].name, strerror(errno));
         }
-        if (dirs[i].roles && user->change && st.st_uid != user->uid &&
-            fchown(fd, user->uid, user->gid) != 0) {
-            fatal("chown %s/%s: %s", config->state_dir, dirs[i].name, strerror(errno));
+        if (dirs[i].roles) {
+            give(config, dirs[i].name, fd, &st, user);
         }
         if ((st.st_mode & S_IWOTH) != 0) {
             fatal("%s/%s may be written by everyone; chmod o-w it", config->state_dir,
@@ -107,10 +158,10 @@ int state_lock(const struct config *config)
     uint64_t end = clock_mono_ms() + LOCK_WAIT_MS;
     int top = state_directory(config);
     int fd = openat(top, STATE_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    (void)close(top);
     if (fd < 0) {
-        fatal("%s/%s: %s", config->state_dir, STATE_LOCK, strerror(errno));
+        not_had(top, config->state_dir, STATE_LOCK);
     }
+    (void)close(top);
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             fatal("%s/%s: %s", config->state_dir, STATE_LOCK, strerror(errno));

@@ -63,7 +63,8 @@ struct supervisor {
     enum phase phase;
     unsigned stage; /* in stages[], waiting for it to end */
     bool reload_wanted;
-    uint64_t begun_ms; /* of the phase */
+    uint64_t begun_ms;      /* of the phase */
+    const char *stopped_by; /* STOPPING: the signal that began it, or NULL */
     int status;
 };
 
@@ -182,13 +183,24 @@ static void kill_all(struct supervisor *s)
     family_kill_all(&s->family);
 }
 
+/* timeout(1) and some service managers signal the process and then its whole group, which is
+ * one wish and not two. */
+enum { SAME_STOP_MS = 1000 };
+
 static void stop(struct supervisor *s, const char *why)
 {
+    bool same = s->phase == STOPPING && s->stopped_by != NULL &&
+                strcmp(why, s->stopped_by) == 0 &&
+                clock_mono_ms() - s->begun_ms < SAME_STOP_MS;
+    if (same) {
+        return;
+    }
     if (s->phase == STOPPING) {
         log_text(LOG_WARN, "stopping", "again %s: killing what is left", why);
         kill_all(s);
         return;
     }
+    s->stopped_by = why;
     log_text(LOG_INFO, "stopping", "%s", why);
     listen_cut(&s->family.listen, 0); /* nobody comes who would accept */
     begin_stages(s, STOPPING, 0);

@@ -519,6 +519,25 @@ static void test_second_signal_kills(void **state)
     assert_true(clock_mono_ms() - begin < 25000); /* drain-time is 30 s */
 }
 
+/* As by timeout(1): once to the process, once to its group. */
+static void test_same_signal_is_one(void **state)
+{
+    (void)state;
+    start();
+    shared->mood[ROLE_smtpd] = IGNORES_DRAIN;
+    uint64_t begin = clock_mono_ms();
+    assert_int_equal(kill(supervisor, SIGTERM), 0);
+    WAIT_FOR(logged("event=stopping text=SIGTERM"));
+    assert_int_equal(kill(supervisor, SIGTERM), 0);
+    bool soon = clock_mono_ms() - begin < 800;
+    (void)usleep(150 * 1000);
+    if (soon) { /* else the machine is too slow for this question */
+        assert_false(logged("again SIGTERM"));
+    }
+    assert_int_equal(kill(supervisor, SIGINT), 0);
+    assert_int_equal(exit_status(&supervisor), 0);
+}
+
 static void test_cannot_start(void **state)
 {
     (void)state;
@@ -554,7 +573,28 @@ static void test_port_taken(void **state)
     supervisor = run_supervisor();
     assert_int_equal(exit_status(&supervisor), 4);
     assert_true(logged("cannot listen on 127.0.0.1:"));
+    assert_true(logged("another program listens there: ss -ltnp"));
     (void)close(fd);
+}
+
+static void test_state_of_another_user(void **state)
+{
+    char spool[128];
+    (void)state;
+    if (geteuid() != 0) {
+        skip(); /* cannot give it away */
+    }
+    (void)snprintf(spool, sizeof spool, "%s/spool", place.state);
+    (void)mkdir(place.state, 0755);
+    assert_int_equal(mkdir(spool, 0700), 0);
+    assert_int_equal(chown(spool, 54321, 54321), 0);
+    supervisor = run_supervisor();
+    assert_int_equal(exit_status(&supervisor), 4);
+    assert_true(logged("/spool belongs to user 54321, who ran the server there, and the "
+                       "roles run as nobody: start as 54321 again, or"));
+    struct stat st;
+    assert_int_equal(stat(spool, &st), 0);
+    assert_int_equal(st.st_uid, 54321); /* it was left to him */
 }
 
 static void test_supervisor_killed(void **state)
@@ -617,9 +657,11 @@ int main(void)
         TEST(test_bad_reload),
         TEST(test_late_drain),
         TEST(test_second_signal_kills),
+        TEST(test_same_signal_is_one),
         TEST(test_cannot_start),
         TEST(test_second_server),
         TEST(test_port_taken),
+        TEST(test_state_of_another_user),
         TEST(test_supervisor_killed),
         TEST(test_without_root),
     };

@@ -116,7 +116,10 @@ static bool take_name(struct replay *r, const char *name)
         return true;
     }
     if (!is_neighbour(name)) {
-        store_report(s, "a file that is not of the spool stands in its directory");
+        store_report(s,
+                     "the file %.100s is not of the spool, but stands in its directory; "
+                     "it is left alone",
+                     name);
     }
     return true;
 }

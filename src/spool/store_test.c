@@ -281,6 +281,34 @@ static void torn_tail_of_an_open_segment(void **state)
     assert_int_equal(a->found, 1);
 }
 
+static void touch(const char *name)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", r->dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What the queue keeps beside the segments is no surprise; anything else is named. */
+static void strange_files_are_named(void **state)
+{
+    (void)state;
+    static const char *const known[] = {"told", "told.new", "pauses", "queue.db-wal",
+                                        "sent.db-shm"};
+    (void)one(10, 1);
+    rig_close(r);
+    for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++) {
+        touch(known[i]);
+    }
+    assert_true(rig_open(r));
+    assert_int_equal(r->report_n, 0);
+    rig_close(r);
+    touch("letter.eml");
+    assert_true(rig_open(r));
+    assert_true(rig_reported(r, "letter.eml is not of the spool"));
+}
+
 /* A message that carries what would be a record, where a scan looks for one. */
 static void no_forged_records(void **state)
 {
@@ -862,6 +890,7 @@ int main(void)
         T(damage_at_a_sealed_end),
         T(files_beside),
         T(torn_tail_of_an_open_segment),
+        T(strange_files_are_named),
         T(no_forged_records),
         T(journal_torn_and_damaged),
         T(incomplete_journal),
