@@ -57,6 +57,14 @@ class CommandLine(unittest.TestCase):
             2, "", "postern: no such command 'chek-config'; did you mean: postern check-config\n"))
         self.assertEqual(postern("help", "frobnicate"), (
             2, "", "postern: no such command 'frobnicate'; say: postern help\n"))
+        status, out, err = postern("queue", "lst")
+        self.assertEqual((status, out), (2, ""))
+        self.assertTrue(err.startswith(
+            "postern queue: there is no 'lst'; did you mean 'list'? Else say: postern queue list|"), err)
+        self.assertIn("did you mean '--summary'", postern("explain", "--sumary", "-f", "x")[2])
+        self.assertIn("there is no option '--hello'", postern("try", "--hello", "x")[2])
+        self.assertIn("a value is missing after '--ip'", postern("check", "a.example", "--ip")[2])
+        self.assertEqual(postern("domain", "key", "generate", "--help")[0], 0)
         self.assertEqual(postern("check-config", "x"), (
             2, "", "postern check-config: it takes nothing but --defaults; "
                    "say: postern check-config [-c FILE] [--defaults]\n"))
@@ -104,12 +112,37 @@ class CommandLine(unittest.TestCase):
 
     def test_packaged(self):
         text = (SOURCE / "packaging/postern.conf").read_text(encoding="utf-8")
-        for name in ("fullchain.pem", "key.pem"):
+        pair = self.certificate("packaged", "-days", "90")
+        for name, path in zip(("fullchain.pem", "key.pem"), pair):
             self.assertIn(f"/etc/postern/{name}", text)
-            text = text.replace(f"/etc/postern/{name}", self.write(name, ""))
+            text = text.replace(f"/etc/postern/{name}", path)
         status, out, err = postern("check-config", "-c", self.write("postern.conf", text))
         self.assertEqual((status, err), (0, ""))
         self.assertEqual(out.count("  listener "), 3)
+
+    def certificate(self, name, *more):
+        """(certificate, key) files; openssl req takes what more says."""
+        pair = [str(self.dir / f"{name}.{kind}") for kind in ("pem", "key")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=mx.example.org", *more,
+                        "-out", pair[0], "-keyout", pair[1]], check=True, capture_output=True)
+        return pair
+
+    def test_certificates(self):
+        """What smtpd could not load, or clients would not take, is told before it is loaded."""
+        one, other = self.certificate("one", "-days", "90"), self.certificate("other", "-days", "3")
+        def look(certificate, key):
+            text = f'tls {{ certificate = "{certificate}" key = "{key}" }}\n'
+            return postern("-c", self.write("tls.conf", text + GOOD.replace("none", "starttls")),
+                           "check-config")
+        self.assertEqual(look(*one)[0::2], (0, ""))
+        status, out, err = look(one[0], other[1])
+        self.assertEqual((status, out), (3, ""))
+        self.assertIn(f"{other[1]}: it is not the key of that certificate", err)
+        self.assertEqual(look(self.write("empty.pem", ""), one[1])[0], 3)
+        status, out, err = look(*other)
+        self.assertEqual(status, 0)
+        self.assertIn(f"{other[0]}: the certificate ends within days", err)
 
     def test_manual_examples(self):
         """The blocks of the manual page are files that parse."""
@@ -118,19 +151,20 @@ class CommandLine(unittest.TestCase):
             text = (SOURCE / f"docs/man/postern.conf.5.{part}.scd").read_text(encoding="utf-8")
             files += text.split("```\n")[1::2]
         self.assertEqual(len(files), 9)
-        pem = self.write("x.pem", "")
+        pem = dict(zip(("pem", "key"), self.certificate("x", "-days", "90")))
         for text in files:
             if text.startswith("source "):  # a table in a file of its own
                 text = f'delivery {{ sources = "{self.write("x.table", text)}" }}\n'
             if text.startswith("host "):
                 text = f'delivery {{ smart-hosts = "{self.write("y.table", text)}" }}\n'
-            text = re.sub(r"/etc/postern/\w+\.(pem|key)", pem, text)
+            text = re.sub(r"/etc/postern/(\w+)\.(pem|key)",
+                          lambda m: pem["key" if m[1] == "key" else m[2]], text)
             if "listener" not in text:
                 text += 'listener "x" { address = "127.0.0.1:25" service = mx tls = none }\n'
             if "hostname" not in text:
                 text = "hostname = mx.example.org\n" + text
             if "tls = starttls" in text and "certificate" not in text:
-                text += f'tls {{ certificate = "{pem}" key = "{pem}" }}\n'
+                text += f'tls {{ certificate = "{pem["pem"]}" key = "{pem["key"]}" }}\n'
             self.assertEqual(postern("-c", self.write("x.conf", text), "check-config")[0::2],
                              (0, ""))
 

@@ -37,16 +37,26 @@ static const char *parse(int argc, char **argv, struct look *l)
         } else if (l->given == NULL && argv[i][0] != '-') {
             l->given = argv[i];
         } else {
-            return "an unknown option, one without its value, or a second domain";
+            bool valued =
+                strcmp(argv[i], "--ip") == 0 || strcmp(argv[i], "--selector") == 0;
+            static char wrong[200];
+            (void)snprintf(wrong, sizeof wrong, "%s '%.100s'",
+                           valued && i + 1 < argc ? "there are too many of"
+                           : valued               ? "a value is missing after"
+                           : argv[i][0] == '-'    ? "there is no option"
+                                                  : "one domain at a time, not also",
+                           argv[i]);
+            return wrong;
         }
     }
     size_t len = 0;
     if (l->given == NULL || !domain_take(slice_of(l->given), l->octets, &len)) {
-        return "which domain?";
+        return l->given == NULL ? "which domain?"
+                                : "that is no domain name; one looks like example.org";
     }
     l->domain = (struct slice){l->octets, len};
     return l->ip != NULL && !ip_parse(slice_of(l->ip), &l->address)
-               ? "--ip wants an address"
+               ? "--ip wants an address such as 192.0.2.1 or 2001:db8::1"
                : NULL;
 }
 

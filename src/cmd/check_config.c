@@ -1,6 +1,7 @@
 /* cmd/check_config.c - postern check-config: is the file good; what could stand in it. */
 #include "cmd/cmd.h"
 #include "config/describe.h"
+#include "tls/tls.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,35 @@ static void print_summary(const char *path, const struct config *cfg)
     }
 }
 
+/* The certificates as smtpd loads them. False: one cannot be used, said so. */
+static bool try_certificates(const char *path, const struct config *cfg)
+{
+    char text[TLS_ERROR_MAX] = "";
+    struct tls_options options = {.certificate = cfg->tls_certificate.item,
+                                  .key = cfg->tls_key.item,
+                                  .n = cfg->tls_certificate.n};
+    bool wanted = false;
+    for (unsigned i = 0; i < cfg->listener_n; i++) {
+        wanted |= cfg->listener[i].tls != TLS_NONE;
+    }
+    if (!wanted) {
+        return true;
+    }
+    struct tls_server *server = tls_server_new(&options, text);
+    if (server == NULL) {
+        (void)fprintf(stderr, "%s: tls: %s\n", path, text);
+        return false;
+    }
+    for (unsigned i = 0; i < options.n; i++) {
+        if (tls_server_ending(server, i, text)) {
+            (void)fprintf(stderr, "%s: warning: tls: %s: %s\n", path,
+                          options.certificate[i], text);
+        }
+    }
+    tls_server_free(&server);
+    return true;
+}
+
 int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--defaults") == 0) {
@@ -52,7 +82,10 @@ int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv)
     if (cfg == NULL) {
         return EXIT_CONFIG;
     }
-    print_summary(ctx->config_path, cfg);
+    bool ok = try_certificates(ctx->config_path, cfg);
+    if (ok) {
+        print_summary(ctx->config_path, cfg);
+    }
     config_free(&cfg);
-    return EXIT_OK;
+    return ok ? EXIT_OK : EXIT_CONFIG;
 }

@@ -39,6 +39,10 @@ MUST_USE struct config *cmd_config(const struct cmd_ctx *ctx);
  * "postern user: no such thing; say: postern user add|list" and returns EXIT_USAGE. */
 MUST_USE int cmd_usage(const char *command, const char *wrong, const char *say);
 
+/* As cmd_usage("user", "there is no 'ad'", "add|list"), with "did you mean" where one of the words
+ * between | is near. */
+MUST_USE int cmd_no_such(const char *command, const char *word, const char *say);
+
 /* "2 h" back from now, or a day or time in UTC, as ms; false: it is neither. */
 MUST_USE bool cmd_since(const char *word, uint64_t *out);
 #define CMD_SINCE_SAY                                                                    \

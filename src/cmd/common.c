@@ -2,9 +2,11 @@
 #include "cmd/cmd.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "config/units.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 struct config *cmd_config(const struct cmd_ctx *ctx)
@@ -21,6 +23,27 @@ struct config *cmd_config(const struct cmd_ctx *ctx)
 int cmd_usage(const char *command, const char *wrong, const char *say)
 {
     (void)fprintf(stderr, "postern %s: %s; say: postern %s%s%s\n", command, wrong,
+                  command, say[0] == '\0' ? "" : " ", say);
+    return EXIT_USAGE;
+}
+
+int cmd_no_such(const char *command, const char *word, const char *say)
+{
+    char words[1024], *each = words;
+    struct nearest near = nearest_to(slice_of(word));
+    (void)snprintf(words, sizeof words, "%s", say);
+    const char *end = words + strlen(words);
+    while (each < end) {
+        size_t len = strcspn(each, " |[],.");
+        each[len] = '\0';
+        if (each[0] == '-' || (each[0] >= 'a' && each[0] <= 'z')) {
+            nearest_offer(&near, each);
+        }
+        each += len + 1;
+    }
+    (void)fprintf(stderr, "postern %s: there is no '%s'; %s%s%ssay: postern %s%s%s\n",
+                  command, word, near.word == NULL ? "" : "did you mean '",
+                  near.word == NULL ? "" : near.word, near.word == NULL ? "" : "'? Else ",
                   command, say[0] == '\0' ? "" : " ", say);
     return EXIT_USAGE;
 }

@@ -229,10 +229,8 @@ static int read_arguments(struct order *o, const char *usage_words, int argc, ch
     *done = false;
     if (object < 0 || action < 0 ||
         !dir_admin_knows((enum dir_object)object, (enum dir_action)action)) {
-        char wrong[200];
-        (void)snprintf(wrong, sizeof wrong, "there is no '%.100s'",
-                       argc < 2 ? "" : argv[1]);
-        return cmd_usage(argv[0], argc < 2 ? "do what?" : wrong, usage_words);
+        return argc < 2 ? cmd_usage(argv[0], "do what?", usage_words)
+                        : cmd_no_such(argv[0], argv[1], usage_words);
     }
     o->object = (enum dir_object)object;
     o->action = (enum dir_action)action;
@@ -452,6 +450,20 @@ static void print_app(const json_t *app)
         json_string_value(json_object_get(app, "created")), used == NULL ? "-" : used);
 }
 
+/* What 0 means no limit in. */
+static bool is_limit(const char *name)
+{
+    static const char *const limits[] = {"daily-messages", "daily-recipients",
+                                         "recipients",     "day-limit",
+                                         "user-day-limit", "peak-limit"};
+    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if (strcmp(name, limits[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "ann@example.test 3, bob@example.test 1" */
 static void print_counts(const json_t *counts)
 {
@@ -474,6 +486,9 @@ static void print_value(const char *name, const json_t *value)
         (void)fputs(!limit ? "0" : name[0] == 'q' ? "no quota" : "no limit", stdout);
     } else if (size) {
         print_size(stdout, json_integer_value(value));
+    } else if (json_is_integer(value) && json_integer_value(value) == 0 &&
+               is_limit(name)) {
+        (void)fputs("no limit", stdout);
     } else if (json_is_integer(value)) {
         (void)printf("%lld", (long long)json_integer_value(value));
     } else if (json_is_string(value)) {

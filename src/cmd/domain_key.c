@@ -285,8 +285,14 @@ int cmd_domain_key(struct cmd_ctx *ctx, int argc, char **argv)
     while (verb < 4 && strcmp(o.verb, verbs[verb]) != 0) {
         verb++;
     }
+    if (argc > 2 && strcmp(argv[argc - 1], "--help") == 0) {
+        (void)puts("usage: postern domain " USAGE);
+        return EXIT_OK;
+    }
     if (verb == 4) {
-        return cmd_usage("domain", "key what?", USAGE);
+        return argc < 3
+                   ? cmd_usage("domain", "key what?", USAGE)
+                   : cmd_no_such("domain key", o.verb, "generate|rotate|show|remove");
     }
     int status = read_order(argc, argv, &o);
     if (status != EXIT_OK) {

@@ -56,7 +56,7 @@ static int parse(int argc, char **argv, struct events *e)
             }
             i++;
         } else {
-            return cmd_usage("events", "too many words, or an unknown option", SAY);
+            return cmd_no_such("events", argv[i], SAY);
         }
     }
     if (e->account[0] == '\0') {

@@ -48,6 +48,12 @@ static bool take_flag(const char *word, struct explain *e, struct request *r)
     return true;
 }
 
+static bool is_valued(const char *word)
+{
+    return strcmp(word, "--lang") == 0 || strcmp(word, "--row") == 0 ||
+           strcmp(word, "--class") == 0 || strcmp(word, "-f") == 0;
+}
+
 static bool take_value(const char *word, const char *value, struct explain *e,
                        struct request *r)
 {
@@ -78,8 +84,8 @@ static int parse(int argc, char **argv, struct explain *e, struct request *r)
         } else if (options && i + 1 < argc && take_value(word, argv[i + 1], e, r)) {
             i++;
         } else if (options && word[0] == '-' && !ascii_is_digit((unsigned char)word[1])) {
-            return cmd_usage("explain", "an unknown option, or one without its value",
-                             SAY);
+            return is_valued(word) ? cmd_usage("explain", "a value is missing", SAY)
+                                   : cmd_no_such("explain", word, SAY);
         } else {
             (void)buf_add_str(&r->text, r->text.len > 0 ? " " : "");
             (void)buf_add_str(&r->text, word);

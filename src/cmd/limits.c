@@ -118,7 +118,11 @@ int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv)
         verb++;
     }
     if (verb == VERB_N) {
-        return usage(object, argc < 2 ? "what?" : "there is no such word");
+        return argc < 2 ? usage(object, "what?")
+                        : cmd_no_such(object, argv[1],
+                                      strcmp(object, "limits") == 0
+                                          ? "show|reset"
+                                          : "show|set|forget|import");
     }
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {

@@ -482,8 +482,8 @@ static int read_arguments(struct order *o, int argc, char **argv, bool *done)
         o->verb++;
     }
     if (argc < 2 || o->verb == VERB_N) {
-        return cmd_usage("suppress", argc < 2 ? "what about it?" : "no such thing",
-                         VERBS);
+        return argc < 2 ? cmd_usage("suppress", "what about it?", VERBS)
+                        : cmd_no_such("suppress", argv[1], VERBS);
     }
     if (strcmp(argv[argc - 1], "--help") == 0) {
         print_usage(o, stdout);

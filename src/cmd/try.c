@@ -67,11 +67,18 @@ static const char *parse(int argc, char **argv, struct attempt *a)
         } else if (a->file == NULL && (argv[i][0] != '-' || argv[i][1] == '\0')) {
             a->file = argv[i];
         } else {
-            return "an unknown option, one without its value, or a second file";
+            static char wrong[200];
+            (void)snprintf(wrong, sizeof wrong, "%s '%.100s'",
+                           to != NULL          ? "a value is missing after"
+                           : argv[i][0] == '-' ? "there is no option"
+                                               : "one message at a time, not also",
+                           argv[i]);
+            return wrong;
         }
     }
     if (a->ip == NULL || !ip_parse(slice_of(a->ip), &a->address)) {
-        return "from which address? --ip wants one";
+        return a->ip == NULL ? "from which address? Give --ip"
+                             : "--ip wants an address such as 192.0.2.1 or 2001:db8::1";
     }
     if (a->score != NULL) {
         char *end = NULL;

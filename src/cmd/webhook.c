@@ -42,15 +42,20 @@ static int parse(int argc, char **argv, struct order *o)
             o->secret_stdin = true;
         } else if (argv[i][0] != '-' && o->word_n < WORDS_MAX) {
             o->word[o->word_n++] = argv[i];
+        } else if (argv[i][0] == '-') {
+            return cmd_no_such("webhook", argv[i], SAY);
         } else {
-            return cmd_usage("webhook", "too many words, or an unknown option", SAY);
+            return cmd_usage("webhook", "too many words", SAY);
         }
     }
     bool add = o->verb != NULL && strcmp(o->verb, "add") == 0;
     bool remove = o->verb != NULL && strcmp(o->verb, "remove") == 0;
     bool list = o->verb != NULL && strcmp(o->verb, "list") == 0;
-    if ((!add && !remove && !list) || (add && o->word_n != 2) ||
-        (remove && o->word_n < 1) || (list && o->word_n > 1)) {
+    if (o->verb != NULL && !add && !remove && !list) {
+        return cmd_no_such("webhook", o->verb, SAY);
+    }
+    if (o->verb == NULL || (add && o->word_n != 2) || (remove && o->word_n < 1) ||
+        (list && o->word_n > 1)) {
         return cmd_usage("webhook", "what, and for whom?", SAY);
     }
     if (o->word_n > 0 &&

@@ -117,8 +117,10 @@ static int parse(int argc, char **argv, struct why *w)
                 return cmd_usage("why", CMD_SINCE_SAY, SAY);
             }
             i++;
-        } else if (subject != NULL || argv[i][0] == '-') {
-            return cmd_usage("why", "too many words, or an unknown option", SAY);
+        } else if (argv[i][0] == '-') {
+            return cmd_no_such("why", argv[i], SAY);
+        } else if (subject != NULL) {
+            return cmd_usage("why", "one thing at a time", SAY);
         } else {
             subject = argv[i];
         }

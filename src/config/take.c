@@ -27,9 +27,25 @@ static bool is_listener(struct slice section)
 
 /* Unknown settings ------------------------------------------------------------------- */
 
+/* "limits.recipients", as the manual writes of it. */
+static bool is_setting_of(const struct setting *s, struct slice dotted)
+{
+    size_t dot = slice_find(dotted, '.');
+    return dot < dotted.len &&
+           slice_eq(slice_of(s->section), slice_sub(dotted, 0, dot)) &&
+           slice_eq(slice_of(s->name), slice_from(dotted, dot + 1));
+}
+
 /* Where a setting of that name belongs: it may only stand in the wrong place. */
 static bool suggest_section(struct buf *e, struct slice section, struct slice name)
 {
+    for (unsigned i = 0; i < SETTING_N; i++) {
+        if (is_setting_of(&settings[i], name)) {
+            buf_add_fmt(e, "; expected %s { %s = ... }", settings[i].section,
+                        settings[i].name);
+            return true;
+        }
+    }
     for (unsigned i = 0; i < SETTING_N; i++) {
         if (slice_eq(slice_of(settings[i].name), name)) {
             if (settings[i].section[0] == '\0') {

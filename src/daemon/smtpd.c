@@ -193,6 +193,17 @@ static bool wants_tls(const struct role_ctx *ctx)
     return false;
 }
 
+static void warn_of_certificates(const struct smtpd *d, const struct config *cfg)
+{
+    char text[TLS_ERROR_MAX];
+    for (unsigned i = 0; i < cfg->tls_certificate.n; i++) {
+        if (tls_server_ending(d->tls, i, text)) {
+            log_text(LOG_WARN, "certificate", "%s: %s", cfg->tls_certificate.item[i],
+                     text);
+        }
+    }
+}
+
 static const char *smtpd_open(struct role_ctx *ctx)
 {
     static char error[TLS_ERROR_MAX];
@@ -273,7 +284,10 @@ static const char *smtpd_open(struct role_ctx *ctx)
         };
         d->tls = tls_server_new(&options, error);
         explicit_bzero(ctx->secret, sizeof ctx->secret);
-        return d->tls == NULL ? error : NULL;
+        if (d->tls == NULL) {
+            return error;
+        }
+        warn_of_certificates(d, cfg);
     }
     return NULL;
 }

@@ -1,4 +1,5 @@
 /* directory/admin.c - requests: which command, which options; what the commands share. */
+#include "base/nearest.h"
 #include "directory/admin_parts.h"
 #include "directory/spend.h"
 
@@ -274,10 +275,43 @@ bool admin_step(struct dir_admin *a, sqlite3_stmt *stmt)
     return a->status == 0;
 }
 
+enum { NEAR_DOMAINS_MAX = 10000 };
+
+/* The domain here that a mistyped one was to be; false: none is near. */
+static bool near_domain(struct dir_admin *a, const char *name,
+                        char out[DIR_DOMAIN_MAX + 1])
+{
+    struct nearest near = nearest_to(slice_of(name));
+    char each[DIR_DOMAIN_MAX + 1] = "";
+    for (unsigned i = 0; i < NEAR_DOMAINS_MAX; i++) {
+        sqlite3_stmt *stmt = db_get(a->store, DB_domain_next);
+        db_cstr(stmt, 1, each);
+        bool any =
+            db_step(a->store, stmt) == DB_ROW && db_col_cstr(stmt, 0, each, sizeof each);
+        db_end(stmt);
+        if (!any) {
+            break;
+        }
+        unsigned before = near.distance;
+        nearest_offer(&near, each);
+        if (near.distance < before) {
+            (void)snprintf(out, DIR_DOMAIN_MAX + 1, "%s", each);
+        }
+    }
+    return near.word != NULL;
+}
+
 bool admin_domain(struct dir_admin *a, const char *name, int64_t *id)
 {
+    char near[DIR_DOMAIN_MAX + 1];
     enum db_res res = db_domain(a->store, slice_of(name), id);
-    if (res == DB_DONE) {
+    if (res == DB_DONE && near_domain(a, name, near)) {
+        admin_fail(
+            a, ADMIN_NO,
+            "there is no domain %s; did you mean %s? If it is a new one, say: postern "
+            "domain add %s",
+            name, near, name);
+    } else if (res == DB_DONE) {
         admin_fail(a, ADMIN_NO, "there is no domain %s; say: postern domain add %s", name,
                    name);
     } else if (res != DB_ROW) {
@@ -314,11 +348,13 @@ bool admin_takes_mail(struct dir_admin *a, const struct dir_name *name)
     enum db_res res = db_domain(a->store, slice_of(name->domain), &domain_id);
     (void)dir_name_text(name, text);
     if (res == DB_DONE) {
-        admin_fail(
-            a, ADMIN_NO,
-            "%s is in no domain of this server; forwarding to other servers comes with "
-            "outbound delivery",
-            text);
+        admin_fail(a, ADMIN_NO,
+                   "%s is in no domain of this server, where aliases end; to send mail "
+                   "on to other "
+                   "servers, say: postern rule add --domain DOMAIN --direction in --name "
+                   "forward "
+                   "'recipient is ADDRESS' redirect %s",
+                   text, text);
         return false;
     }
     if (res == DB_ROW) {

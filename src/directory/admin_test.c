@@ -47,6 +47,10 @@ static void test_domains_and_users(void **state)
          "{\"object\":\"domain\",\"subject\":\"example.test\",\"did\":\"added\"}\n"},
         {"{'object':'domain','action':'add','subject':'example.test'}", 1,
          "is there already"},
+        {"{'object':'user','action':'add','subject':'alice@exmaple.test'}", 1,
+         "there is no domain exmaple.test; did you mean example.test? If it is a new "
+         "one, "
+         "say: postern domain add exmaple.test"},
         {"{'object':'domain','action':'add','subject':'a b'}", 2, "is not a domain name"},
         {"{'object':'domain','action':'add','subject':'later.test','postmaster':'me'}", 1,
          "then: postern domain set later.test"},
@@ -124,7 +128,7 @@ static void test_aliases(void **state)
          1, "say: postern user add nobody@example.test"},
         {"{'object':'alias','action':'add','subject':'sales@example.test',"
          "'targets':['x@elsewhere.test']}",
-         1, "forwarding to other servers comes with outbound delivery"},
+         1, "to send mail on to other servers, say: postern rule add"},
         {"{'object':'alias','action':'add','subject':'sales@example.test','targets':[]}",
          2, "leads to 1 to 200 addresses"},
         {"{'object':'alias','action':'add','subject':'sales@example.test','targets':[5]}",

@@ -18,6 +18,7 @@
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 static const unsigned char session_context[] = "postern";
 enum { TICKET_LIFE_S = 2 * 3600 }; /* less than a key lives */
+enum { FEW_DAYS = 14 };            /* of a certificate that should be renewed by now */
 
 struct tls_server {
     SSL_CTX *context[TLS_PAIRS_MAX];
@@ -152,6 +153,11 @@ static bool load(SSL_CTX *context, const char *certificate, const char *key,
     SSL_CTX_set_default_passwd_cb(context, NULL);
     if (asked) {
         *wants = ": it needs a passphrase; write it without one (openssl pkey -in FILE)";
+    } else if (!ok &&
+               ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH) {
+        *wants =
+            ": it is not the key of that certificate; the files of a pair stand in the "
+            "same place of their lists, and are renewed together";
     }
     return ok;
 }
@@ -245,6 +251,29 @@ void tls_server_free(struct tls_server **server)
     tls_tickets_clear(&(*server)->tickets);
     free(*server);
     *server = NULL;
+}
+
+bool tls_server_ending(const struct tls_server *server, unsigned i,
+                       char text[TLS_ERROR_MAX])
+{
+    BUG_ON(i >= server->n);
+    X509 *certificate = SSL_CTX_get0_certificate(server->context[i]);
+    int days = 0, seconds = 0;
+    if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) != 1) {
+        ERR_clear_error();
+        return false; /* no time that anybody reads */
+    }
+    bool ended = days < 0 || seconds < 0;
+    if (days >= FEW_DAYS) {
+        return false;
+    }
+    (void)snprintf(text, TLS_ERROR_MAX,
+                   "the certificate %s%s; renew it, then reload the server (SIGHUP)",
+                   ended ? "has ended" : "ends within days: ",
+                   ended       ? ", and clients that look at it turn away"
+                   : days == 0 ? "today or tomorrow"
+                               : "less than two weeks are left");
+    return true;
 }
 
 struct ssl_ctx_st *tls_server_context(const struct tls_server *server)

@@ -31,6 +31,9 @@ struct tls_options {
 MUST_USE struct tls_server *tls_server_new(const struct tls_options *options,
                                            char error[TLS_ERROR_MAX]);
 void tls_server_free(struct tls_server **server);
+/* False; or, when certificate i of options->n has ended or will within two weeks, that in words. */
+MUST_USE bool tls_server_ending(const struct tls_server *server, unsigned i,
+                                char text[TLS_ERROR_MAX]);
 /* What connections begin with. */
 MUST_USE struct ssl_ctx_st *tls_server_context(const struct tls_server *server);
 
