@@ -3,6 +3,7 @@
 
     explain_test.py POSTERN"""
 import csv
+import gzip
 import io
 import json
 import os
@@ -90,6 +91,34 @@ def test_inputs(folder):
     run("-f", str(folder / "missing"), status=4)
 
 
+def test_pasted(folder):
+    """What people hand over: quoted, broken by a mail program, from Windows, or no text at all."""
+    quoted = ("> 550-5.7.26 This mail is unauthenticated, which poses a\n"
+              "> 550 5.7.26 security risk\n")
+    one, = objects("-", stdin=quoted)
+    assert (one["class"], one["status"]) == ("auth-missing", "5.7.26"), one
+    broken = ("The server said: 452 4.2.2 The email account that you tried to reach is\n"
+              "over quota. Please direct the recipient to\n  https://support.example\n")
+    assert objects("-", stdin=broken)[0]["class"] == "mailbox-full"
+    one, = objects("-", stdin=broken.removeprefix("The server said: "))
+    assert "is over quota. Please direct the recipient to https" in one["reply"], one
+    one, = objects("-", stdin="> <bob@b.example>: host mx.b.example[192.0.2.1] said: 550 5.1.1\n>    "
+                              "Recipient address rejected: User unknown (in reply to RCPT TO\n> command)\n")
+    assert one["class"] == "invalid-recipient"
+    for encoding in ("utf-16", "utf-8-sig"):
+        wide = folder / encoding
+        wide.write_bytes("550 5.1.1 User unknown\r\n".encode(encoding))
+        assert objects("-f", str(wide))[0]["class"] == "invalid-recipient", encoding
+    for octets, word in ((gzip.compress(BOUNCE.encode()), "zcat"), (b"\xd0\xcf\x11\xe0" + b"\0" * 99, "Outlook"),
+                         (b"", "it is empty"), (b"hello\nworld\n", "no bounce, no reply")):
+        odd = folder / "odd"
+        odd.write_bytes(octets)
+        done = subprocess.run([postern, "explain", "-f", str(odd)], capture_output=True, timeout=60)
+        assert done.stdout == b"" and word in done.stderr.decode(), (word, done)
+    assert "Nobody: nothing failed" not in run("nothing to see")
+    run("--lang", "xx", "550 x", status=2)
+
+
 def test_logs():
     """Our own log of four servers: each line that tells of a failure, and no other."""
     here = pathlib.Path(__file__).parent
@@ -159,6 +188,8 @@ def test_usage():
 def main():
     with tempfile.TemporaryDirectory() as name:
         test_inputs(pathlib.Path(name))
+    with tempfile.TemporaryDirectory() as name:
+        test_pasted(pathlib.Path(name))
     for test in (test_text, test_people, test_logs, test_stream, test_summary, test_pages, test_usage):
         test()
 

@@ -70,6 +70,21 @@ static bool take_value(const char *word, const char *value, struct explain *e,
     return to != NULL;
 }
 
+/* "sv" or "sv_SE.UTF-8": a locale's other languages come out in English, one that was asked for
+ * must be there. */
+static bool is_language(struct slice name)
+{
+    static const char *const known[] = {"en", "zh", "sv"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (slice_istarts(name, slice_of(known[i])) &&
+            (name.len == 2 || name.ptr[2] == '-' || name.ptr[2] == '_' ||
+             name.ptr[2] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int parse(int argc, char **argv, struct explain *e, struct request *r)
 {
     bool options = true;
@@ -83,6 +98,9 @@ static int parse(int argc, char **argv, struct explain *e, struct request *r)
             continue;
         } else if (options && i + 1 < argc && take_value(word, argv[i + 1], e, r)) {
             i++;
+            if (strcmp(word, "--lang") == 0 && !is_language(slice_of(argv[i]))) {
+                return cmd_usage("explain", "--lang wants en, zh-CN, zh-TW or sv", SAY);
+            }
         } else if (options && word[0] == '-' && !ascii_is_digit((unsigned char)word[1])) {
             return is_valued(word) ? cmd_usage("explain", "a value is missing", SAY)
                                    : cmd_no_such("explain", word, SAY);

@@ -10,6 +10,7 @@ enum {
     EXPLAIN_MESSAGE_MAX =
         32 * 1024 * 1024, /* octets of one message; the rest is not read */
     EXPLAIN_LINE_MAX = 64 * 1024,
+    EXPLAIN_PASTE_MAX = 8 * 1024,       /* octets; what is longer nobody pasted */
     EXPLAIN_OUT_MAX = 16 * 1024 * 1024, /* output is flushed long before */
     SUMMARY_KEYS_MAX = 100000, /* of each kind; what is beyond counts as "(other)" */
 };
@@ -31,6 +32,20 @@ struct explain {
 
 /* A file, a Maildir or other directory, or "-". False: it cannot be read, which was said. */
 bool explain_input(struct explain *e, const char *path);
+
+/* --- explain_paste.c: pure but for iconv --- */
+
+/* What to do with an input that begins so, where it is no text; or NULL. */
+const char *explain_not_text(struct slice head);
+/* UTF-16, by its byte order mark. */
+bool explain_is_wide(struct slice head);
+MUST_USE bool explain_from_wide(struct slice wide, struct buf *out);
+/* Neither a log nor empty: somebody may have pasted it. */
+bool explain_is_paste(struct slice text);
+/* Without marks of quotation ("> "), and with the lines that a mail program broke whole again;
+ * explain_join(): as one line. False: nothing is left. */
+MUST_USE bool explain_unfold(struct slice text, struct buf *out);
+MUST_USE bool explain_join(struct slice text, struct buf *out);
 
 /* --- explain_print.c --- */
 

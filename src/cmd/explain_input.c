@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum {
     HEAD_OCTETS = 8 * 1024, /* what is looked at to tell what an input is */
     PATH_OCTETS = 4096,
     PROGRESS_MS = 500,
+    PASTE_WAIT_MS = 50,               /* for the end of a short input */
     PROGRESS_AFTER = 4 * 1024 * 1024, /* octets; shorter inputs need none */
 };
 
@@ -27,8 +29,9 @@ struct source {
     struct explain *e;
     const char *name; /* in results */
     int fd;
-    bool eof, failed;
-    uint64_t n; /* results so far */
+    bool eof, failed, refused; /* refused: it is no text */
+    uint64_t octets;           /* read */
+    uint64_t n;                /* results so far */
     struct buf in;
     size_t used; /* octets at the front of `in` that are done with */
 };
@@ -80,6 +83,7 @@ static bool read_more(struct source *s)
     }
     buf_grew(&s->in, (size_t)n);
     s->e->octets += (uint64_t)n;
+    s->octets += (uint64_t)n;
     show_progress(s->e, false);
     return true;
 }
@@ -282,15 +286,99 @@ static bool is_message(struct slice head)
     return known;
 }
 
+/* --- what was pasted --- */
+
+/* A text in a sentence, or broken where no line of it says enough by itself. */
+static void take_joined(struct source *s, struct slice text)
+{
+    struct buf line;
+    buf_init(&line, EXPLAIN_PASTE_MAX);
+    if (explain_is_paste(text) && explain_join(text, &line)) {
+        const struct postern_bounce_result *r =
+            postern_bounce_line(s->e->reader, line.ptr, line.len);
+        if (r == NULL) {
+            r = postern_bounce_reply(s->e->reader, line.ptr, line.len, NULL);
+        }
+        if (r->confidence > 0) {
+            explain_result(s->e, s->name, ++s->n, r, NULL);
+        }
+    }
+    buf_clear(&line);
+}
+
+/* A small input that has ended: quotes and broken lines are made good. */
+static void read_paste(struct source *s)
+{
+    struct buf text, lines;
+    buf_init(&text, EXPLAIN_PASTE_MAX);
+    buf_init(&lines, EXPLAIN_PASTE_MAX + 1);
+    if (buf_add(&text, pending(s)) && explain_is_paste(buf_slice(&text)) &&
+        explain_unfold(buf_slice(&text), &lines)) {
+        buf_reset(&s->in);
+        s->used = 0;
+        IGNORE(buf_add(&s->in, buf_slice(&lines)));
+    }
+    read_lines(s);
+    if (s->n == 0) {
+        take_joined(s, buf_slice(&text));
+    }
+    buf_clear(&text);
+    buf_clear(&lines);
+}
+
+/* Whether all of a short input is there. A pipe that its writer keeps open is not waited for. */
+static bool is_all_there(struct source *s)
+{
+    while (!s->eof && s->in.len <= EXPLAIN_PASTE_MAX) {
+        struct pollfd p = {.fd = s->fd, .events = POLLIN};
+        if (poll(&p, 1, PASTE_WAIT_MS) <= 0 || (!read_more(s) && !s->eof)) {
+            return false;
+        }
+    }
+    return s->eof && s->in.len <= EXPLAIN_PASTE_MAX;
+}
+
+/* --- marks at the front --- */
+
+/* False: it is nothing to be read, which was said. */
+static bool take_marks(struct source *s)
+{
+    struct buf narrow;
+    const char *say = explain_not_text(pending(s));
+    if (say != NULL) {
+        (void)fprintf(stderr, "postern explain: %s: %s\n", s->name, say);
+        s->refused = true;
+        return false;
+    }
+    if (slice_starts(pending(s), SLICE("\xef\xbb\xbf"))) {
+        s->used += 3;
+    }
+    if (!explain_is_wide(pending(s))) {
+        return true;
+    }
+    while (read_more(s)) {
+    }
+    buf_init(&narrow, s->in.max);
+    s->failed = s->failed || !explain_from_wide(pending(s), &narrow);
+    buf_clear(&s->in);
+    s->in = narrow;
+    s->used = 0;
+    return true;
+}
+
+/* Lines may come slowly: the first one that begins no message is all that is waited for. */
+static bool tells_enough(struct slice head)
+{
+    return head.len >= HEAD_OCTETS || slice_search(head, SLICE("\n\n")) < head.len ||
+           (slice_find(head, '\n') < head.len && !is_message(head));
+}
+
 static void read_source(struct source *s)
 {
-    while (s->in.len < HEAD_OCTETS &&
-           slice_search(buf_slice(&s->in), SLICE("\n\n")) == s->in.len) {
-        /* Lines may come slowly: the first tells enough. */
-        if (!read_more(s) || (slice_find(buf_slice(&s->in), '\n') < s->in.len &&
-                              !is_message(buf_slice(&s->in)))) {
-            break;
-        }
+    if (read_more(s) && !take_marks(s)) {
+        return;
+    }
+    while (!tells_enough(pending(s)) && read_more(s)) {
     }
     struct slice head = pending(s), start = slice_strip(slice_sub(head, 0, HEAD_OCTETS));
     if (slice_starts(head, SLICE("From ")) &&
@@ -299,10 +387,19 @@ static void read_source(struct source *s)
     } else if (is_message(head) ||
                (start.len > 0 && (start.ptr[0] == '{' || start.ptr[0] == '['))) {
         read_message(s);
+    } else if (is_all_there(s)) {
+        read_paste(s);
     } else {
         read_lines(s);
     }
     show_progress(s->e, true);
+    if (s->n == 0 && !s->failed) {
+        (void)fprintf(
+            stderr, "postern explain: %s: %s\n", s->name,
+            s->octets == 0
+                ? "it is empty"
+                : "no bounce, no reply, and no line of a log that tells of a failure");
+    }
 }
 
 static bool read_fd(struct explain *e, int fd, const char *name)
@@ -315,7 +412,7 @@ static bool read_fd(struct explain *e, int fd, const char *name)
         (void)fprintf(stderr, "postern explain: %s: %s\n", name, strerror(errno));
     }
     buf_clear(&s.in);
-    return !s.failed;
+    return !s.failed && !s.refused;
 }
 
 static bool read_path(struct explain *e, const char *path)

@@ -226,7 +226,11 @@ static void say_what_now(struct explain *e, const struct postern_bounce_result *
 {
     struct buf text;
     buf_init(&text, EXPLAIN_LINE_MAX);
-    (void)buf_add_fmt(&text, "%s %s", word_of(e, "action", r->action), page->remedy);
+    const char *action = word_of(e, "action", r->action);
+    /* 。 U+3002 has its own blank */
+    size_t len = strlen(action);
+    bool wide = len >= 3 && memcmp(action + len - 3, "\xe3\x80\x82", 3) == 0;
+    (void)buf_add_fmt(&text, "%s%s%s", action, wide ? "" : " ", page->remedy);
     if (r->retry_after_s > 0) {
         (void)buf_add_fmt(&text, " %s: %u %s", explain_word(e, "wait"), r->retry_after_s,
                           explain_word(e, "seconds"));
@@ -300,7 +304,9 @@ static void print_result(struct explain *e, const char *file, uint64_t n,
     (void)snprintf(text, sizeof text, "%s%s%s", page.title, explain_word(e, "stop"),
                    page.cause);
     say(e, "what-happened", text);
-    say(e, "who-acts", word_of(e, "who", r->scope));
+    say(e, "who-acts",
+        word_of(e, "who",
+                strcmp(r->class_name, "unclassified") == 0 ? "unknown" : r->scope));
     say_what_now(e, r, &page);
     say_address(e, r);
     say_how_sure(e, r);
