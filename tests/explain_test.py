@@ -175,6 +175,11 @@ def test_pages():
     assert "450" in run("--row", "rcpt-rate-too-fast", "--lang", "zh-CN")
     run("--row", "nothing", status=1)
     run("--class", "nothing", status=1)
+    for words, said in ((("--row", "rcpt-too-mani"), "did you mean rcpt-too-many?"),
+                        (("--class", "mailbox-ful"), "did you mean mailbox-full?"),
+                        (("--class", "nothing"), "there are:")):
+        done = subprocess.run([postern, "explain", *words], capture_output=True, timeout=60)
+        assert said in done.stderr.decode(), done
     rules = objects("--rules")
     assert len(rules) > 100 and all(r["class"] and r["rule"] for r in rules)
     assert len(run("--rules").splitlines()) == len(rules)

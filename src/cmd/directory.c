@@ -453,9 +453,10 @@ static void print_app(const json_t *app)
 /* What 0 means no limit in. */
 static bool is_limit(const char *name)
 {
-    static const char *const limits[] = {"daily-messages", "daily-recipients",
-                                         "recipients",     "day-limit",
-                                         "user-day-limit", "peak-limit"};
+    static const char *const limits[] = {
+        "daily-messages", "daily-recipients", "recipients",
+        "day-limit",      "user-day-limit",   "peak-limit",
+        "quota-monthly",  "quota-daily",      "prepaid"};
     for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strcmp(name, limits[i]) == 0) {
             return true;

@@ -1,7 +1,9 @@
 /* cmd/explain.c - postern explain: what a reply, a bounce or a log means, and what to do. */
 #include "cmd/explain.h"
 
+#include "base/nearest.h"
 #include "cmd/cmd.h"
+#include "reply/reply.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +158,40 @@ static int explain_files(struct explain *e, const struct request *r)
     return status;
 }
 
+/* A class or row of that name is not there; perhaps one that is near. */
+static int no_such_page(const char *kind, const char *id)
+{
+    struct nearest near = nearest_to(slice_of(id));
+    struct postern_bounce_class klass;
+    bool row = strcmp(kind, "row") == 0;
+    for (unsigned i = 0; row && i < REPLY_ID_COUNT; i++) {
+        const struct reply_row *one = reply_row((enum reply_id)i);
+        if (one != NULL && one->refusal) {
+            nearest_offer(&near, one->id);
+        }
+    }
+    for (size_t i = 0; !row && i < postern_bounce_classes(); i++) {
+        if (postern_bounce_class(i, &klass) != 0) {
+            nearest_offer(&near, klass.name);
+        }
+    }
+    (void)fprintf(stderr, "postern explain: there is no %s '%s'", kind, id);
+    if (near.word != NULL) {
+        (void)fprintf(stderr, "; did you mean %s?", near.word);
+    } else if (row) {
+        (void)fputs("; postern why names the row of each refusal", stderr);
+    } else {
+        (void)fputs("; there are:", stderr);
+        for (size_t i = 0; i < postern_bounce_classes(); i++) {
+            if (postern_bounce_class(i, &klass) != 0) {
+                (void)fprintf(stderr, " %s", klass.name);
+            }
+        }
+    }
+    (void)fputc('\n', stderr);
+    return EXIT_NO;
+}
+
 static int run(struct explain *e, const struct request *r)
 {
     if (r->rules) {
@@ -166,8 +202,7 @@ static int run(struct explain *e, const struct request *r)
         const char *kind = r->row != NULL ? "row" : "class";
         const char *id = r->row != NULL ? r->row : r->klass;
         if (!explain_page(e, kind, id)) {
-            (void)fprintf(stderr, "postern explain: there is no %s '%s'\n", kind, id);
-            return EXIT_NO;
+            return no_such_page(kind, id);
         }
         return EXIT_OK;
     }

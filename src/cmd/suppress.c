@@ -164,7 +164,10 @@ static void print_csv(const json_t *line)
 static void print_bad(const struct order *o, uint64_t row)
 {
     if (kind_of(o) == I && row < json_array_size(o->rows)) {
-        (void)fprintf(stderr, "postern suppress import: line %u is no entry\n",
+        (void)fprintf(stderr,
+                      "postern suppress import: line %u is no entry; one is a mail "
+                      "address, or has the "
+                      "columns that export writes\n",
                       o->line_of[row]);
     } else {
         const char *word = json_string_value(json_array_get(o->words, (size_t)row));
@@ -325,7 +328,11 @@ static int take_line(struct order *o, const struct config *cfg, char *line)
     json_t *row = row_of(o, line);
     if (row == NULL) {
         o->not_put++;
-        (void)fprintf(stderr, "postern suppress import: line %u is no entry\n", o->line);
+        (void)fprintf(stderr,
+                      "postern suppress import: line %u is no entry; one is a mail "
+                      "address, or has the "
+                      "columns that export writes\n",
+                      o->line);
         return EXIT_OK;
     }
     o->line_of[json_array_size(o->rows)] = o->line;
@@ -359,7 +366,8 @@ static int said_put(const struct order *o, int status)
         (void)printf("{\"put\":%llu,\"not_put\":%llu}\n", (unsigned long long)o->put,
                      (unsigned long long)o->not_put);
     } else {
-        (void)printf("%llu entries put\n", (unsigned long long)o->put);
+        (void)printf("%llu %s put\n", (unsigned long long)o->put,
+                     o->put == 1 ? "entry" : "entries");
     }
     return status == EXIT_OK && o->not_put > 0 ? EXIT_NO : status;
 }

@@ -254,7 +254,11 @@ int cmd_webhook(struct cmd_ctx *ctx, int argc, char **argv)
     } else if (!hooks_each(h, print_row, &o)) {
         status = fault(h);
     } else {
-        status = o.told > 0 ? EXIT_OK : EXIT_NO;
+        if (o.told == 0) {
+            (void)fprintf(stderr, "postern webhook: there is none%s%s\n",
+                          o.account[0] == '\0' ? "" : " of ", o.account);
+        }
+        status = o.told > 0 || o.account[0] == '\0' ? EXIT_OK : EXIT_NO;
     }
     hooks_close(&h);
     buf_clear(&o.line);
