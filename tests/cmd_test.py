@@ -64,6 +64,8 @@ class CommandLine(unittest.TestCase):
         self.assertIn("did you mean '--summary'", postern("explain", "--sumary", "-f", "x")[2])
         self.assertIn("there is no option '--hello'", postern("try", "--hello", "x")[2])
         self.assertIn("a value is missing after '--ip'", postern("check", "a.example", "--ip")[2])
+        for name in ("https://example.org/", "ann@example.org", "a b"):
+            self.assertIn("that is no domain name", postern("check", name)[2])
         self.assertEqual(postern("domain", "key", "generate", "--help")[0], 0)
         self.assertEqual(postern("check-config", "x"), (
             2, "", "postern check-config: it takes nothing but --defaults; "

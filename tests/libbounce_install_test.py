@@ -25,6 +25,13 @@ with tempfile.TemporaryDirectory() as name:
     pc, = root.rglob(f"{NAME}.pc")
     archive, = root.rglob(f"{NAME}.a")
     assert list(root.rglob("libpostern-bounce.3"))
+    # What a package of the server wants: a unit that starts what is installed, the user, examples.
+    program, = root.rglob("sbin/postern")
+    unit, = root.rglob("lib/systemd/system/postern.service")
+    assert f"ExecStart=/{program.relative_to(root)} run\n" in unit.read_text()
+    user, = root.rglob("lib/sysusers.d/postern.conf")
+    assert user.read_text().splitlines()[-1].startswith("u postern - ")
+    assert {p.name for p in root.rglob("doc/postern/examples/*")} == {"postern.conf", "example.c"}
     env = {**os.environ, "PKG_CONFIG_PATH": str(pc.parent), "PKG_CONFIG_SYSROOT_DIR": name,
            "LD_LIBRARY_PATH": str(archive.parent)}
     mail = root / "mail"

@@ -5,6 +5,7 @@
 #include "cmd/check_look.h"
 #include "cmd/cmd.h"
 #include "cmd/dns_wait.h"
+#include "directory/name.h"
 #include "senderauth/dkim_key.h"
 #include "senderauth/dmarc.h"
 #include "senderauth/domain.h"
@@ -50,9 +51,12 @@ static const char *parse(int argc, char **argv, struct look *l)
         }
     }
     size_t len = 0;
-    if (l->given == NULL || !domain_take(slice_of(l->given), l->octets, &len)) {
+    struct dir_name name;
+    if (l->given == NULL || dir_name_domain(l->given, &name) != NULL ||
+        !domain_take(slice_of(l->given), l->octets, &len)) {
         return l->given == NULL ? "which domain?"
-                                : "that is no domain name; one looks like example.org";
+                                : "that is no domain name; one looks like example.org, "
+                                  "without https:// or ann@";
     }
     l->domain = (struct slice){l->octets, len};
     return l->ip != NULL && !ip_parse(slice_of(l->ip), &l->address)

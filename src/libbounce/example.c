@@ -24,6 +24,10 @@ static char *read_file(const char *path, size_t *len)
 
 int main(int argc, char **argv)
 {
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: %s MESSAGE...\n", argv[0]);
+        return 2;
+    }
     struct postern_bounce *b = postern_bounce_new();
     int failed = b == NULL;
     for (int i = 1; i < argc && b != NULL; i++) {
