@@ -22,7 +22,8 @@
 
 enum {
     EXIT_STATUS_SYSTEM = 4,
-    RELOAD_MORE_MS = 3000,
+    RELOAD_MORE_MS =
+        10000,         /* a busy disk may need them to sync the last that was written */
     LISTEN_TRIES = 40, /* 2 s */
     LISTEN_PAUSE_MS = 50,
 };
