@@ -89,6 +89,7 @@ plugin {{
 service postern-complaint {{
   executable = script {dir}/postern-complaint
   user = root
+  vsz_limit = 0  # sanitizers reserve more
   unix_listener postern-complaint {{
     user = {user}
     mode = 0600
