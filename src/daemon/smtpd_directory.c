@@ -521,7 +521,7 @@ bool mail_answer(struct smtpd *d, const struct channel *from, struct slice paylo
         dir_cache_put(&d->cache, &q, clock_mono_ms(), payload);
     }
     buf_reset(&d->output);
-    if (mail_milter_is_adding(c)) {
+    if (c->routing != NULL && mail_milter_is_adding(c)) {
         const struct smtp_path *path = c->routing;
         c->routing = NULL;
         mail_milter_found(c, mail_keep_targets(c, path, &answer));
