@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from server import Failed, Server, wait_until  # noqa: E402
 
 ALICE = "alice@example.test"
-BODY = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\nSubject: %d\r\n\r\nx\r\n.\r\n"
+BODY = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\nSubject: %d\r\n\r\nx\r\n"
 NEEDED = ["/usr/lib/dovecot/imap", "/usr/lib/dovecot/script", "/usr/lib/dovecot/modules/sieve/lib90_sieve_imapsieve_plugin.so"]
 IMAP_PORT = 1143
 
@@ -170,10 +170,7 @@ def play(server, dovecot):
     c = server.connect(source=source)
     c.hello()
     for n in range(3):
-        c.envelope(ALICE)
-        c.do("DATA", 354)
-        c.send(BODY % (n, n))
-        c.expect(250)
+        c.message(BODY % (n, n), ALICE)
     server.settle()
     imap = dovecot.login()
     if must(imap.select("INBOX"), "INBOX") != [b"3"]:

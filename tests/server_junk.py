@@ -15,7 +15,7 @@ from server import Failed, Server, wait_until  # noqa: E402
 
 ALICE = "alice@example.test"
 BOB = "bob@example.test"
-BODY = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\nSubject: %d\r\n\r\nx\r\n.\r\n"
+BODY = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\nSubject: %d\r\n\r\nx\r\n"
 
 
 def signs(server, key):
@@ -43,10 +43,7 @@ def play(server):
     c = server.connect(source=source)
     c.hello()
     for n in range(3):
-        c.envelope(ALICE)
-        c.do("DATA", 354)
-        c.send(BODY % (n, n))
-        c.expect(250)
+        c.message(BODY % (n, n), ALICE)
     server.messages(ALICE, 3)
     key = f"ip:{source}"
     if signs(server, key) != [(3, 0)]:
@@ -110,7 +107,7 @@ def reported(server):
     for n in range(10, 13):
         c.envelope(BOB)
         c.do("DATA", 354)
-        c.send(BODY % (n, n))
+        c.send(BODY % (n, n) + b".\r\n")
         c.expect(250)
     files = sorted(server.messages(BOB, 3), key=lambda octets: octets.split(b"Subject: ")[1])
     first, second, third = files

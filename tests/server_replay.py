@@ -57,6 +57,7 @@ STAGES_OF_CLASS = {
 }
 # The actions of taxonomy.tsv that are about more than the message: who waits, beside it.
 SITE_STOPS = {"ip-blocklisted": 1800, "ip-rate-limited": 60}  # at least so long
+ACCOUNT_STOPS = {"sender-rate-limited", "domain-rate-limited"}  # and where a quota is used up for now
 # Towards these taxonomy.tsv leaves open whether the whole site waits.
 SITE_MAY_STOP = {"reputation", "identity"}
 WAITS = {"mailbox-full": (LATER, None), "recipient-rate-limited": (LATER, None),
@@ -204,6 +205,12 @@ class Play:
         wait_until(lambda: f"no outcome: {[r for r in rcpts if r not in found][:5]}", all_known, 90)
         return found
 
+    def waiting(self, rcpts):
+        """Those of whom no attempt is made, for none is due for long."""
+        targets = self.targets()
+        return {rcpt for rcpt in rcpts if targets[rcpt]["state"] == "pending" and targets[rcpt]["attempts"] == 0
+                and targets[rcpt]["next_ms"] / 1000 > time.time() + PAUSE / 2}
+
     def settled(self):
         """Until no target is about to be told of, and no notification on its way."""
         wait_until("notifications are still on their way",
@@ -260,13 +267,25 @@ def faults_of_first(play, t0, targets, listed, told, classes):
             yield case, f"tried again after {wait:.0f} s, not {high}"
 
 
-def faults_of_second(play, outcomes, rested, classes):
+def may_wait(case, classes):
+    """Its reply may have stopped all of the account's mail to that domain."""
+    return case.row["class"] in ACCOUNT_STOPS | {"quota-sender"} and expected(case, classes) == "deferred"
+
+
+def faults_of_second(play, outcomes, waiting, rested, classes):
     """Whom the first replies stop, and whom not: another recipient of each domain, which now takes all."""
     for case in play.cases:
         group = classes[case.row["class"]]["group"]
-        delivered = f"b@{case.domain}" in play.receiver.mails[case.host]
-        if delivered != (outcomes[f"b@{case.domain}"] == "delivered"):
-            yield case, f"the queue says {outcomes[f'b@{case.domain}']}"
+        rcpt = f"b@{case.domain}"
+        delivered = rcpt in play.receiver.mails[case.host]
+        if case.row["class"] in ACCOUNT_STOPS and case.code == case.row["code"] and rcpt not in waiting:
+            yield case, "the account was not stopped there"
+        elif rcpt in waiting and (delivered or not may_wait(case, classes)):
+            yield case, "it waits"
+        elif rcpt in waiting:
+            continue
+        elif delivered != (outcomes[rcpt] == "delivered"):
+            yield case, f"the queue says {outcomes[rcpt]}"
         elif case.row["class"] in SITE_STOPS and delivered:
             yield case, "the site was not left alone"
         elif case.row["class"] in SITE_STOPS and rested.get(case.domain, 0) < SITE_STOPS[case.row["class"]]:
@@ -302,9 +321,12 @@ def main():
         faults += faults_of_first(play, t0, play.targets(), listed, told, classes)
         play.receiver.kind = True
         play.send(second)
-        outcomes = play.outcomes(second)
+        stopped = {f"b@{case.domain}" for case in cases if may_wait(case, classes)}
+        outcomes = play.outcomes([rcpt for rcpt in second if rcpt not in stopped])
+        waiting = play.waiting(stopped)
+        outcomes = play.outcomes([rcpt for rcpt in second if rcpt not in waiting])
         rested = {m[0]: int(m[1]) for m in re.findall(r'event=site-rests .*?mx\.(\S+) for (\d+) s', play.server.log())}
-        faults += faults_of_second(play, outcomes, rested, classes)
+        faults += faults_of_second(play, outcomes, waiting, rested, classes)
     finally:
         play.stop()
     for case, what in faults:

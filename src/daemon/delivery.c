@@ -26,6 +26,7 @@ enum {
     SEGMENTS_MAX = 65536, /* as many as the spool may have */
     ORDERS_MAX = 65536,   /* the queue keeps to much less */
     RESEND_MS = 100,
+    CREW_THREADS = 2,
 };
 
 /* Open as long as the queue says or an order needs it. */
@@ -392,7 +393,7 @@ static void delivery_role_start(struct role_ctx *ctx)
     if (!delivery_tls_start(d->policies, ctx->config, ctx->base)) {
         fatal("delivery: no memory, or no thread");
     }
-    d->crew = delivery_crew_new(ctx->base);
+    d->crew = delivery_crew_new(ctx->base, CREW_THREADS);
     if (d->crew == NULL) {
         fatal("delivery: no memory, or no thread");
     }

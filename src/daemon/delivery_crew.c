@@ -6,8 +6,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-enum { THREADS = 2 };
-
 struct delivery_crew {
     struct crew *crew;
     struct event *done;
@@ -37,7 +35,7 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-struct delivery_crew *delivery_crew_new(struct event_base *base)
+struct delivery_crew *delivery_crew_new(struct event_base *base, unsigned threads)
 {
     struct delivery_crew *c = calloc(1, sizeof *c);
     if (c == NULL) {
@@ -48,7 +46,7 @@ struct delivery_crew *delivery_crew_new(struct event_base *base)
                   ? NULL
                   : event_new(base, crew_fd(c->crew), EV_READ | EV_PERSIST, on_done, c);
     bool ok =
-        c->done != NULL && event_add(c->done, NULL) == 0 && crew_start(c->crew, THREADS);
+        c->done != NULL && event_add(c->done, NULL) == 0 && crew_start(c->crew, threads);
     return ok ? c : NULL; /* the role ends without one */
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "config/paths.h"
+#include "daemon/delivery_crew.h"
 #include "directory/crew.h"
 
 #include <errno.h>
@@ -13,55 +14,48 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { THREADS = CREW_THREADS_MAX, FLUSH_S = 1 };
+enum { FETCH_THREADS = CREW_THREADS_MAX, FLUSH_S = 1 };
 
 struct delivery_tls {
     int dir;
     struct buf ca;
     struct sts *sts;
     struct tls_counts *counts;
-    struct crew *crew;
-    struct event *done, *flush;
+    struct delivery_crew *crew;
+    struct event *flush;
 };
 
 struct fetch_job {
-    struct crew_job job;
+    struct remote_work work;
     struct sts_fetch *fetch;
 };
 
-static void run(struct crew_job *job)
+static void run(struct remote_work *w)
 {
-    sts_fetch_run(LIST_ITEM(&job->node, struct fetch_job, job.node)->fetch);
+    sts_fetch_run(LIST_ITEM(w, struct fetch_job, work)->fetch);
+}
+
+static void fetched(struct remote_work *w)
+{
+    struct fetch_job *job = LIST_ITEM(w, struct fetch_job, work);
+    struct sts_fetch *f = job->fetch;
+    free(job);
+    sts_fetched(f);
 }
 
 static bool fetch(void *arg, struct sts_fetch *f)
 {
     struct delivery_tls *t = arg;
-    struct fetch_job *job = calloc(1, sizeof *job);
+    struct fetch_job *job = malloc(sizeof *job);
     if (job == NULL) {
         return false;
     }
-    job->job.run = run;
-    job->fetch = f;
-    list_init(&job->job.node);
-    if (!crew_put(t->crew, &job->job)) {
+    *job = (struct fetch_job){{run, fetched}, f};
+    if (!delivery_crew_put(t->crew, &job->work)) {
         free(job);
         return false;
     }
     return true;
-}
-
-static void on_done(evutil_socket_t fd, short what, void *arg)
-{
-    struct delivery_tls *t = arg;
-    struct crew_job *done;
-    (void)fd, (void)what;
-    while ((done = crew_take(t->crew)) != NULL) {
-        struct fetch_job *job = LIST_ITEM(&done->node, struct fetch_job, job.node);
-        struct sts_fetch *f = job->fetch;
-        free(job);
-        sts_fetched(f);
-    }
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *arg)
@@ -126,12 +120,8 @@ bool delivery_tls_start(struct delivery_tls *t, const struct config *config,
                                   .fetch = fetch,
                                   .fetch_arg = t};
     t->sts = sts_new(&options);
-    t->crew = crew_new();
-    t->done = t->crew == NULL
-                  ? NULL
-                  : event_new(base, crew_fd(t->crew), EV_READ | EV_PERSIST, on_done, t);
-    return t->sts != NULL && t->done != NULL && event_add(t->done, NULL) == 0 &&
-           crew_start(t->crew, THREADS);
+    t->crew = delivery_crew_new(base, FETCH_THREADS);
+    return t->sts != NULL && t->crew != NULL;
 }
 
 struct sts *delivery_tls_sts(const struct delivery_tls *t)

@@ -15,11 +15,13 @@ class Listener:
 
     def __init__(self, host, port, backlog=128):
         self.accepted = 0
+        self.thread = None
         self.listener = socket.create_server((host, port), backlog=backlog)
         self.port = self.listener.getsockname()[1]
 
     def serve(self):
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -40,4 +42,12 @@ class Listener:
             sock.close()
 
     def stop(self):
+        """Whoever still waits in accept() would keep the address, or take a connection of the next one that gets
+        the descriptor."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it was stopped before
+        if self.thread is not None:
+            self.thread.join()
         self.listener.close()
