@@ -93,8 +93,9 @@ static const struct {
      ":1: unknown setting \"certificate\"; expected it in tls { ... }"},
     {"address = a",
      ":1: unknown setting \"address\"; expected it in listener \"NAME\" { ... }"},
-    {"limits.recipients = 10", ":1: unknown setting \"limits.recipients\"; expected limits "
-                               "{ recipients = ... }"},
+    {"limits.recipients = 10",
+     ":1: unknown setting \"limits.recipients\"; expected limits "
+     "{ recipients = ... }"},
     {"tls {\n hostname = a }", ":2: unknown setting \"hostname\" in section tls; "
                                "expected it outside of any section"},
     {"trace {\n frobnication = a }", ":2: unknown setting \"frobnication\" in "

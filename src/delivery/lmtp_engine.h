@@ -40,7 +40,7 @@ enum lmtp_state {
 
 struct lmtp_mail {
     struct slice sender;
-    uint64_t size; /* octets with CRLF line ends, dots not doubled */
+    uint64_t size;  /* octets with CRLF line ends, dots not doubled */
     uint16_t flags; /* JOB_8BITMIME, JOB_SMTPUTF8 */
     unsigned target_n;
     struct slice target[LMTP_TARGETS_MAX]; /* addresses */
