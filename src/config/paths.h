@@ -6,13 +6,12 @@
 #ifndef CONFIG_PATHS_H
 #define CONFIG_PATHS_H
 
-#define STATE_LOCK     "lock"           /* held while a server runs here */
-#define STATE_EMPTY    "empty"          /* root directory of smtpd; stays empty */
-#define STATE_SPOOL    "spool"          /* queue */
-#define STATE_QUEUE_DB "spool/queue.db" /* addresses that no mail goes to */
-#define STATE_TOLD     "spool/told" /* up to where the queue before us told of messages */
-#define STATE_EVENTS                                                                     \
-    "spool/events" /* what the queue before us told the trace role last */
+#define STATE_LOCK         "lock"           /* held while a server runs here */
+#define STATE_EMPTY        "empty"          /* root directory of smtpd; stays empty */
+#define STATE_SPOOL        "spool"          /* queue */
+#define STATE_QUEUE_DB     "spool/queue.db" /* addresses that no mail goes to */
+#define STATE_TOLD         "spool/told" /* up to where the queue before us told of messages */
+#define STATE_EVENTS       "spool/events"  /* what it told the trace role last */
 #define STATE_JOB_KEY      "spool/job.key" /* by which the next queue knows our jobs */
 #define STATE_PAUSES       "spool/pauses"  /* what does not go out for now */
 #define STATE_SENT_DB      "spool/sent.db" /* return paths, and whom they stand for */

@@ -18,8 +18,8 @@ static const char *const statements[STATEMENTS] = {
 };
 static const char *const migrations[] = {
     "CREATE TABLE word (text TEXT NOT NULL) STRICT; INSERT INTO word VALUES ('old')",
-    "ALTER TABLE word ADD COLUMN n INTEGER NOT NULL DEFAULT -5;"
-    "CREATE TABLE secret (octets BLOB NOT NULL) STRICT",
+    ("ALTER TABLE word ADD COLUMN n INTEGER NOT NULL DEFAULT -5;"
+     "CREATE TABLE secret (octets BLOB NOT NULL) STRICT"),
     "CREATE TABLE half (done INTEGER); CREATE NONSENSE",
 };
 static const struct sql_kind first = {"PRAGMA journal_mode = WAL", migrations, 1,
