@@ -187,8 +187,10 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
     outcome_set(out, results[r->kind], r->reply);
     outcome_where(out, slice_of(l->where));
     out->told = (l->client.offers & SMTP_CLIENT_DSN) != 0;
+    /* To what the host did not say, the stage adds nothing. */
+    enum bounce_stage stage = r->local ? BOUNCE_STAGE_UNKNOWN : stages[r->stage];
     enum judge_site site =
-        judge(l->site->remote->classifier, stages[r->stage], slice_of(l->host), out);
+        judge(l->site->remote->classifier, stage, slice_of(l->host), out);
     if (!r->local && out->advice == JOB_pause_sender) {
         account_waits(l->order, out->wait_s, r->reply);
     }

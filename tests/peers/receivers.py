@@ -7,6 +7,9 @@
   smart_postfix
         Postfix with Dovecot's logins as a smart host: SCRAM-SHA-256, PLAIN where it offers that alone and for a user
         whose password it keeps as another hash, and no such user
+  smtp_sinks
+        Postfix's smtp-sink, well and ill behaved: refusing, hanging up, saying 421, slow, old. What it takes goes once;
+        what it refuses for good is told of; all else is tried again
 
 They are Debian's packages, unpacked below build/peers and never installed (see run.py). A part whose program cannot
 be had is left out; when all are, the exit status is 77: skipped."""
@@ -35,7 +38,7 @@ def free_port():
 class Sender:
     """Postern, with a relay client and a user who is told what becomes of it."""
 
-    def __init__(self, make, domain, tls=True, prepare=None):
+    def __init__(self, make, domain, tls=True, prepare=None, zone=()):
         self.tls = tls
         self.host, self.port, self.domain = peer_address(), free_port(), domain
         self.server = make(listeners=["relay"], settings=[
@@ -46,7 +49,7 @@ class Sender:
         self.certificate, self.key = certificate_files(self.home, name=f"mx.{domain}")
         self.key.chmod(0o644)
         self.dns = nsd.Nsd(self.server.dir / "nsd", self.server.host,
-                           [f"{domain}. MX 10 mx.{domain}.", f"mx.{domain}. A {self.host}"])
+                           [f"{domain}. MX 10 mx.{domain}.", f"mx.{domain}. A {self.host}", *zone])
         if prepare:
             prepare(self)
         self.server.add_users("ann@here.test")
@@ -254,6 +257,60 @@ service auth {{
         {root}/usr/sbin/postfix start""", lambda: b"")
 
 
+SINKS = {  # name: smtp-sink's options, and what becomes of a message
+    "good": ("", "delivered"),
+    "old": ("-e -p -8", "delivered"),  # HELO only, one command at a time, seven bits
+    "late": ("-w 2 -W .:2", "delivered"),
+    "window": ("-T 600", "delivered"),  # takes a few octets at a time
+    "soft": ("-r RCPT", r'deferred .*reply="450 4\.3\.0'),
+    "softend": ("-r .", r'deferred .*reply="450 4\.3\.0'),
+    "hard": ("-f RCPT", r'failed .*reply="500 5\.3\.0'),
+    "hardend": ("-f .", r'failed .*reply="500 5\.3\.0'),
+    "aborts": ("-A 1", 'failed .*reply="550 This'),  # says so behind DATA, and hangs up
+    "drops": ("-q MAIL", r"deferred .*4\.4\.2 .*class=connection-failure"),
+    "dropsend": ("-q .", r"deferred .*4\.4\.2 .*class=connection-failure"),
+    "away": ("-Q RCPT", 'deferred .*reply="421 '),
+}
+
+
+def smtp_sinks(make):
+    root = unpack(*POSTFIX)
+    hosts = {name: peer_address() for name in SINKS}
+    s = Sender(make, "sink.test", zone=[line for name, host in hosts.items() for line in (
+        f"{name}.test. MX 10 mx.{name}.test.", f"mx.{name}.test. A {host}")])
+    dumps = {name: s.home / name for name in SINKS}
+    hosts["sink"] = s.host
+    dumps["sink"] = s.home / "sink"
+    command = f"{root}/usr/sbin/smtp-sink -u postfix"
+    for path in dumps.values():
+        path.mkdir()
+    script = "\n".join(f"{command} {SINKS.get(name, ('',))[0]} -d {dumps[name]}/m. {host}:{s.port} 64 &"
+                       for name, host in hosts.items())
+
+    def sent():
+        for name, (_, outcome) in SINKS.items():
+            s.send(f"x@{name}.test")
+        for name, (_, outcome) in SINKS.items():
+            wait_until(lambda: f"{name}: {s.server.log()}",
+                       lambda: re.search(rf"event={outcome}", "\n".join(
+                           line for line in s.server.log().splitlines() if f" to=x@{name}.test " in line)))
+        want = BODY.replace("\r\n", "\n").encode()
+        for name, (_, outcome) in SINKS.items():
+            if outcome == "delivered":
+                require(f"{name} has it {octets_below(dumps[name]).count(want)} times", octets_below(dumps[name]).count(want) == 1)
+        failed = [name for name, (_, outcome) in SINKS.items() if outcome.startswith("failed")]
+        for name in failed:
+            fields, _ = s.told(len(failed), f"x@{name}.test")
+            require(f"how: {fields}", "Action: failed" in fields and "Diagnostic-Code: smtp; 5" in fields)
+        for name, (_, outcome) in SINKS.items():
+            if outcome.startswith("deferred"):
+                wait_until(lambda: f"{name} is not tried again", lambda: len(re.findall(
+                    rf"event=deferred .*to=x@{name}.test ", s.server.log())) > 1)
+    s.check = lambda stored: sent()
+    s.play(Jail(s.home, {"postfix": 30002, "postdrop": 30003}, {"LD_LIBRARY_PATH": f"{root}/usr/lib/postfix"}),
+           f"chown postfix {' '.join(map(str, dumps.values()))}; chmod 755 {s.home} {s.server.dir}\n" + script, lambda: b"")
+
+
 def to_opensmtpd(make):
     root = unpack("opensmtpd")
     # Debian 12's 6.8.0p2 cannot serve TLS: its key process is reached through methods of RSA and EC keys that OpenSSL 3
@@ -280,7 +337,7 @@ match from any for rcpt-to "bob@opensmtpd.test" action "keep"
         {root}/usr/sbin/smtpd -d -f {config} &""", lambda: octets_below(spool / "spool/smtpd"))
 
 
-PARTS = (to_exim, to_postfix, to_opensmtpd, smart_postfix)
+PARTS = (to_exim, to_postfix, to_opensmtpd, smart_postfix, smtp_sinks)
 
 
 def main():
