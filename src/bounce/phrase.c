@@ -5,7 +5,7 @@
 struct finder {
     const unsigned char *text;
     const uint64_t *edges; /* NULL: anything may end anywhere */
-    uint64_t *conditions;
+    uint64_t *conditions;  /* NULL: they are not asked for */
     struct bounce_phrase *out;
     size_t n, max;
 };
@@ -19,12 +19,13 @@ static inline bool edge(const uint64_t *edges, size_t at)
 static void take(struct finder *f, uint32_t state, size_t at, size_t to)
 {
     uint32_t users = bounce_phrase_cells[state];
-    if ((users & 0xff) == BOUNCE_PHRASE_USERS && !edge(f->edges, to)) {
+    if ((users & 0xff) == BOUNCE_PHRASE_USERS && f->edges != NULL &&
+        !edge(f->edges, to)) {
         return;
     }
     const uint16_t *user = bounce_phrase_users + (users >> 8);
     unsigned row = *user++;
-    if (row != 0) {
+    if (row != 0 && f->conditions != NULL) {
         for (unsigned i = 0; i < BOUNCE_PHRASE_CONDITIONS; i++) {
             f->conditions[i] |= bounce_phrase_condition_rows[row][i];
         }

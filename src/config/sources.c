@@ -306,7 +306,7 @@ struct sources *sources_read(struct slice text, char error[WORDS_ERROR_MAX])
     if (s != NULL) {
         map_init(&s->accounts, ACCOUNTS_MAX);
     }
-    if (words_read(text, s, take_line, complete, error)) {
+    if (words_read(text, s, take_line, complete, error) && s != NULL) {
         group(s);
     } else {
         sources_free(&s);
