@@ -207,7 +207,7 @@ static enum rule_truth test_truth(const struct rule_condition *c,
     return hits->bits == NULL ? texts_hold(c, f, hits) : hits_hold(c, f, hits);
 }
 
-/* Recursion: as deep as what was parsed. */
+/* Recursion: as deep as what was parsed (RULE_DEPTH_MAX). NOLINTNEXTLINE(misc-no-recursion) */
 enum rule_truth rule_holds_hit(const struct rule_condition *c, const struct rule_facts *f,
                                const struct rule_hits *hits)
 {
@@ -235,6 +235,7 @@ enum rule_truth rule_holds(const struct rule_condition *c, const struct rule_fac
     return rule_holds_hit(c, f, &(struct rule_hits){NULL});
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): the same */
 bool rule_asks(const struct rule_condition *c, enum rule_what what)
 {
     if (c->kind == RULE_TEST) {

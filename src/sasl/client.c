@@ -121,7 +121,7 @@ static enum sasl_client_res take_first(struct sasl_client *s, struct slice in)
 enum sasl_client_res sasl_client_keys(struct sasl_client *s,
                                       const struct sasl_client_keys *keys)
 {
-    unsigned char stored[SASL_KEY_LEN], proof[SASL_KEY_LEN];
+    unsigned char stored[SASL_KEY_LEN], proof[SASL_KEY_LEN] = {0};
     BUG_ON(s->state != WANT_KEYS || !sasl_client_same(keys, &s->keys));
     buf_reset(&s->out);
     (void)buf_add_str(&s->out, "c=");
