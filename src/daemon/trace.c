@@ -213,9 +213,11 @@ static bool take_event(struct role_ctx *ctx, struct channel *ch, struct slice pa
 static bool take_records(struct role_ctx *ctx, struct slice records)
 {
     struct wire_reader r = wire_reader_of(records);
-    while (r.rest.len > 0 && take_record(ctx, wire_text(&r))) {
+    bool ok = true;
+    while (ok && r.rest.len > 0) {
+        ok = take_record(ctx, wire_text(&r));
     }
-    return wire_done(&r);
+    return ok && wire_done(&r);
 }
 
 static bool trace_role_message(struct role_ctx *ctx, struct channel *ch,

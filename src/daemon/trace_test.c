@@ -138,6 +138,12 @@ static void test_together(void **state)
     add_record(&b, 23);
     m.payload = slice_sub(buf_slice(&b), 0, b.len - 1); /* the last one is cut off */
     assert_false(trace_ops.message(&ctx, NULL, &m));
+    struct buf wrong;
+    buf_init(&wrong, 64);
+    wire_put_text(&wrong, SLICE("no record")); /* whole, and nothing follows */
+    m.payload = buf_slice(&wrong);
+    assert_false(trace_ops.message(&ctx, NULL, &m));
+    buf_clear(&wrong);
     run_for(200);
     assert_int_equal(found(21), 2);
     assert_int_equal(found(22), 2);

@@ -147,10 +147,8 @@ static const struct sql_kind file_kind = {
     .set_up = "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
               "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
               "PRAGMA temp_store = MEMORY",
-    .migrations = migrations,
-    .version = sizeof migrations / sizeof migrations[0],
-    .statements = statements,
-    .statement_n = DB_STATEMENT_COUNT,
+    SQL_MIGRATIONS(migrations),
+    SQL_STATEMENTS(statements),
 };
 
 const char *const db_states[3] = {"active", "disabled", "locked"};

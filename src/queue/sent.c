@@ -48,10 +48,8 @@ static const struct sql_kind file_kind = {
     .set_up = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
               "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
               "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048",
-    .migrations = migrations,
-    .version = sizeof migrations / sizeof migrations[0],
-    .statements = statements,
-    .statement_n = STATEMENT_COUNT,
+    SQL_MIGRATIONS(migrations),
+    SQL_STATEMENTS(statements),
 };
 
 struct sent {

@@ -52,10 +52,8 @@ static const struct sql_kind file_kind = {
     .set_up = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
               "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
               "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192",
-    .migrations = migrations,
-    .version = sizeof migrations / sizeof migrations[0],
-    .statements = statements,
-    .statement_n = STATEMENT_COUNT,
+    SQL_MIGRATIONS(migrations),
+    SQL_STATEMENTS(statements),
 };
 
 struct suppress {
@@ -316,8 +314,9 @@ static void complained_again(const struct suppress_entry *old, struct suppress_e
     e->times = once_more(old->times);
 }
 
-/* Puts the entry of something that happened first, as `again` changes it where there is one. */
-static bool happened(struct suppress *s, struct slice address, struct suppress_entry e,
+/* Puts the entry of something that happened now, as `again` changes it where there is one. */
+static bool happened(struct suppress *s, struct slice address, uint64_t now_ms,
+                     struct suppress_entry e,
                      void (*again)(const struct suppress_entry *old,
                                    struct suppress_entry *e))
 {
@@ -325,6 +324,8 @@ static bool happened(struct suppress *s, struct slice address, struct suppress_e
     if (!key_of(address, &k) || e.account.len > SUPPRESS_ADDRESS_MAX) {
         return false;
     }
+    e.times = 1;
+    e.first_ms = e.last_ms = now_ms;
     sqlite3_stmt *stmt = get(s, DO_get);
     bind_key(stmt, &k);
     bind_account(stmt, e.account);
@@ -339,12 +340,9 @@ static bool happened(struct suppress *s, struct slice address, struct suppress_e
 bool suppress_bounced(struct suppress *s, struct slice account, struct slice address,
                       struct slice evidence, uint64_t now_ms)
 {
-    return happened(s, address,
+    return happened(s, address, now_ms,
                     (struct suppress_entry){.account = account,
                                             .reason = SUPPRESS_bounce,
-                                            .times = 1,
-                                            .first_ms = now_ms,
-                                            .last_ms = now_ms,
                                             .until_ms = now_ms + SUPPRESS_FIRST_MS,
                                             .evidence = evidence},
                     bounced_again);
@@ -353,12 +351,9 @@ bool suppress_bounced(struct suppress *s, struct slice account, struct slice add
 bool suppress_complained(struct suppress *s, struct slice account, struct slice address,
                          struct slice evidence, uint64_t now_ms)
 {
-    return happened(s, address,
+    return happened(s, address, now_ms,
                     (struct suppress_entry){.account = account,
                                             .reason = SUPPRESS_complaint,
-                                            .times = 1,
-                                            .first_ms = now_ms,
-                                            .last_ms = now_ms,
                                             .evidence = evidence},
                     complained_again);
 }

@@ -1,7 +1,6 @@
 /* smtp/client_session.c - see client_session.h */
-#include "smtp/client_session.h"
+#include "smtp/client_session_impl.h"
 
-#include "base/base64.h"
 #include "base/log.h"
 #include "smtp/address.h"
 
@@ -11,30 +10,6 @@
 enum {
     LINE_ROOM = SMTP_CLIENT_ADDRESS_MAX + SMTP_ORCPT_MAX + 200,
     OUT_MAX = LINE_ROOM * (SMTP_CLIENT_TARGETS_MAX + 3),
-    SECRET_MAX = 1024,
-    CHALLENGE_MAX = 4096,
-};
-
-enum state {
-    GREETING = 0,
-    EHLO,
-    HELO,
-    STARTTLS,
-    TLS,
-    AUTH_PLAIN,
-    AUTH_LOGIN,
-    AUTH_USER,
-    AUTH_PASSWORD,
-    AUTH_STEP,   /* its caller makes the next response */
-    AUTH_ANSWER, /* the server's to that */
-    IDLE,
-    ENVELOPE, /* MAIL, RCPT, perhaps DATA */
-    BODY,
-    EMPTY_BODY, /* 354 came though no target was accepted: only the dot goes out */
-    FINAL,
-    RSET,
-    QUIT,
-    DEAD,
 };
 
 enum command { C_MAIL = 0, C_RCPT, C_DATA };
@@ -91,7 +66,7 @@ void smtp_client_init(struct smtp_client *c, const struct smtp_client_options *o
                               .options = *options,
                               .tls = options->tls == SMTP_CLIENT_TLS_IS};
     buf_init(&c->out, OUT_MAX);
-    buf_init(&c->challenge, CHALLENGE_MAX);
+    buf_init(&c->challenge, CLIENT_CHALLENGE_MAX);
     client_reply_init(&c->reply);
 }
 
@@ -253,7 +228,7 @@ void smtp_client_abandon(struct smtp_client *c, const char *reply)
     }
 }
 
-static void die_of_reply(struct smtp_client *c)
+void client_session_die_of_reply(struct smtp_client *c)
 {
     struct buf text;
     struct smtp_client_result r = reply_result(c, &text);
@@ -626,7 +601,7 @@ static void take_offers(struct smtp_client *c)
     }
 }
 
-static void ready(struct smtp_client *c)
+void client_session_ready(struct smtp_client *c)
 {
     c->state = IDLE;
     if (c->asked) {
@@ -634,113 +609,10 @@ static void ready(struct smtp_client *c)
     }
 }
 
-static void blame(struct smtp_client *c, const char *text)
+void client_session_blame(struct smtp_client *c, const char *text)
 {
     struct smtp_client_result r = own_result(c, text);
     die(c, &r);
-}
-
-/* A line of AUTH: prefix, then the secret in base64. */
-static void put_secret(struct smtp_client *c, const char *prefix, struct slice secret)
-{
-    (void)buf_add_str(&c->out, prefix);
-    (void)base64_encode(&c->out, secret);
-    (void)buf_add_str(&c->out, "\r\n");
-}
-
-/* Of what the host offers and the caller can do; 0: nothing. */
-static unsigned by_caller(const struct smtp_client *c)
-{
-    unsigned both = c->auth_refused ? 0 : c->offers & c->options.mechanisms;
-    return (both & SMTP_CLIENT_AUTH_SCRAM_PLUS) != 0 ? SMTP_CLIENT_AUTH_SCRAM_PLUS
-                                                     : both & SMTP_CLIENT_AUTH_SCRAM;
-}
-
-/* Whether it may tell the password itself; the host's name may be proved, and there are hosts that offer SCRAM though they
- * keep nothing to check it with. */
-static bool may_plain(const struct smtp_client *c)
-{
-    return (c->offers & (SMTP_CLIENT_AUTH_PLAIN | SMTP_CLIENT_AUTH_LOGIN)) != 0 &&
-           !c->options.only_mechanisms;
-}
-
-static void begin_auth(struct smtp_client *c)
-{
-    const struct smtp_client_options *o = &c->options;
-    unsigned char plain[SECRET_MAX];
-    if (o->user.len == 0) {
-        ready(c);
-        return;
-    }
-    if (!c->tls) {
-        blame(c,
-              "451 4.7.0 the route has a login, which goes over TLS only, and TLS is not "
-              "offered");
-        return;
-    }
-    if (o->user.len + o->password.len + 2 > sizeof plain) {
-        blame(c, "451 4.7.0 user and password of the route are too long");
-        return;
-    }
-    c->auth = by_caller(c);
-    if (c->auth != 0) {
-        c->state = AUTH_STEP;
-    } else if (may_plain(c) && (c->offers & SMTP_CLIENT_AUTH_PLAIN)) {
-        plain[0] = '\0';
-        memcpy(plain + 1, o->user.ptr, o->user.len);
-        plain[o->user.len + 1] = '\0';
-        if (o->password.len > 0) {
-            memcpy(plain + o->user.len + 2, o->password.ptr, o->password.len);
-        }
-        c->state = AUTH_PLAIN;
-        put_secret(c, "AUTH PLAIN ",
-                   (struct slice){plain, o->user.len + o->password.len + 2});
-        explicit_bzero(plain, sizeof plain);
-    } else if (may_plain(c)) {
-        c->state = AUTH_LOGIN;
-        (void)buf_add_str(&c->out, "AUTH LOGIN\r\n");
-    } else {
-        blame(c,
-              c->options.only_mechanisms
-                  ? "451 4.7.0 the host does not offer SCRAM-SHA-256, which is demanded"
-                  : "451 4.7.0 the host offers none of the mechanisms that we have: "
-                    "SCRAM-SHA-256, PLAIN, LOGIN");
-    }
-}
-
-unsigned smtp_client_auth(const struct smtp_client *c)
-{
-    return c->auth;
-}
-
-struct slice smtp_client_challenge(const struct smtp_client *c)
-{
-    return buf_slice(&c->challenge);
-}
-
-void smtp_client_respond(struct smtp_client *c, struct slice response, bool proved)
-{
-    const char *prefix = c->auth_begun ? ""
-                         : c->auth == SMTP_CLIENT_AUTH_SCRAM_PLUS
-                             ? "AUTH SCRAM-SHA-256-PLUS "
-                             : "AUTH SCRAM-SHA-256 ";
-    if (c->state == AUTH_STEP) {
-        c->state = AUTH_ANSWER;
-        c->proved = proved;
-        c->auth_begun = true;
-        put_secret(c, prefix, response);
-    }
-}
-
-void smtp_client_no_login(struct smtp_client *c, const char *why)
-{
-    struct buf text;
-    buf_init(&text, SMTP_CLIENT_TEXT_MAX);
-    (void)buf_add_fmt(&text, "451 4.7.0 no login: %s", why);
-    struct smtp_client_result r = result_of(c, buf_slice(&text));
-    r.local = true;
-    die(c, &r);
-    buf_clear(&text);
 }
 
 static void after_hello(struct smtp_client *c)
@@ -750,10 +622,11 @@ static void after_hello(struct smtp_client *c)
         c->state = STARTTLS;
         (void)buf_add_str(&c->out, "STARTTLS\r\n");
     } else if (wanted && c->options.tls == SMTP_CLIENT_TLS_MUST) {
-        blame(c, "451 4.7.10 TLS is demanded for this destination, and the host does not "
-                 "offer it");
+        client_session_blame(
+            c, "451 4.7.10 TLS is demanded for this destination, and the host does not "
+               "offer it");
     } else {
-        begin_auth(c);
+        client_session_begin_auth(c);
     }
 }
 
@@ -780,7 +653,7 @@ static void on_hello(struct smtp_client *c)
     } else if (c->state == EHLO && c->reply.code / 100 == 5 && !c->tls) {
         say_hello(c, HELO); /* RFC 5321 3.2: it may be an old one */
     } else {
-        die_of_reply(c);
+        client_session_die_of_reply(c);
     }
 }
 
@@ -789,50 +662,9 @@ static void on_starttls(struct smtp_client *c)
     if (c->reply.code == 220) {
         c->state = TLS;
     } else if (c->options.tls == SMTP_CLIENT_TLS_MUST) {
-        die_of_reply(c);
+        client_session_die_of_reply(c);
     } else {
-        begin_auth(c);
-    }
-}
-
-/* 334 and a challenge in base64. */
-static void on_challenge(struct smtp_client *c)
-{
-    unsigned char octets[CHALLENGE_MAX];
-    struct slice line = {0};
-    size_t len = 0;
-    if (!client_reply_line(&c->reply, 0, &line) ||
-        !base64_decode(slice_trim(line), octets, sizeof octets, &len)) {
-        smtp_client_no_login(c, "the server's challenge is no base64");
-        return;
-    }
-    buf_reset(&c->challenge);
-    (void)buf_add(&c->challenge, (struct slice){octets, len});
-    c->state = AUTH_STEP;
-}
-
-static void on_auth(struct smtp_client *c)
-{
-    unsigned code = c->reply.code;
-    if (c->state == AUTH_ANSWER && code == 334) {
-        on_challenge(c);
-    } else if (c->state == AUTH_ANSWER && code == 235 && !c->proved) {
-        smtp_client_no_login(c, "the server did not show that it knows the password");
-    } else if (c->state == AUTH_ANSWER && code == 235) {
-        ready(c);
-    } else if (c->state == AUTH_ANSWER && code / 100 == 5 && may_plain(c)) {
-        c->auth_refused = true;
-        begin_auth(c);
-    } else if ((c->state == AUTH_PLAIN || c->state == AUTH_PASSWORD) && code == 235) {
-        ready(c);
-    } else if (c->state == AUTH_LOGIN && code == 334) {
-        c->state = AUTH_USER;
-        put_secret(c, "", c->options.user);
-    } else if (c->state == AUTH_USER && code == 334) {
-        c->state = AUTH_PASSWORD;
-        put_secret(c, "", c->options.password);
-    } else {
-        die_of_reply(c);
+        client_session_begin_auth(c);
     }
 }
 
@@ -943,7 +775,7 @@ static void on_reply(struct smtp_client *c)
         if (c->reply.code == 220) {
             say_hello(c, EHLO);
         } else {
-            die_of_reply(c);
+            client_session_die_of_reply(c);
         }
         break;
     case EHLO:
@@ -958,7 +790,7 @@ static void on_reply(struct smtp_client *c)
     case AUTH_USER:
     case AUTH_PASSWORD:
     case AUTH_ANSWER:
-        on_auth(c);
+        client_session_on_auth(c);
         break;
     case ENVELOPE:
         on_envelope(c);
@@ -1009,7 +841,7 @@ void smtp_client_input(struct smtp_client *c, struct slice in)
         case CLIENT_REPLY_DONE:
             /* RFC 5321 3.8: after 421 the server closes, whatever was asked. */
             if (c->reply.code == 421 && c->state != FINAL) {
-                die_of_reply(c);
+                client_session_die_of_reply(c);
                 return;
             }
             c->closing = c->closing || c->reply.code == 421;

@@ -156,7 +156,7 @@ struct smtp_client {
     unsigned rcpt_max;   /* of LIMITS; 0: not said */
     unsigned mail_max;   /* likewise */
     unsigned mails;      /* transactions begun in this session */
-    unsigned char state; /* enum state of client_session.c */
+    unsigned char state; /* enum state of client_session_impl.h */
     unsigned auth;       /* the mechanism (enum smtp_client_offer) that its caller does */
     bool auth_begun, proved;  /* proved: the server knows the password */
     bool auth_refused;        /* it refused that mechanism: PLAIN or LOGIN are next */

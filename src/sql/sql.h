@@ -20,6 +20,11 @@ struct sql_kind {
     const char *const *statements;
     unsigned statement_n;
 };
+/* Of arrays. */
+#define SQL_MIGRATIONS(rows)                                                             \
+    .migrations = (rows), .version = sizeof(rows) / sizeof(rows)[0]
+#define SQL_STATEMENTS(rows)                                                             \
+    .statements = (rows), .statement_n = sizeof(rows) / sizeof(rows)[0]
 
 struct sql {
     sqlite3 *db;

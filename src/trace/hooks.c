@@ -34,10 +34,8 @@ static const char *const migrations[] = {
 static const struct sql_kind file_kind = {
     .set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
               "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
-    .migrations = migrations,
-    .version = sizeof migrations / sizeof migrations[0],
-    .statements = statements,
-    .statement_n = STATEMENT_COUNT,
+    SQL_MIGRATIONS(migrations),
+    SQL_STATEMENTS(statements),
 };
 
 struct hooks {

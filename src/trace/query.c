@@ -41,8 +41,7 @@ static const char *const statements[STATEMENT_COUNT] = {
 
 static const struct sql_kind file_kind = {
     .set_up = "PRAGMA trusted_schema = OFF",
-    .statements = statements,
-    .statement_n = STATEMENT_COUNT,
+    SQL_STATEMENTS(statements),
 };
 
 struct trace_query {

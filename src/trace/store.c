@@ -88,10 +88,8 @@ static const struct sql_kind file_kind = {
               "PRAGMA cache_size = -4096;"
               "PRAGMA trusted_schema = OFF;"
               "PRAGMA temp_store = MEMORY;",
-    .migrations = migrations,
-    .version = sizeof migrations / sizeof migrations[0],
-    .statements = statements,
-    .statement_n = STATEMENT_COUNT,
+    SQL_MIGRATIONS(migrations),
+    SQL_STATEMENTS(statements),
 };
 
 struct trace_store {
