@@ -25,6 +25,7 @@
 enum {
     COMMIT_MS = 100,
     COMMIT_RECORDS = 500,
+    RETRY_MS = 1000,          /* what could not be written */
     TIDY_IDLE_MS = 10 * 1000, /* nothing had expired last time */
     TIDY_BUSY_MS = 100,
     TIDY_RECORDS = 256,
@@ -69,8 +70,11 @@ static void commit(struct role_ctx *ctx)
     uint64_t now_ms = clock_wall_ms();
     (void)evtimer_del(t->commit_timer);
     (void)trace_store_tidy(t->store, 2 * trace_store_waiting(t->store), now_ms);
-    (void)trace_store_commit(t->store, now_ms);
-    say_kept(t);
+    if (trace_store_commit(t->store, now_ms)) {
+        say_kept(t);
+    } else {
+        after(t->commit_timer, RETRY_MS);
+    }
 }
 
 static void on_commit(evutil_socket_t fd, short what, void *arg)

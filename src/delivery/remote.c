@@ -248,17 +248,27 @@ void site_slower(struct remote_site *s, enum judge_site how, struct outcome *out
     out->wait_s = out->wait_s > rest_s ? out->wait_s : rest_s;
 }
 
-/* Not tried now: what the site rests for is what is said, and until when. */
-static void order_rests(struct remote_order *o)
+void order_untried(struct remote_order *o, struct slice why, uint64_t wait_s)
 {
+    struct buf text;
+    buf_init(&text, OUTCOME_REPLY_MAX);
+    (void)buf_add_str(&text, "451 4.3.2 not tried, for other mail there met: ");
+    (void)buf_add(&text, slice_sub(why, 0, OUTCOME_REPLY_MAX - text.len));
     for (unsigned i = 0; i < o->n; i++) {
         if (!o->outcome[i].set) {
-            outcome_set(&o->outcome[i], JOB_DEFERRED, slice_of(o->site->why));
+            outcome_set(&o->outcome[i], JOB_DEFERRED, buf_slice(&text));
             o->outcome[i].advice = JOB_slow;
-            o->outcome[i].wait_s = rest_left_s(o->site);
+            o->outcome[i].wait_s = (uint32_t)wait_s;
         }
     }
+    buf_clear(&text);
     order_over(o);
+}
+
+/* What the site rests for is what is said, and until when. */
+static void order_rests(struct remote_order *o)
+{
+    order_untried(o, slice_of(o->site->why), rest_left_s(o->site));
 }
 
 struct remote_order *site_take(struct remote_site *s)

@@ -94,14 +94,8 @@ bool order_waits_for_account(struct remote_order *o)
     if (w == NULL || w->until_ms <= now_ms) {
         return false;
     }
-    for (unsigned i = 0; i < o->n; i++) {
-        if (!o->outcome[i].set) {
-            outcome_set(&o->outcome[i], JOB_DEFERRED, (struct slice){w->why, w->why_len});
-            o->outcome[i].advice = JOB_slow;
-            o->outcome[i].wait_s = (uint32_t)((w->until_ms - now_ms) / 1000) + 1;
-        }
-    }
-    order_over(o);
+    order_untried(o, (struct slice){w->why, w->why_len},
+                  (w->until_ms - now_ms) / 1000 + 1);
     return true;
 }
 

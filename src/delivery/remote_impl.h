@@ -149,6 +149,8 @@ MUST_USE bool remote_work(struct remote *r, struct remote_work *w);
 void remote_look_again(struct remote *r);
 /* All targets have an outcome. */
 void order_over(struct remote_order *o);
+/* What is not done goes back untried, to wait so long for what another mail met. */
+void order_untried(struct remote_order *o, struct slice why, uint64_t wait_s);
 /* Those that have none get this one. */
 void order_settle(struct remote_order *o, enum job_result result, struct slice text);
 MUST_USE bool

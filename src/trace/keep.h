@@ -1,7 +1,7 @@
 /* trace/keep.h - records that the trace role has not committed yet, kept by who told it (pure).
  *
  * EVENTS       u64 life, u64 number, the record. A life is one process's, drawn at random; its numbers rise by one.
- * EVENTS_KEPT  u64 number: done with all up to that one (committed; or lost by a fault of the disk).
+ * EVENTS_KEPT  u64 number: done with all up to that one (committed; or lost, for more waited for the disk than could be held).
  * Order        records are sent in the order in which they were put. To a trace role that comes in place of
  *              another all are sent again that are not done with: it knows by life and number
  *              which of them the other one had committed.

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wire.h"
 #include "sql/sql.h"
 #include "trace/pairs.h"
 #include "trace/schema.h"
@@ -20,6 +21,8 @@ enum {
     STORE_PATH_MAX = 4096,
     BUSY_MS = 2000,
     REOPEN_EVERY_MS = 10 * 1000,
+    RETRY_EVERY_MS = 1000, /* a full disk, a lock */
+    HELD_MAX = 4 * 1024 * 1024,
     COMPLAIN_EVERY_MS = 60 * 1000,
     VACUUM_OVER_PAGES = 1024, /* free pages worth giving back to the disk */
 };
@@ -92,6 +95,12 @@ static const struct sql_kind file_kind = {
     SQL_STATEMENTS(statements),
 };
 
+struct held {
+    uint64_t at_ms;        /* when it came */
+    uint64_t life, number; /* of an event; else 0 */
+    struct slice record;
+};
+
 struct trace_store {
     char path[STORE_PATH_MAX];
     uint64_t keep_ms, size_max;
@@ -103,8 +112,10 @@ struct trace_store {
     bool heard_unsaved;
     struct trace_pair *pair; /* TRACE_RUN_PAIRS: all that stand in no run yet */
     size_t pair_n, saved_n;  /* of them, the first saved_n stand in fresh */
+    /* What no commit has put on disk: blobs of u64 at, u64 life, u64 number, the record. */
+    struct buf held;
     bool in_batch;
-    unsigned batch_n;
+    unsigned held_n, batch_n; /* of them, the first batch_n stand in the open batch */
     uint64_t lost, lost_said, complained_ms;
     struct buf blob;
 };
@@ -149,6 +160,42 @@ static void close_db(struct trace_store *s)
     s->batch_n = 0;
 }
 
+static void forget_held(struct trace_store *s)
+{
+    buf_reset(&s->held);
+    s->held_n = 0;
+    s->batch_n = 0;
+}
+
+/* The next of what is held. False: there is none. */
+static bool next_held(struct wire_reader *r, struct held *out)
+{
+    if (r->rest.len == 0) {
+        return false;
+    }
+    struct wire_reader h = wire_reader_of(wire_blob(r));
+    out->at_ms = wire_u64(&h);
+    out->life = wire_u64(&h);
+    out->number = wire_u64(&h);
+    out->record = h.rest;
+    BUG_ON(r->failed || h.failed); /* we wrote it */
+    return true;
+}
+
+/* Events that are held are here, though the database knows nothing of them. */
+static void recall_held(struct trace_store *s)
+{
+    struct wire_reader r = wire_reader_of(buf_slice(&s->held));
+    struct held h;
+    while (next_held(&r, &h)) {
+        if (h.number > 0 && (h.life != s->life || h.number > s->heard)) {
+            s->life = h.life;
+            s->heard = h.number;
+            s->heard_unsaved = true;
+        }
+    }
+}
+
 static int load_heard(struct trace_store *s)
 {
     sqlite3_stmt *stmt = s->sql.stmt[HEARD];
@@ -159,6 +206,7 @@ static int load_heard(struct trace_store *s)
     }
     (void)sqlite3_reset(stmt);
     s->heard_unsaved = false;
+    recall_held(s);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
@@ -288,17 +336,37 @@ struct trace_store *trace_store_open(const char *path, uint64_t keep_ms,
     s->keep_ms = keep_ms;
     s->size_max = size_max;
     buf_init(&s->blob, (size_t)TRACE_RUN_PAIRS * TRACE_PAIR_LEN);
+    buf_init(&s->held, HELD_MAX);
     open_or_replace(s, clock_wall_ms());
     return s;
 }
 
-/* The batch is gone. Full disk or a lock: the next one may do better. */
+/* The wall clock may be set back: no wait is longer than the longest. */
+static bool too_early(const struct trace_store *s, uint64_t now_ms)
+{
+    return now_ms < s->retry_ms && s->retry_ms - now_ms <= REOPEN_EVERY_MS;
+}
+
+/* The same octets would fare no better. */
+static bool hopeless(int rc)
+{
+    rc &= 0xff;
+    return rc == SQLITE_TOOBIG || rc == SQLITE_CONSTRAINT || rc == SQLITE_MISMATCH ||
+           rc == SQLITE_RANGE || rc == SQLITE_MISUSE;
+}
+
+/* The batch is rolled back, and written again at the next commit. */
 static void fail(struct trace_store *s, int rc, uint64_t now_ms)
 {
-    s->lost += s->batch_n;
     s->batch_n = 0;
+    s->retry_ms = now_ms + RETRY_EVERY_MS;
+    if (hopeless(rc)) {
+        s->lost += s->held_n;
+        forget_held(s);
+    }
     complain(s, sqlite3_errmsg(s->sql.db), now_ms);
     if (damaged(rc)) {
+        s->retry_ms = 0;
         set_aside(s, rc);
         open_or_replace(s, now_ms);
         return;
@@ -412,42 +480,103 @@ static void add_pairs(struct trace_store *s, struct trace_reader *r)
     }
 }
 
-bool trace_store_add(struct trace_store *s, struct slice record, uint64_t now_ms)
+/* One record into the open batch; the first begins it. */
+static int write_record(struct trace_store *s, const struct held *h)
 {
     struct trace_reader r;
-    if (!trace_open(record, &r)) {
-        return false;
-    }
-    if (s->sql.db == NULL && now_ms >= s->retry_ms) {
-        open_or_replace(s, now_ms);
-    }
-    if (s->sql.db == NULL) {
-        s->lost++;
-        complain(s, "cannot be opened", now_ms);
-        return false;
+    if (!trace_open(h->record, &r)) {
+        return SQLITE_MISUSE;
     }
     int rc = begin(s);
     if (rc == SQLITE_OK && s->pair_n + 1 + r.key_n > TRACE_RUN_PAIRS) {
         rc = make_run(s);
     }
     if (rc == SQLITE_OK) {
-        rc = add_record(s, record, now_ms);
+        rc = add_record(s, h->record, h->at_ms);
     }
     if (rc != SQLITE_OK) {
-        s->lost++;
-        fail(s, rc, now_ms);
-        return false;
+        return rc;
     }
     add_pairs(s, &r);
     s->next_record++;
     s->batch_n++;
+    return SQLITE_OK;
+}
+
+static bool ready(struct trace_store *s, uint64_t now_ms)
+{
+    if (too_early(s, now_ms)) {
+        return false;
+    }
+    if (s->sql.db == NULL) {
+        open_or_replace(s, now_ms);
+    }
+    if (s->sql.db == NULL) {
+        complain(s, "cannot be opened", now_ms);
+    }
+    return s->sql.db != NULL;
+}
+
+/* What is held and stands not in the batch goes there. */
+static int write_held(struct trace_store *s)
+{
+    struct wire_reader r = wire_reader_of(buf_slice(&s->held));
+    struct held h;
+    int rc = SQLITE_OK;
+    for (unsigned n = 0, done = s->batch_n; rc == SQLITE_OK && next_held(&r, &h); n++) {
+        rc = n < done ? SQLITE_OK : write_record(s, &h);
+    }
+    return rc;
+}
+
+static bool hold(struct trace_store *s, const struct held *h)
+{
+    struct buf *b = &s->held;
+    size_t before = b->len;
+    wire_put_u32(b, (uint32_t)(3 * sizeof(uint64_t) + h->record.len));
+    wire_put_u64(b, h->at_ms);
+    wire_put_u64(b, h->life);
+    wire_put_u64(b, h->number);
+    if (!buf_add(b, h->record) || b->failed) {
+        b->len = before;
+        b->failed = false;
+        return false;
+    }
+    s->held_n++;
     return true;
+}
+
+static bool add(struct trace_store *s, const struct held *h)
+{
+    bool in_step = s->held_n == s->batch_n; /* else it waits with those before it */
+    if (!trace_valid(h->record)) {
+        return false;
+    }
+    if (!hold(s, h) && !(trace_store_commit(s, h->at_ms) && hold(s, h))) {
+        s->lost++;
+        complain(s, "too much waits to be written", h->at_ms);
+        return false;
+    }
+    if (!in_step || !ready(s, h->at_ms)) {
+        return true;
+    }
+    int rc = write_record(s, h);
+    if (rc != SQLITE_OK) {
+        fail(s, rc, h->at_ms);
+    }
+    return true;
+}
+
+bool trace_store_add(struct trace_store *s, struct slice record, uint64_t now_ms)
+{
+    return add(s, &(struct held){.at_ms = now_ms, .record = record});
 }
 
 bool trace_store_add_event(struct trace_store *s, uint64_t life, uint64_t number,
                            struct slice record, uint64_t now_ms)
 {
-    if (!trace_store_add(s, record, now_ms)) {
+    struct held h = {.at_ms = now_ms, .life = life, .number = number, .record = record};
+    if (!add(s, &h)) {
         return false;
     }
     s->life = life;
@@ -463,16 +592,19 @@ bool trace_store_knows(const struct trace_store *s, uint64_t life, uint64_t numb
 
 unsigned trace_store_waiting(const struct trace_store *s)
 {
-    return s->batch_n;
+    return s->held_n;
 }
 
 bool trace_store_commit(struct trace_store *s, uint64_t now_ms)
 {
-    int rc = SQLITE_OK;
-    if (!s->in_batch) {
+    if (s->held_n == 0 && !s->in_batch) {
         return true;
     }
-    if (s->pair_n > s->saved_n) {
+    if (!ready(s, now_ms)) {
+        return false;
+    }
+    int rc = write_held(s);
+    if (rc == SQLITE_OK && s->pair_n > s->saved_n) {
         rc = add_blob(s, ADD_FRESH, 1, s->pair + s->saved_n, s->pair_n - s->saved_n);
     }
     if (rc == SQLITE_OK && s->heard_unsaved) {
@@ -487,7 +619,7 @@ bool trace_store_commit(struct trace_store *s, uint64_t now_ms)
     }
     s->saved_n = s->pair_n;
     s->in_batch = false;
-    s->batch_n = 0;
+    forget_held(s);
     return true;
 }
 
@@ -541,7 +673,7 @@ bool trace_store_tidy(struct trace_store *s, unsigned n, uint64_t now_ms)
     int64_t pages = 0, free_pages = 0, oldest = 0;
     bool more = false;
     const int64_t page_len = 8192;
-    if (s->sql.db == NULL) {
+    if (s->sql.db == NULL || too_early(s, now_ms)) {
         return false;
     }
     bool own_batch = !s->in_batch;
@@ -582,10 +714,13 @@ void trace_store_close(struct trace_store **sp)
     if (s == NULL) {
         return;
     }
-    if (s->sql.db != NULL) {
-        (void)trace_store_commit(s, clock_wall_ms());
-        close_db(s);
+    s->retry_ms = 0; /* the last chance */
+    if (!trace_store_commit(s, clock_wall_ms())) {
+        log_text(LOG_ERR, "trace-store", "%s: ends with %u records not written",
+                 name_of(s), s->held_n);
     }
+    close_db(s);
+    buf_clear(&s->held);
     buf_clear(&s->blob);
     free(s->pair);
     free(s);

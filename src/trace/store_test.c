@@ -38,7 +38,7 @@ static int setup(void **state)
 
 /* A record of a session with an address key each, one of three clients, and `pad` octets.
  */
-static void add(struct trace_store *s, uint64_t session, uint64_t at, size_t pad)
+static bool try_add(struct trace_store *s, uint64_t session, uint64_t at, size_t pad)
 {
     struct trace_writer w;
     struct buf b;
@@ -56,9 +56,15 @@ static void add(struct trace_store *s, uint64_t session, uint64_t at, size_t pad
     fields_add(&f, "text", (struct slice){padding, pad});
     trace_event(&w, TRACE_note, at, 0, &f);
     trace_take(&w, at, &b);
-    assert_true(trace_store_add(s, buf_slice(&b), at));
+    bool added = trace_store_add(s, buf_slice(&b), at);
     trace_clear(&w);
     buf_clear(&b);
+    return added;
+}
+
+static void add(struct trace_store *s, uint64_t session, uint64_t at, size_t pad)
+{
+    assert_true(try_add(s, session, at, pad));
 }
 
 static bool count_record(void *arg, struct slice record)
@@ -285,15 +291,26 @@ static void scribble(const char *name, off_t from, size_t n)
     close(fd);
 }
 
-static void quietly_open(struct trace_store **s)
+static int hush(void)
 {
     int err = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
     assert_true(err >= 0 && null >= 0);
     assert_int_equal(dup2(null, STDERR_FILENO), STDERR_FILENO);
-    *s = trace_store_open(path, day, 0);
+    close(null);
+    return err;
+}
+
+static void unhush(int err)
+{
     assert_int_equal(dup2(err, STDERR_FILENO), STDERR_FILENO);
     close(err);
-    close(null);
+}
+
+static void quietly_open(struct trace_store **s)
+{
+    int err = hush();
+    *s = trace_store_open(path, day, 0);
+    unhush(err);
 }
 
 static void test_damage(void **state)
@@ -342,14 +359,11 @@ static void test_damage(void **state)
     (void)number("PRAGMA wal_checkpoint(TRUNCATE)");
     assert_int_equal(stat(path, &st), 0);
     scribble(path, 8192, (size_t)st.st_size - 8192);
-    int err = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
-    assert_int_equal(dup2(null, STDERR_FILENO), STDERR_FILENO);
+    int err = hush();
     for (int i = 0; i < 200 && stat(bad, &st) != 0; i++) {
         (void)trace_store_tidy(s, 100, now + 9 * day);
     }
-    assert_int_equal(dup2(err, STDERR_FILENO), STDERR_FILENO);
-    close(err);
-    close(null);
+    unhush(err);
     assert_int_equal(stat(bad, &st), 0);
     add(s, 77, now, 0);
     assert_true(trace_store_commit(s, now));
@@ -359,32 +373,79 @@ static void test_damage(void **state)
     trace_store_close(&s);
 }
 
-/* A directory that is not there: nothing kept, nothing broken, back when it is. */
+/* A directory that is not there: nothing broken; what came, up to the bound, is written when it is. */
 static void test_no_directory(void **state)
 {
     (void)state;
-    char lost_path[PATH_LEN], lost_dir[PATH_LEN];
-    (void)snprintf(lost_dir, sizeof lost_dir, "%s/later", dir);
-    (void)snprintf(lost_path, sizeof lost_path, "%s/later/trace.db", dir);
-    unsigned char record[19] = {1, 9};
-    int err = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
-    assert_int_equal(dup2(null, STDERR_FILENO), STDERR_FILENO);
-    struct trace_store *s = trace_store_open(lost_path, day, 0);
+    char held_path[PATH_LEN];
+    enum { N = 6000 }; /* 1,000 octets each: more than is held */
+    char later_dir[PATH_LEN / 2], path_saved[PATH_LEN];
+    (void)snprintf(later_dir, sizeof later_dir, "%s/later", dir);
+    (void)snprintf(held_path, sizeof held_path, "%s/trace.db", later_dir);
+    (void)memcpy(path_saved, path, sizeof path);
+    int err = hush();
+    struct trace_store *s = trace_store_open(held_path, day, 0);
     uint64_t t = clock_wall_ms();
     assert_non_null(s);
-    assert_false(trace_store_add(s, (struct slice){record, sizeof record}, t));
+    for (uint64_t i = 1; i <= N; i++) {
+        (void)try_add(s, i, t, 1000);
+    }
+    assert_false(trace_store_commit(s, t));
     assert_false(trace_store_tidy(s, 10, t));
-    assert_int_equal(trace_store_lost(s), 1);
-    assert_int_equal(dup2(err, STDERR_FILENO), STDERR_FILENO);
-    close(err);
-    close(null);
-    assert_int_equal(mkdir(lost_dir, 0700), 0);
-    assert_true(trace_store_add(s, (struct slice){record, sizeof record}, t + 60000));
-    assert_true(trace_store_commit(s, t));
-    assert_int_equal(trace_store_lost(s), 1);
+    unhush(err);
+    unsigned held = trace_store_waiting(s);
+    assert_in_range(held, 3000, N - 1);
+    assert_int_equal(trace_store_lost(s), N - held);
+    assert_int_equal(mkdir(later_dir, 0700), 0);
+    assert_false(trace_store_commit(s, t + 1)); /* not at every record anew */
+    assert_true(trace_store_commit(s, t + 60000));
+    assert_int_equal(trace_store_waiting(s), 0);
+    assert_int_equal(trace_store_lost(s), N - held);
     trace_store_close(&s);
-    assert_int_equal(unlink(lost_path), 0);
-    assert_int_equal(rmdir(lost_dir), 0);
+    (void)memcpy(path, held_path, sizeof path);
+    assert_int_equal(number("SELECT count(*) FROM record"), held);
+    struct trace_query *q = open_query();
+    assert_int_equal(records_of(q, 1), 1);
+    assert_int_equal(records_of(q, held), 1);
+    trace_query_close(&q);
+    (void)setup(NULL);
+    (void)memcpy(path, path_saved, sizeof path);
+    assert_int_equal(rmdir(later_dir), 0);
+}
+
+/* Another process has the database (as a full disk would, it lets nothing be written): events are known, and
+ * kept until they are on disk. */
+static void test_locked(void **state)
+{
+    (void)state;
+    sqlite3 *other = NULL;
+    struct trace_store *s = trace_store_open(path, day, 0);
+    add(s, 1, now, 0);
+    assert_true(trace_store_commit(s, now));
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    int err = hush();
+    unsigned char record[19] = {1, 9};
+    struct slice event = {record, sizeof record};
+    assert_true(trace_store_add_event(s, 7, 1, event, now)); /* waits as long as it may */
+    assert_true(trace_store_add_event(s, 7, 2, event, now)); /* does not */
+    add(s, 2, now, 0);
+    assert_false(trace_store_commit(s, now));
+    unhush(err);
+    assert_int_equal(trace_store_waiting(s), 3);
+    assert_true(trace_store_knows(s, 7, 2));
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_true(trace_store_commit(s, now + 60000));
+    assert_int_equal(trace_store_waiting(s), 0);
+    assert_int_equal(trace_store_lost(s), 0);
+    assert_true(trace_store_knows(s, 7, 2));
+    trace_store_close(&s);
+    assert_int_equal(number("SELECT count(*) FROM record"), 4);
+    s = trace_store_open(path, day, 0);
+    assert_true(trace_store_knows(s, 7, 2));
+    assert_false(trace_store_knows(s, 7, 3));
+    trace_store_close(&s);
 }
 
 /* During a reload two roles write in turn. */
@@ -441,6 +502,7 @@ int main(void)
         cmocka_unit_test_setup(test_size, setup),
         cmocka_unit_test_setup(test_damage, setup),
         cmocka_unit_test_setup(test_no_directory, setup),
+        cmocka_unit_test_setup(test_locked, setup),
         cmocka_unit_test_setup(test_two_writers, setup),
     };
     if (mkdtemp(dir) == NULL) {
