@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/wire.h"
 #include "sql/sql.h"
+#include "trace/held.h"
 #include "trace/pairs.h"
 #include "trace/schema.h"
 
@@ -22,7 +22,6 @@ enum {
     BUSY_MS = 2000,
     REOPEN_EVERY_MS = 10 * 1000,
     RETRY_EVERY_MS = 1000, /* a full disk, a lock */
-    HELD_MAX = 4 * 1024 * 1024,
     COMPLAIN_EVERY_MS = 60 * 1000,
     VACUUM_OVER_PAGES = 1024, /* free pages worth giving back to the disk */
 };
@@ -95,12 +94,6 @@ static const struct sql_kind file_kind = {
     SQL_STATEMENTS(statements),
 };
 
-struct held {
-    uint64_t at_ms;        /* when it came */
-    uint64_t life, number; /* of an event; else 0 */
-    struct slice record;
-};
-
 struct trace_store {
     char path[STORE_PATH_MAX];
     uint64_t keep_ms, size_max;
@@ -112,10 +105,9 @@ struct trace_store {
     bool heard_unsaved;
     struct trace_pair *pair; /* TRACE_RUN_PAIRS: all that stand in no run yet */
     size_t pair_n, saved_n;  /* of them, the first saved_n stand in fresh */
-    /* What no commit has put on disk: blobs of u64 at, u64 life, u64 number, the record. */
-    struct buf held;
+    struct trace_held held;  /* what no commit has put on disk */
     bool in_batch;
-    unsigned held_n, batch_n; /* of them, the first batch_n stand in the open batch */
+    unsigned batch_n; /* of those held, how many stand in the open batch */
     uint64_t lost, lost_said, complained_ms;
     struct buf blob;
 };
@@ -162,32 +154,16 @@ static void close_db(struct trace_store *s)
 
 static void forget_held(struct trace_store *s)
 {
-    buf_reset(&s->held);
-    s->held_n = 0;
+    trace_held_forget(&s->held);
     s->batch_n = 0;
-}
-
-/* The next of what is held. False: there is none. */
-static bool next_held(struct wire_reader *r, struct held *out)
-{
-    if (r->rest.len == 0) {
-        return false;
-    }
-    struct wire_reader h = wire_reader_of(wire_blob(r));
-    out->at_ms = wire_u64(&h);
-    out->life = wire_u64(&h);
-    out->number = wire_u64(&h);
-    out->record = h.rest;
-    BUG_ON(r->failed || h.failed); /* we wrote it */
-    return true;
 }
 
 /* Events that are held are here, though the database knows nothing of them. */
 static void recall_held(struct trace_store *s)
 {
-    struct wire_reader r = wire_reader_of(buf_slice(&s->held));
-    struct held h;
-    while (next_held(&r, &h)) {
+    struct wire_reader r = trace_held_all(&s->held);
+    struct trace_held_record h;
+    while (trace_held_next(&r, &h)) {
         if (h.number > 0 && (h.life != s->life || h.number > s->heard)) {
             s->life = h.life;
             s->heard = h.number;
@@ -336,7 +312,7 @@ struct trace_store *trace_store_open(const char *path, uint64_t keep_ms,
     s->keep_ms = keep_ms;
     s->size_max = size_max;
     buf_init(&s->blob, (size_t)TRACE_RUN_PAIRS * TRACE_PAIR_LEN);
-    buf_init(&s->held, HELD_MAX);
+    trace_held_init(&s->held);
     open_or_replace(s, clock_wall_ms());
     return s;
 }
@@ -361,7 +337,7 @@ static void fail(struct trace_store *s, int rc, uint64_t now_ms)
     s->batch_n = 0;
     s->retry_ms = now_ms + RETRY_EVERY_MS;
     if (hopeless(rc)) {
-        s->lost += s->held_n;
+        s->lost += s->held.n;
         forget_held(s);
     }
     complain(s, sqlite3_errmsg(s->sql.db), now_ms);
@@ -481,7 +457,7 @@ static void add_pairs(struct trace_store *s, struct trace_reader *r)
 }
 
 /* One record into the open batch; the first begins it. */
-static int write_record(struct trace_store *s, const struct held *h)
+static int write_record(struct trace_store *s, const struct trace_held_record *h)
 {
     struct trace_reader r;
     if (!trace_open(h->record, &r)) {
@@ -520,39 +496,24 @@ static bool ready(struct trace_store *s, uint64_t now_ms)
 /* What is held and stands not in the batch goes there. */
 static int write_held(struct trace_store *s)
 {
-    struct wire_reader r = wire_reader_of(buf_slice(&s->held));
-    struct held h;
+    struct wire_reader r = trace_held_all(&s->held);
+    struct trace_held_record h;
     int rc = SQLITE_OK;
-    for (unsigned n = 0, done = s->batch_n; rc == SQLITE_OK && next_held(&r, &h); n++) {
+    for (unsigned n = 0, done = s->batch_n; rc == SQLITE_OK && trace_held_next(&r, &h);
+         n++) {
         rc = n < done ? SQLITE_OK : write_record(s, &h);
     }
     return rc;
 }
 
-static bool hold(struct trace_store *s, const struct held *h)
+static bool add(struct trace_store *s, const struct trace_held_record *h)
 {
-    struct buf *b = &s->held;
-    size_t before = b->len;
-    wire_put_u32(b, (uint32_t)(3 * sizeof(uint64_t) + h->record.len));
-    wire_put_u64(b, h->at_ms);
-    wire_put_u64(b, h->life);
-    wire_put_u64(b, h->number);
-    if (!buf_add(b, h->record) || b->failed) {
-        b->len = before;
-        b->failed = false;
-        return false;
-    }
-    s->held_n++;
-    return true;
-}
-
-static bool add(struct trace_store *s, const struct held *h)
-{
-    bool in_step = s->held_n == s->batch_n; /* else it waits with those before it */
+    bool in_step = s->held.n == s->batch_n; /* else it waits with those before it */
     if (!trace_valid(h->record)) {
         return false;
     }
-    if (!hold(s, h) && !(trace_store_commit(s, h->at_ms) && hold(s, h))) {
+    if (!trace_held_add(&s->held, h) &&
+        !(trace_store_commit(s, h->at_ms) && trace_held_add(&s->held, h))) {
         s->lost++;
         complain(s, "too much waits to be written", h->at_ms);
         return false;
@@ -569,13 +530,14 @@ static bool add(struct trace_store *s, const struct held *h)
 
 bool trace_store_add(struct trace_store *s, struct slice record, uint64_t now_ms)
 {
-    return add(s, &(struct held){.at_ms = now_ms, .record = record});
+    return add(s, &(struct trace_held_record){.at_ms = now_ms, .record = record});
 }
 
 bool trace_store_add_event(struct trace_store *s, uint64_t life, uint64_t number,
                            struct slice record, uint64_t now_ms)
 {
-    struct held h = {.at_ms = now_ms, .life = life, .number = number, .record = record};
+    struct trace_held_record h = {
+        .at_ms = now_ms, .life = life, .number = number, .record = record};
     if (!add(s, &h)) {
         return false;
     }
@@ -592,12 +554,12 @@ bool trace_store_knows(const struct trace_store *s, uint64_t life, uint64_t numb
 
 unsigned trace_store_waiting(const struct trace_store *s)
 {
-    return s->held_n;
+    return s->held.n;
 }
 
 bool trace_store_commit(struct trace_store *s, uint64_t now_ms)
 {
-    if (s->held_n == 0 && !s->in_batch) {
+    if (s->held.n == 0 && !s->in_batch) {
         return true;
     }
     if (!ready(s, now_ms)) {
@@ -717,10 +679,10 @@ void trace_store_close(struct trace_store **sp)
     s->retry_ms = 0; /* the last chance */
     if (!trace_store_commit(s, clock_wall_ms())) {
         log_text(LOG_ERR, "trace-store", "%s: ends with %u records not written",
-                 name_of(s), s->held_n);
+                 name_of(s), s->held.n);
     }
     close_db(s);
-    buf_clear(&s->held);
+    trace_held_clear(&s->held);
     buf_clear(&s->blob);
     free(s->pair);
     free(s);
