@@ -15,7 +15,8 @@ from server import Failed, Server, wait_until  # noqa: E402
 BODY = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\nSubject: x\r\n\r\nx\r\n"
 ALICE, BOB = "alice@example.test", "bob@example.test"
 SETTINGS = ["rate.exempt-networks = {}", 'rate.ip = "60/hour"', "smtpd-processes = 2", "rate.evidence = 4",
-            "checks.ladder-slow = 0"]
+            "checks.ladder-slow = 0",
+            'rate.exceptions = {"ip 127.0.3.0/24 5/hour", "ip 127.0.3.9 80/hour", "ip 127.0.3.10 20/hour burst 3", "rcpt-pace example.test off"}']
 FLOOD, QUIET = "127.0.0.5", "127.0.1.6"
 
 
@@ -112,6 +113,24 @@ def reputation(server):
     of(show(server, "reputation", "show"), "ip", QUIET)
 
 
+def excepted(server):
+    """Networks and addresses with a number of their own; refusals name it, and `limits show` who says so."""
+    equal("of the network", send(server, "127.0.3.7", 8), 5)
+    if "limit=5 " not in server.run("why", "127.0.3.7"):
+        raise Failed(f"the limit is not told: {server.run('why', '127.0.3.7')}")
+    equal("of the address", send(server, "127.0.3.9", 70), 70)
+    equal("at once", send(server, "127.0.3.10", 10), 3)
+    line = of(show(server, "limits", "show", "ip:127.0.3.10"), "ip", "127.0.3.10")
+    equal("the burst", [(limit["limit"], limit["burst"], limit["used"], limit["exception"]) for limit in line["limits"]],
+          [(20, 3, 3, "ip 127.0.3.10 20/hour burst 3")])
+    text = server.run("limits", "show", "ip:127.0.3.7")
+    if 'rate.ip 5/hour now, 5 used, by the exception "ip 127.0.3.0/24 5/hour"' not in text:
+        raise Failed(text)
+    equal("near it", of(show(server, "limits", "show"), "ip", "127.0.3.9")["limits"][0]["limit"], 80)
+    if "exception" in of(show(server, "limits", "show", QUIET), "ip", QUIET)["limits"][0]:
+        raise Failed("an exception of another's")
+
+
 def start_again(server):
     before = server.log().count("event=ready")
     server.start()
@@ -160,7 +179,7 @@ def main():
     server.add_users(ALICE, BOB)
     with server:
         server.start()
-        for part in (killed_smtpd, commands, reputation, imported, restart):
+        for part in (killed_smtpd, commands, excepted, reputation, imported, restart):
             part(server)
             print("ok", part.__name__, flush=True)
 

@@ -9,14 +9,14 @@
 enum { MOSTLY = 50 }; /* per cent of mail that is unwanted */
 
 /* Judges the message's keys of a kind; those that are mostly unwanted alone, where `unwanted`. */
-static bool over(const struct check_facts *f, enum rate_kind kind,
-                 const struct rate_bound *bound, bool unwanted, struct rates_key *k,
-                 struct check_verdict *out)
+static bool over(const struct check_facts *f, enum rate_kind kind, size_t setting,
+                 bool unwanted, struct rates_key *k, struct check_verdict *out)
 {
-    for (unsigned nth = 0; bound->least.count > 0 && rates_key(f, kind, nth, k); nth++) {
+    for (unsigned nth = 0; rates_limited(f, setting) && rates_key(f, kind, nth, k);
+         nth++) {
         struct rate_view v = rates_view(f, k);
         if ((!unwanted || rate_unwanted(&v, f->config->rate_evidence) >= MOSTLY) &&
-            rates_over(f, k, &v, bound, 1, out)) {
+            rates_over(f, k, &v, setting, 1, out)) {
             return true;
         }
     }
@@ -36,7 +36,7 @@ void check_flood_ip_unwanted(const struct check_facts *f, struct check_verdict *
 {
     struct rates_key k;
     fields_add(&out->evidence, "ip", f->ip);
-    if (over(f, RATE_ip, &f->config->rate_ip, true, &k, out)) {
+    if (over(f, RATE_ip, RATES_LIMIT(rate_ip), true, &k, out)) {
         out->reply = REPLY_flood_ip_reject;
         out->slow = REPLY_flood_ip_blocked_temporary;
     }
@@ -46,7 +46,7 @@ void check_flood_ip(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
     fields_add(&out->evidence, "ip", f->ip);
-    if (over(f, RATE_ip, &f->config->rate_ip, false, &k, out)) {
+    if (over(f, RATE_ip, RATES_LIMIT(rate_ip), false, &k, out)) {
         out->reply = out->slow = REPLY_flood_ip_rate_limited;
     }
 }
@@ -54,7 +54,7 @@ void check_flood_ip(const struct check_facts *f, struct check_verdict *out)
 void check_flood_network(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
-    if (over(f, RATE_network, &f->config->rate_network, true, &k, out)) {
+    if (over(f, RATE_network, RATES_LIMIT(rate_network), true, &k, out)) {
         named("netblock", &k, out);
         out->reply = out->slow = REPLY_flood_netblock_rate_limited;
     }
@@ -62,24 +62,24 @@ void check_flood_network(const struct check_facts *f, struct check_verdict *out)
 
 void check_flood_domain(const struct check_facts *f, struct check_verdict *out)
 {
-    const struct {
+    static const struct {
         enum rate_kind kind;
-        const struct rate_bound *bound;
+        size_t setting;
         const char *hole;
         enum reply_id reply;
     } kinds[] = {
-        {RATE_dkim, &f->config->rate_dkim_domain, "dkim_domain",
+        {RATE_dkim, RATES_LIMIT(rate_dkim_domain), "dkim_domain",
          REPLY_flood_dkim_domain_rate_limited},
-        {RATE_spf, &f->config->rate_spf_domain, "spf_domain",
+        {RATE_spf, RATES_LIMIT(rate_spf_domain), "spf_domain",
          REPLY_flood_spf_domain_rate_limited},
-        {RATE_from, &f->config->rate_from_domain, "domain", REPLY_flood_rate_limited},
-        {RATE_ptr, &f->config->rate_ptr_domain, "ptr", REPLY_flood_rate_limited},
-        {RATE_rcpt_domain, &f->config->rate_rcpt_domain, "domain",
+        {RATE_from, RATES_LIMIT(rate_from_domain), "domain", REPLY_flood_rate_limited},
+        {RATE_ptr, RATES_LIMIT(rate_ptr_domain), "ptr", REPLY_flood_rate_limited},
+        {RATE_rcpt_domain, RATES_LIMIT(rate_rcpt_domain), "domain",
          REPLY_flood_rate_limited},
     };
     struct rates_key k;
     for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (over(f, kinds[i].kind, kinds[i].bound, false, &k, out)) {
+        if (over(f, kinds[i].kind, kinds[i].setting, false, &k, out)) {
             named(kinds[i].hole, &k, out);
             out->reply = out->slow = kinds[i].reply;
             return;
@@ -90,7 +90,7 @@ void check_flood_domain(const struct check_facts *f, struct check_verdict *out)
 void check_flood_url(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
-    if (over(f, RATE_url, &f->config->rate_url_domain, true, &k, out)) {
+    if (over(f, RATE_url, RATES_LIMIT(rate_url_domain), true, &k, out)) {
         named("domain", &k, out);
         out->reply = out->slow = REPLY_flood_url_domain_rate_limited;
     }
@@ -100,7 +100,7 @@ void check_flood_sender(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
     fields_add(&out->evidence, "sender", f->envelope->sender.mailbox);
-    if (over(f, RATE_sender, &f->config->rate_sender, false, &k, out)) {
+    if (over(f, RATE_sender, RATES_LIMIT(rate_sender), false, &k, out)) {
         out->key = slice_of(
             check_text(out, "%.*s", (int)k.key.name.len, (const char *)k.key.name.ptr));
         out->reply = REPLY_mail_rate_limited_reject;
@@ -111,7 +111,7 @@ void check_flood_sender(const struct check_facts *f, struct check_verdict *out)
 void check_message_id_rate(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
-    if (over(f, RATE_message_id, &f->config->rate_message_id, false, &k, out)) {
+    if (over(f, RATE_message_id, RATES_LIMIT(rate_message_id), false, &k, out)) {
         named("message_id", &k, out);
         out->reply = out->slow = REPLY_message_id_quota_exceeded;
     }
@@ -125,7 +125,7 @@ void check_login_rate(const struct check_facts *f, struct check_verdict *out)
         return;
     }
     struct rate_view v = rates_view(f, &k);
-    if (rates_over(f, &k, &v, &f->config->rate_login, f->envelope->recipient_n, out)) {
+    if (rates_over(f, &k, &v, RATES_LIMIT(rate_login), f->envelope->recipient_n, out)) {
         out->reply = REPLY_mail_rate_limited_reject;
     }
 }
@@ -133,15 +133,16 @@ void check_login_rate(const struct check_facts *f, struct check_verdict *out)
 void check_login_quota(const struct check_facts *f, struct check_verdict *out)
 {
     struct rates_key k;
-    const struct rate_bound *quota = &f->config->rate_login_quota;
     fields_add(&out->evidence, "sender", f->envelope->sender.mailbox);
     if (!rates_key(f, RATE_login, 0, &k)) {
         return;
     }
     struct rate_view v = rates_view(f, &k);
-    if (!rates_over(f, &k, &v, quota, f->envelope->recipient_n, out)) {
+    if (!rates_over(f, &k, &v, RATES_LIMIT(rate_login_quota), f->envelope->recipient_n,
+                    out)) {
         return;
     }
+    const struct rate_bound *quota = rates_bound(f, &k, RATES_LIMIT(rate_login_quota));
     fields_add_u64(&out->evidence, "used",
                    rate_measured(&quota->least, &v, f->now_ms * 1000));
     fields_add_u64(&out->evidence, "quota", quota->least.count);

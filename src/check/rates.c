@@ -26,12 +26,16 @@ static void add_name(struct rates_key *k, struct slice s)
     k->key.name = (struct slice){k->own, n + s.len};
 }
 
+static uint8_t network_bits(const struct check_facts *f)
+{
+    return (uint8_t)(ip_is_v4(f->address) ? 96 + f->config->limits_network_ipv4
+                                          : f->config->limits_network_ipv6);
+}
+
 static void add_network(const struct check_facts *f, struct rates_key *k)
 {
     char text[NET_TEXT_MAX];
-    uint64_t bits = ip_is_v4(f->address) ? 96 + f->config->limits_network_ipv4
-                                         : f->config->limits_network_ipv6;
-    struct net net = net_around(f->address, (uint8_t)bits);
+    struct net net = net_around(f->address, network_bits(f));
     add_name(k, net_text(&net, text));
 }
 
@@ -278,6 +282,40 @@ struct rate_view rates_view(const struct check_facts *f, const struct rates_key 
     return v;
 }
 
+static const struct rate_bound *bound_at(const struct check_facts *f, size_t setting)
+{
+    return (const struct rate_bound *)(const void *)((const char *)f->config + setting);
+}
+
+/* The limits of these settings are of addresses: their exceptions are networks. */
+static bool net_of(const struct check_facts *f, enum rate_kind kind, struct net *out)
+{
+    bool network = kind == RATE_network || kind == RATE_connect_network;
+    if (!network && kind != RATE_ip && kind != RATE_connect) {
+        return false;
+    }
+    *out = net_around(f->address, network ? network_bits(f) : 128);
+    return true;
+}
+
+const struct rate_bound *rates_bound(const struct check_facts *f,
+                                     const struct rates_key *k, size_t setting)
+{
+    struct net net;
+    if (f->config->limits == NULL) {
+        return bound_at(f, setting);
+    }
+    const struct config_limit *e =
+        limits_find(f->config->limits, setting,
+                    net_of(f, k->key.kind, &net) ? &net : NULL, k->key.name);
+    return e != NULL ? &e->bound : bound_at(f, setting);
+}
+
+bool rates_limited(const struct check_facts *f, size_t setting)
+{
+    return bound_at(f, setting)->least.count > 0 || f->config->limits != NULL;
+}
+
 /* with: the counts if the message were taken. */
 static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
                          const struct rate_view *v, const struct rate_view *with,
@@ -302,11 +340,12 @@ static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
 }
 
 bool rates_over(const struct check_facts *f, const struct rates_key *k,
-                const struct rate_view *v, const struct rate_bound *bound, uint64_t n,
+                const struct rate_view *v, size_t setting, uint64_t n,
                 struct check_verdict *out)
 {
     uint64_t now_us = f->now_ms * 1000;
-    struct rate_limit l = rate_allowed(bound, v, f->config->rate_evidence);
+    struct rate_limit l =
+        rate_allowed(rates_bound(f, k, setting), v, f->config->rate_evidence);
     struct rate_view with = rate_with(&l, v, n, now_us);
     if (!rate_over(&l, &with, now_us)) {
         return false;
@@ -319,11 +358,12 @@ bool rates_over(const struct check_facts *f, const struct rates_key *k,
 bool rates_connected(const struct check_facts *f, char *out, size_t cap)
 {
     static const char *const windows[RATE_WINDOWS] = {"minute", "hour", "day"};
-    const struct {
+    static const struct {
         enum rate_kind kind;
-        const struct rate_bound *bound;
-    } kinds[] = {{RATE_connect, &f->config->rate_connections},
-                 {RATE_connect_network, &f->config->rate_network_connections}};
+        size_t setting;
+    } kinds[] = {{RATE_connect, RATES_LIMIT(rate_connections)},
+                 {RATE_connect_network, RATES_LIMIT(rate_network_connections)}};
+    const struct rate_bound *bound[2];
     uint64_t now_us = f->now_ms * 1000;
     struct rates_key k[2];
     for (unsigned i = 0; i < 2; i++) {
@@ -331,7 +371,8 @@ bool rates_connected(const struct check_facts *f, char *out, size_t cap)
             return false;
         }
         struct rate_view v = rates_view(f, &k[i]);
-        struct rate_limit l = rate_allowed(kinds[i].bound, &v, f->config->rate_evidence);
+        bound[i] = rates_bound(f, &k[i], kinds[i].setting);
+        struct rate_limit l = rate_allowed(bound[i], &v, f->config->rate_evidence);
         struct rate_view with = rate_with(&l, &v, 1, now_us);
         if (rate_over(&l, &with, now_us)) {
             uint64_t wait_s = rate_wait_s(&l, &v, now_us);
@@ -348,9 +389,8 @@ bool rates_connected(const struct check_facts *f, char *out, size_t cap)
         }
     }
     for (unsigned i = 0; i < 2; i++) {
-        const struct rate_bound *b = kinds[i].bound;
-        (void)rate_add(f->rates, &k[i].key, 1, b->least.burst > 0 ? &b->least : NULL,
-                       now_us, NULL);
+        const struct rate_limit *l = &bound[i]->least;
+        (void)rate_add(f->rates, &k[i].key, 1, l->burst > 0 ? l : NULL, now_us, NULL);
     }
     return false;
 }
@@ -362,35 +402,34 @@ enum {
     MANY = 1000
 }; /* keys of a message; MANY: as many as there are recipients */
 
-#define BOUND(name) offsetof(struct config, name)
-/* bound: what may have a burst; 0: none. mx: counted there; else where somebody submits or relays. */
+/* setting: the limit that may have a burst; 0: none. mx: counted there; else where somebody submits or relays. */
 static const struct {
     enum rate_kind kind;
     unsigned most;
     bool mx, signs;
-    size_t bound;
+    size_t setting;
 } counted[] = {
-    {RATE_ip, ONE, true, true, BOUND(rate_ip)},
-    {RATE_network, ONE, true, true, BOUND(rate_network)},
-    {RATE_ptr, ONE, true, true, BOUND(rate_ptr_domain)},
-    {RATE_sender, ONE, true, true, BOUND(rate_sender)},
-    {RATE_spf, ONE, true, true, BOUND(rate_spf_domain)},
-    {RATE_dkim, CHECK_DKIM_MAX, true, true, BOUND(rate_dkim_domain)},
-    {RATE_from, ONE, true, true, BOUND(rate_from_domain)},
-    {RATE_url, RATES_DOMAINS_MAX, true, true, BOUND(rate_url_domain)},
-    {RATE_message_id, ONE, true, false, BOUND(rate_message_id)},
-    {RATE_rcpt, MANY, true, false, BOUND(rate_rcpt_pace)},
-    {RATE_rcpt_domain, RATES_DOMAINS_MAX, true, false, BOUND(rate_rcpt_domain)},
-    {RATE_login, ONE, false, false, BOUND(rate_login)},
+    {RATE_ip, ONE, true, true, RATES_LIMIT(rate_ip)},
+    {RATE_network, ONE, true, true, RATES_LIMIT(rate_network)},
+    {RATE_ptr, ONE, true, true, RATES_LIMIT(rate_ptr_domain)},
+    {RATE_sender, ONE, true, true, RATES_LIMIT(rate_sender)},
+    {RATE_spf, ONE, true, true, RATES_LIMIT(rate_spf_domain)},
+    {RATE_dkim, CHECK_DKIM_MAX, true, true, RATES_LIMIT(rate_dkim_domain)},
+    {RATE_from, ONE, true, true, RATES_LIMIT(rate_from_domain)},
+    {RATE_url, RATES_DOMAINS_MAX, true, true, RATES_LIMIT(rate_url_domain)},
+    {RATE_message_id, ONE, true, false, RATES_LIMIT(rate_message_id)},
+    {RATE_rcpt, MANY, true, false, RATES_LIMIT(rate_rcpt_pace)},
+    {RATE_rcpt_domain, RATES_DOMAINS_MAX, true, false, RATES_LIMIT(rate_rcpt_domain)},
+    {RATE_login, ONE, false, false, RATES_LIMIT(rate_login)},
     {RATE_customer, ONE, false, false, 0},
 };
 
 /* NULL: no burst. */
-static const struct rate_limit *burst_of(const struct check_facts *f, size_t bound)
+static const struct rate_limit *burst_of(const struct check_facts *f,
+                                         const struct rates_key *k, size_t setting)
 {
-    const struct rate_bound *b =
-        (const struct rate_bound *)(const void *)((const char *)f->config + bound);
-    return bound != 0 && b->least.burst > 0 ? &b->least : NULL;
+    const struct rate_bound *b = setting == 0 ? NULL : rates_bound(f, k, setting);
+    return b != NULL && b->least.burst > 0 ? &b->least : NULL;
 }
 
 uint64_t rates_origin(const struct rate_table *t, struct slice ip, struct slice spf,
@@ -421,7 +460,7 @@ static void note_origin(const struct check_facts *f)
     static const struct check_auth nobody;
     const struct check_auth *a = f->auth == NULL ? &nobody : f->auth;
     struct rates_key k;
-    if (burst_of(f, BOUND(rate_message_id)) == NULL &&
+    if (f->config->rate_message_id.least.burst == 0 &&
         rates_key(f, RATE_message_id, 0, &k)) {
         rate_note(f->rates, &k.key,
                   rates_origin(f->rates, f->ip, a->spf, a->dkim, a->dkim_n));
@@ -434,13 +473,13 @@ void rates_count(const struct check_facts *f)
     bool mx = f->service == SERVICE_MX;
     for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
         enum rate_kind kind = counted[i].kind;
-        const struct rate_limit *burst = burst_of(f, counted[i].bound);
         uint64_t n = kind == RATE_login ? f->envelope->recipient_n : 1;
         if (counted[i].mx != mx) {
             continue;
         }
         for (unsigned nth = 0; nth < counted[i].most && rates_key(f, kind, nth, &k);
              nth++) {
+            const struct rate_limit *burst = burst_of(f, &k, counted[i].setting);
             if (counted[i].signs) {
                 (void)rate_add_signed(f->rates, &k.key, n, burst, !f->junk, f->junk,
                                       f->now_ms * 1000);

@@ -53,11 +53,18 @@ MUST_USE bool rates_rcpt_key(const struct check_facts *f, struct rates_key *out)
 /* What is known of a key; all zero: nothing. */
 struct rate_view rates_view(const struct check_facts *f, const struct rates_key *k);
 
-/* n more than view would be more than bound allows: holds the key, puts measured, limit, time, retry and what
+/* What holds for the key of the limit of that setting: an exception's number (config/limits.h), or the setting's. */
+#define RATES_LIMIT(field) offsetof(struct config, field)
+MUST_USE const struct rate_bound *rates_bound(const struct check_facts *f,
+                                              const struct rates_key *k, size_t setting);
+/* May there be one? Whether keys have to be made at all. */
+MUST_USE bool rates_limited(const struct check_facts *f, size_t setting);
+
+/* n more than view would be more than that limit allows: holds the key, puts measured, limit, time, retry and what
  * into the evidence. */
 MUST_USE bool rates_over(const struct check_facts *f, const struct rates_key *k,
-                         const struct rate_view *v, const struct rate_bound *bound,
-                         uint64_t n, struct check_verdict *out);
+                         const struct rate_view *v, size_t setting, uint64_t n,
+                         struct check_verdict *out);
 
 /* A client connected: counts it, unless it is over a limit: then true, and why in words. f: config,
  * service, address, ip, rates, now_ms. */

@@ -230,6 +230,49 @@ static void test_flood_domain(void **state)
     config.rate_dkim_domain = (struct rate_bound){{2, 0, RATE_HOUR}, 2};
 }
 
+/* A number of its own for one key, with a burst or none at all; others keep theirs. */
+static void test_exception(void **state)
+{
+    static const char *const texts[] = {"dkim-domain two.example off",
+                                        "dkim-domain one.example 10/hour burst 3",
+                                        "rcpt example.test 1/day"};
+    struct config_limits list = {.item = NULL};
+    struct slice limit = SLICE("");
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        assert_null(limits_add(&list, slice_of(texts[i])));
+    }
+    config.limits = limits_index_new(&list);
+    assert_non_null(config.limits);
+    struct check_facts f = facts(&auth);
+    for (unsigned i = 0; i < 3; i++) {
+        struct check_verdict v = {.reply = REPLY_NONE};
+        check_flood_domain(&f, &v);
+        assert_int_equal(v.reply, REPLY_NONE);
+        rates_count(&f);
+    }
+    struct check_verdict v = {.reply = REPLY_NONE};
+    check_flood_domain(&f, &v);
+    assert_int_equal(v.reply, REPLY_flood_dkim_domain_rate_limited);
+    assert_true(slice_eq(v.key, SLICE("one.example")));
+    assert_true(fields_get(&v.evidence, SLICE("limit"), &limit));
+    assert_true(slice_eq(limit, SLICE("3")));
+    f.now_ms += 6 * 60000; /* a tenth of an hour: one more */
+    v = (struct check_verdict){.reply = REPLY_NONE};
+    check_flood_domain(&f, &v);
+    assert_int_equal(v.reply, REPLY_NONE);
+    f.rcpt = &rcpt.path;
+    config.rate_rcpt = (struct rate_bound){{1000, 0, RATE_DAY}, 1000};
+    v = (struct check_verdict){.reply = REPLY_NONE};
+    check_rcpt_rate(&f, &v);
+    assert_int_equal(v.reply, REPLY_rcpt_rate_limit_temporary);
+    limits_index_free(&config.limits);
+    v = (struct check_verdict){.reply = REPLY_NONE};
+    check_rcpt_rate(&f, &v);
+    assert_int_equal(v.reply, REPLY_NONE);
+    limits_clear(&list);
+}
+
 static void test_reputation_domain(void **state)
 {
     (void)state;
@@ -311,7 +354,7 @@ int main(void)
         cmocka_unit_test(test_junk),         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_exempt),       cmocka_unit_test(test_signs),
         cmocka_unit_test(test_flood_domain), cmocka_unit_test(test_reputation_domain),
-        cmocka_unit_test(test_memo),
+        cmocka_unit_test(test_memo),         cmocka_unit_test(test_exception),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

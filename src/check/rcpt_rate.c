@@ -5,14 +5,13 @@
 
 void check_rcpt_rate(const struct check_facts *f, struct check_verdict *out)
 {
-    const struct config *c = f->config;
-    const struct {
-        const struct rate_bound *bound;
+    static const struct {
+        size_t setting;
         enum reply_id reply;
     } steps[] = {
-        {&c->rate_rcpt_most, REPLY_rcpt_rate_limit_permanent},
-        {&c->rate_rcpt, REPLY_rcpt_rate_limit_temporary},
-        {&c->rate_rcpt_pace, REPLY_rcpt_rate_too_fast},
+        {RATES_LIMIT(rate_rcpt_most), REPLY_rcpt_rate_limit_permanent},
+        {RATES_LIMIT(rate_rcpt), REPLY_rcpt_rate_limit_temporary},
+        {RATES_LIMIT(rate_rcpt_pace), REPLY_rcpt_rate_too_fast},
     };
     struct rates_key k;
     fields_add(&out->evidence, "rcpt", f->rcpt->mailbox);
@@ -21,7 +20,7 @@ void check_rcpt_rate(const struct check_facts *f, struct check_verdict *out)
     }
     struct rate_view v = rates_view(f, &k);
     for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        if (rates_over(f, &k, &v, steps[i].bound, 1, out)) {
+        if (rates_over(f, &k, &v, steps[i].setting, 1, out)) {
             out->reply = steps[i].reply;
             out->slow = i == 0 ? REPLY_rcpt_rate_limit_temporary : steps[i].reply;
             return;

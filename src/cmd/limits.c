@@ -27,27 +27,52 @@ struct order {
     unsigned lines;
 };
 
+static void print_limits(json_t *line)
+{
+    size_t i = 0;
+    json_t *one = NULL;
+    json_array_foreach(json_object_get(line, "limits"), i, one)
+    {
+        const char *setting = "", *window = "", *exception = NULL;
+        json_int_t limit = 0, burst = 0, used = 0;
+        IGNORE(json_unpack(one, "{s:s,s:I,s:s,s:I,s:I,s?s}", "setting", &setting, "limit",
+                           &limit, "window", &window, "burst", &burst, "used", &used,
+                           "exception", &exception)); /* as they are, then */
+        if (limit == 0) {
+            (void)printf("    rate.%s off", setting);
+        } else {
+            (void)printf("    rate.%s %lld/%s", setting, (long long)limit, window);
+            if (burst > 0) {
+                (void)printf(" burst %lld", (long long)burst);
+            }
+            (void)printf(" now, %lld used", (long long)used);
+        }
+        if (exception != NULL) {
+            (void)printf(", by the exception \"%s\"", exception);
+        }
+        (void)puts("");
+    }
+}
+
 static void print_line(json_t *line)
 {
-    const char *kind = "", *key = "", *reputation = "", *window = NULL;
-    json_int_t hour = 0, day = 0, usual = 0, good = 0, bad = 0, limited = 0, limit = 0;
-    if (json_unpack(line, "{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s?I,s?s}", "kind", &kind,
-                    "key", &key, "reputation", &reputation, "hour", &hour, "day", &day,
-                    "usual", &usual, "good", &good, "bad", &bad, "limited_s", &limited,
-                    "limit", &limit, "window", &window) != 0) {
+    const char *kind = "", *key = "", *reputation = "";
+    json_int_t hour = 0, day = 0, usual = 0, good = 0, bad = 0, limited = 0;
+    if (json_unpack(line, "{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "kind", &kind, "key",
+                    &key, "reputation", &reputation, "hour", &hour, "day", &day, "usual",
+                    &usual, "good", &good, "bad", &bad, "limited_s", &limited) != 0) {
         (void)fputs("postern: the server's answer is malformed\n", stderr);
         return;
     }
     (void)printf("%s:%s\n    %lld in the last hour, %lld in the last day, usual %lld an "
                  "hour",
                  kind, key, (long long)hour, (long long)day, (long long)usual);
-    if (window != NULL) {
-        (void)printf("; limit now %lld/%s", (long long)limit, window);
-    }
     if (limited > 0) {
         (void)printf("; limited for %lld s", (long long)limited);
     }
-    (void)printf("\n    %lld good and %lld bad signs: reputation %s\n", (long long)good,
+    (void)puts("");
+    print_limits(line);
+    (void)printf("    %lld good and %lld bad signs: reputation %s\n", (long long)good,
                  (long long)bad, reputation);
 }
 

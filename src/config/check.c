@@ -370,12 +370,33 @@ static void check_smart_hosts(struct load *l)
     buf_clear(&text);
 }
 
+static void check_limits(struct load *l)
+{
+    for (unsigned i = 0; i < SETTING_N && !l->failed; i++) {
+        const struct setting *s = &settings[i];
+        const void *field = (const char *)l->cfg + s->offset;
+        const char *wrong =
+            s->type == SETTING_LIMIT ? limits_wrong(s->offset, field) : NULL;
+        if (wrong != NULL) {
+            buf_add_fmt(load_complain(l, l->line[i]),
+                        "%s.%s: %s; expected a limit such as \"1000/hour\"", s->section,
+                        s->name, wrong);
+        }
+    }
+    if (l->cfg->rate_exceptions.n > 0 && !l->failed) {
+        l->cfg->limits = limits_index_new(&l->cfg->rate_exceptions);
+        if (l->cfg->limits == NULL) {
+            load_complain_memory(l);
+        }
+    }
+}
+
 void load_check(struct load *l)
 {
     static void (*const steps[])(struct load *) = {
-        check_listeners, check_hostname, check_maildir,     resolve_paths,
-        check_retry,     check_tls,      check_proxy,       check_oauth,
-        check_filters,   check_sources,  check_smart_hosts, check_webhook};
+        check_listeners,   check_hostname, check_maildir, resolve_paths, check_retry,
+        check_tls,         check_proxy,    check_oauth,   check_filters, check_sources,
+        check_smart_hosts, check_webhook,  check_limits};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !l->failed; i++) {
         steps[i](l);
     }

@@ -196,6 +196,7 @@ void config_free(struct config **config)
         }
     }
     sources_free(&cfg->sources);
+    limits_index_free(&cfg->limits);
     smart_hosts_free(&cfg->smart_hosts);
     free(cfg);
     *config = NULL;

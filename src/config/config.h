@@ -9,6 +9,7 @@
 #define CONFIG_CONFIG_H
 #include "base/netset.h"
 #include "base/slice.h"
+#include "config/limits.h"
 #include "config/smart_hosts.h"
 #include "config/sources.h"
 #include "rate/limit.h"
@@ -143,7 +144,8 @@ struct config_times {
  *   EXCEPTIONS struct config_exceptions items       list of "check mode kind value"
  *   MILTERS   struct config_milters items           list of "server", "server time=10s mail=incoming"
  *   RATES     struct config_list   items            list of lines as in config/rates.h
- *   LIMIT     struct rate_bound    -                "1000/hour burst 100", as in rate/limit.h */
+ *   LIMIT     struct rate_bound    -                "1000/hour burst 100", as in rate/limit.h
+ *   LIMITS    struct config_limits items            list of lines as in config/limits.h */
 #define CONFIG_TYPE_STR        char *
 #define CONFIG_TYPE_DOMAIN     char *
 #define CONFIG_TYPE_PATH       char *
@@ -167,6 +169,7 @@ struct config_times {
 #define CONFIG_TYPE_MILTERS    struct config_milters
 #define CONFIG_TYPE_RATES      struct config_list
 #define CONFIG_TYPE_LIMIT      struct rate_bound
+#define CONFIG_TYPE_LIMITS     struct config_limits
 
 /* clang-format off */
 #define CONFIG_SETTINGS(X) \
@@ -313,6 +316,7 @@ struct config_times {
     X("rate", "rcpt-most", rate_rcpt_most, LIMIT, "15000/day", 0, 0, "", "to one recipient; beyond it mail is given up (rcpt-rate-limit-permanent)") \
     X("rate", "login", rate_login, LIMIT, "600/hour burst 600", 0, 0, "", "recipients of one login's mail (submission; mail-rate-limited-reject)") \
     X("rate", "login-quota", rate_login_quota, LIMIT, "5000/day", 0, 0, "", "recipients of one login's mail in all (submission; email-quota-exceeded)") \
+    X("rate", "exceptions", rate_exceptions, LIMITS, "", 0, CONFIG_LIMITS_MAX, "", "another number of a limit for some keys: its name, a network (of ip, network, connections, network-connections), a domain or an address, and the number: \"ip 192.0.2.0/24 10000/hour burst 500\", \"dkim-domain example.org off\", \"login ann@example.test 50000/day\". A network or domain is meant with all in or below it, each key for itself; the smallest network, the longest name holds. Of sender only those whose SPF passed; message-id has none") \
     X("milter", "server", milter_server, MILTERS, "", 0, 8, "", "milters, which are shown each message in this order and may change it: unix:/path or address:port of each, behind it what differs from the settings below, such as \"unix:/run/clamav/clamav-milter.ctl time=30s when-down=accept mail=incoming\"") \
     X("milter", "mail", milter_mail, ENUM, "all", 0, 0, CONFIG_MILTER_MAIL, "which mail they are shown: that of mx, that of the other services, or all") \
     X("milter", "time", milter_time, TIME, "20 s", 100, 50000, "", "wait for an answer of a milter, and for a connection that stands still") \
@@ -399,6 +403,7 @@ struct config {
     unsigned listener_n;
     struct smart_hosts *smart_hosts; /* of delivery.smart-hosts; NULL: none */
     struct sources *sources;         /* of delivery.sources; NULL: none */
+    struct limits_index *limits;     /* of rate.exceptions; NULL: none */
 };
 
 enum { CONFIG_ERROR_MAX = 512 };

@@ -128,6 +128,14 @@ static const struct {
     {"state-dir = ''",
      ":1: state-dir is \"\": it is too short; expected a path; a relative "
      "one starts beside this file"},
+    {"rate { exceptions = {\"ip 192.0.2.0/24 9/hour\",\n\"ip example.org 9/hour\"} }",
+     ":2: rate.exceptions is \"ip example.org 9/hour\": no network stands behind the "
+     "limit's name; expected a list of limits for some keys, such as \"ip 192.0.2.0/24 "
+     "10000/hour burst 500\", \"dkim-domain example.org 5000-90000/hour\", \"login "
+     "ann@example.org 50000/day\""},
+    {MX "rate { rcpt-most = \"9/day burst 2\" }",
+     ":2: rate.rcpt-most: of this limit a window is counted, it has no burst; expected a "
+     "limit such as \"1000/hour\""},
     {"smtpd-processes = many", ":1: smtpd-processes is \"many\": it is no whole number; "
                                "expected a whole number from 0 to 64"},
     {"smtpd-processes = -1",

@@ -128,6 +128,12 @@ static const char *take_limit(const struct setting *s, struct slice text, void *
     return rate_bound_parse(text, field);
 }
 
+static const char *take_limits(const struct setting *s, struct slice text, void *field)
+{
+    (void)s;
+    return limits_add(field, text);
+}
+
 static const char *take_bool(const struct setting *s, struct slice text, void *field)
 {
     (void)s;
@@ -488,6 +494,13 @@ static void print_milter(const struct setting *s, const void *field, unsigned it
     buf_add_str(out, ((const struct config_milters *)field)->item[item].text);
 }
 
+static void print_limits(const struct setting *s, const void *field, unsigned item,
+                         struct buf *out)
+{
+    (void)s;
+    buf_add_str(out, ((const struct config_limits *)field)->item[item].text);
+}
+
 static void clear_text(void *field)
 {
     free(*(char **)field);
@@ -525,6 +538,11 @@ static void clear_exceptions(void *field)
     }
 }
 
+static void clear_limits(void *field)
+{
+    limits_clear(field);
+}
+
 static void clear_milters(void *field)
 {
     struct config_milters *list = field;
@@ -556,6 +574,7 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_MILTERS]   = {true,  true,  offsetof(struct config_milters, n), "a list of addresses such as \"unix:/run/opendkim/opendkim.sock\", \"127.0.0.1:8891 time=10s when-down=accept mail=incoming\"", take_milter, print_milter, clear_milters},
     [SETTING_RATES]     = {true,  true,  offsetof(struct config_list, n), "a list of rates such as \"domain example.org 20/minute\", \"account * 1000/hour burst 50\", \"site google.com 5000/hour\"", take_rate, print_item, clear_list},
     [SETTING_LIMIT]     = {false, true,  0, "a limit such as \"1000/hour\", \"1000/hour burst 100\", \"600-50000/hour\" or \"off\"", take_limit, print_limit, clear_nothing},
+    [SETTING_LIMITS]    = {true,  true,  offsetof(struct config_limits, n), "a list of limits for some keys, such as \"ip 192.0.2.0/24 10000/hour burst 500\", \"dkim-domain example.org 5000-90000/hour\", \"login ann@example.org 50000/day\"", take_limits, print_limits, clear_limits},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
 };
@@ -678,6 +697,7 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_MILTERS:
     case SETTING_RATES:
     case SETTING_LIMIT:
+    case SETTING_LIMITS:
     case SETTING_PATHS:
     case SETTING_WORDS:
     case SETTING_TYPES:

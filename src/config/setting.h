@@ -32,6 +32,7 @@ enum setting_type {
     SETTING_MILTERS,
     SETTING_RATES,
     SETTING_LIMIT,
+    SETTING_LIMITS,
     SETTING_TYPES
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "check/complaint.h"
 #include "config/paths.h"
+#include "config/setting.h"
 #include "message/mime_read.h"
 #include "rate/reputation.h"
 #include "rate/segment.h"
@@ -218,23 +219,35 @@ static const struct {
 };
 enum { ACTIONS = sizeof actions / sizeof actions[0] };
 
-#define BOUND(kind, field) [kind] = offsetof(struct config, field)
-static const size_t bounds[RATE_KIND_COUNT] = {
-    BOUND(RATE_ip, rate_ip),
-    BOUND(RATE_network, rate_network),
-    BOUND(RATE_sender, rate_sender),
-    BOUND(RATE_spf, rate_spf_domain),
-    BOUND(RATE_dkim, rate_dkim_domain),
-    BOUND(RATE_from, rate_from_domain),
-    BOUND(RATE_url, rate_url_domain),
-    BOUND(RATE_message_id, rate_message_id),
-    BOUND(RATE_rcpt, rate_rcpt),
-    BOUND(RATE_login, rate_login_quota),
-    BOUND(RATE_ptr, rate_ptr_domain),
-    BOUND(RATE_rcpt_domain, rate_rcpt_domain),
-    BOUND(RATE_connect, rate_connections),
-    BOUND(RATE_connect_network, rate_network_connections),
+/* The limits of a kind of key; the first is the one that is told of it in brief. */
+#define LIMIT(kind, field)                                                               \
+    {                                                                                    \
+        kind, offsetof(struct config, field)                                             \
+    }
+static const struct {
+    enum rate_kind kind;
+    size_t setting;
+} limits[] = {
+    LIMIT(RATE_ip, rate_ip),
+    LIMIT(RATE_network, rate_network),
+    LIMIT(RATE_sender, rate_sender),
+    LIMIT(RATE_spf, rate_spf_domain),
+    LIMIT(RATE_dkim, rate_dkim_domain),
+    LIMIT(RATE_from, rate_from_domain),
+    LIMIT(RATE_url, rate_url_domain),
+    LIMIT(RATE_message_id, rate_message_id),
+    LIMIT(RATE_rcpt, rate_rcpt),
+    LIMIT(RATE_rcpt, rate_rcpt_most),
+    LIMIT(RATE_rcpt, rate_rcpt_pace),
+    LIMIT(RATE_login, rate_login_quota),
+    LIMIT(RATE_login, rate_login),
+    LIMIT(RATE_ptr, rate_ptr_domain),
+    LIMIT(RATE_rcpt_domain, rate_rcpt_domain),
+    LIMIT(RATE_connect, rate_connections),
+    LIMIT(RATE_connect_network, rate_network_connections),
 };
+#undef LIMIT
+enum { LIMIT_N = sizeof limits / sizeof limits[0] };
 
 struct query {
     struct rates *rates;
@@ -268,14 +281,43 @@ static bool is_named(const struct query *q, const struct rate_entry *e)
     return slice_ieq(name, wanted);
 }
 
-static struct rate_limit limit_of(const struct rates *r, const struct rate_entry *e)
+/* A name that was cut is known as a whole where it was asked for. */
+static struct slice whole_name(const struct query *q, const struct rate_entry *e)
 {
-    size_t offset = bounds[e->kind];
-    if (offset == 0) {
-        return (struct rate_limit){0};
+    return e->cut && q->name.len > 0 && e->kind != RATE_ladder ? q->name : name_of(e);
+}
+
+struct allowed {
+    struct rate_limit limit;              /* count 0: none */
+    const struct config_limit *exception; /* that says so; NULL: the setting does */
+};
+
+static struct allowed allowed_of(const struct query *q, const struct rate_entry *e,
+                                 size_t setting)
+{
+    const struct config *c = q->rates->config;
+    struct net net;
+    bool is_net = net_parse(name_of(e), &net) == NET_OK;
+    struct allowed a = {.exception = limits_find(c->limits, setting, is_net ? &net : NULL,
+                                                 whole_name(q, e))};
+    const void *bound = a.exception != NULL ? (const void *)&a.exception->bound
+                                            : (const unsigned char *)c + setting;
+    a.limit = rate_allowed(bound, &e->view, c->rate_evidence);
+    return a;
+}
+
+static bool is_near(const struct query *q, const struct rate_entry *e, uint64_t now_us)
+{
+    for (unsigned i = 0; i < LIMIT_N; i++) {
+        if (limits[i].kind == e->kind) {
+            struct rate_limit l = allowed_of(q, e, limits[i].setting).limit;
+            uint64_t most = l.burst > 0 ? l.burst : l.count;
+            if (l.count > 0 && rate_measured(&l, &e->view, now_us) * NEAR >= most) {
+                return true;
+            }
+        }
     }
-    const void *bound = (const unsigned char *)r->config + offset;
-    return rate_allowed(bound, &e->view, r->config->rate_evidence);
+    return false;
 }
 
 static bool is_shown(const struct query *q, const struct rate_entry *e, uint64_t now_us)
@@ -288,18 +330,50 @@ static bool is_shown(const struct query *q, const struct rate_entry *e, uint64_t
         return reputation_of(v->good, v->bad, q->rates->config->rate_evidence) !=
                REPUTATION_UNKNOWN;
     }
-    struct rate_limit l = limit_of(q->rates, e);
-    return v->limited_until_s > now_us / 1000000 ||
-           (l.count > 0 &&
-            rate_measured(&l, v, now_us) * NEAR >= (l.burst > 0 ? l.burst : l.count));
+    return v->limited_until_s > now_us / 1000000 || is_near(q, e, now_us);
+}
+
+static const char *setting_name(size_t setting)
+{
+    unsigned i = 0;
+    while (i < SETTING_N - 1 && settings[i].offset != setting) {
+        i++;
+    }
+    return settings[i].name;
+}
+
+/* What holds for the key: of each of its limits the name of the setting, what is allowed now, how much
+ * of that is used, and which exception says so. The first also in the line itself. */
+static void add_limits(const struct query *q, const struct rate_entry *e, uint64_t now_us,
+                       json_t *line)
+{
+    static const char *const windows[RATE_WINDOWS] = {"minute", "hour", "day"};
+    json_t *all = json_array();
+    for (unsigned i = 0; i < LIMIT_N; i++) {
+        if (limits[i].kind != e->kind) {
+            continue;
+        }
+        struct allowed a = allowed_of(q, e, limits[i].setting);
+        json_t *one = json_pack(
+            "{s:s,s:I,s:s,s:I,s:I,s:s*}", "setting", setting_name(limits[i].setting),
+            "limit", (json_int_t)a.limit.count, "window", windows[a.limit.window],
+            "burst", (json_int_t)a.limit.burst, "used",
+            (json_int_t)(a.limit.count > 0 ? rate_measured(&a.limit, &e->view, now_us)
+                                           : 0),
+            "exception", a.exception == NULL ? NULL : a.exception->text);
+        if (a.limit.count > 0 && json_object_get(line, "limit") == NULL) {
+            (void)json_object_set(line, "limit", json_object_get(one, "limit"));
+            (void)json_object_set(line, "window", json_object_get(one, "window"));
+        }
+        (void)json_array_append_new(all, one);
+    }
+    (void)json_object_set_new(line, "limits", all);
 }
 
 static json_t *line_of(const struct query *q, const struct rate_entry *e, uint64_t now_us)
 {
-    static const char *const windows[RATE_WINDOWS] = {"minute", "hour", "day"};
     const struct rate_view *v = &e->view;
     char name[RATE_NAME_MAX + 1];
-    struct rate_limit l = limit_of(q->rates, e);
     for (unsigned i = 0; i <= e->name_len && i < sizeof name; i++) { /* JSON is UTF-8 */
         unsigned char c = i < e->name_len ? e->name[i] : 0;
         name[i] = (char)(c >= 0x80 || (c < 0x20 && i < e->name_len) ? '?' : c);
@@ -316,9 +390,8 @@ static json_t *line_of(const struct query *q, const struct rate_entry *e, uint64
                          ? v->limited_until_s - now_us / 1000000
                          : 0),
         "touched_s", (json_int_t)v->touched_s);
-    if (line != NULL && l.count > 0) {
-        (void)json_object_set_new(line, "limit", json_integer((json_int_t)l.count));
-        (void)json_object_set_new(line, "window", json_string(windows[l.window]));
+    if (line != NULL) {
+        add_limits(q, e, now_us, line);
     }
     return line;
 }
