@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Checks catalogue/explain/<language>.tsv: every refusal of catalogue/replies.tsv and every class
 of bounces has its title, cause and remedy in every language, in that language, and says what its
-reply code promises (try again, or not). Then it spoils the texts, one kind of defect at a time,
-and fails if a defect goes unseen.
+reply code promises (try again, or not). words.tsv has each word in each language, and all keep to
+glossary.tsv. Then it spoils the texts, one kind of defect at a time, and fails if a defect goes
+unseen.
 
     explain_texts_test.py SOURCE_ROOT
 
@@ -32,7 +33,7 @@ ACTORS = {
     "en": r"sender|recipient|administrator|postmaster|user\b|owner|client|service|sending server"
           r"|nobody",
     "sv": r"avsändar|mottagar|administratör|postmästar|användar|ägar|innehavar|klient|tjänst"
-          r"|sändande|ingen\b",
+          r"|administrerar|sändande|ingen\b",
     "zh-CN": r"发件人|发件方|收件人|管理员|用户|所有者|持有者|客户端|服务|无需任何人",
     "zh-TW": r"寄件者|寄件方|收件者|管理員|管理者|使用者|擁有者|持有人|用戶端|服務|不需要任何人",
 }
@@ -106,6 +107,9 @@ FOREIGN_WORDS = {
 }
 
 HAN = r"[\u3400-\u4dbf\u4e00-\u9fff]"
+# Marks of full width, and quotes that belong to another language.
+WIDE_MARKS = "，。；：、！？（）「」“”"
+FOREIGN_QUOTES = {"en": "“”„«»", "sv": "\"“„«»'", "zh-CN": "\"'「」『』", "zh-TW": "\"'“”‘’"}
 
 
 def read_table(path):
@@ -247,21 +251,27 @@ def check_chinese(lang, value, long):
             yield f"word of the other region: {word}"
     if re.search(HAN + r" ?[,;:?!()] ?" + HAN, value) or re.search(HAN + r"\.", value):
         yield "punctuation of half width"
-    if re.search(rf"{HAN} {HAN}", value):
+    if re.search(rf"{HAN} {HAN}|[{WIDE_MARKS}] | [{WIDE_MARKS}]", value):
         yield "a blank between characters"
+    if re.search(rf"{HAN}[A-Za-z0-9@%]|[A-Za-z0-9@%]{HAN}", value):
+        yield "no blank between Chinese and Latin characters"
+
+
+def check_value(lang, value, long):
+    if lang == "en":
+        yield from check_english(value, long)
+    elif lang == "sv":
+        yield from check_swedish(value, long)
+    else:
+        yield from check_chinese(lang, value, long)
+    if set(value) & set(FOREIGN_QUOTES[lang]):
+        yield "quotation marks of another language"
 
 
 def check_language(lang, texts):
     for (_, i), text in texts.items():
         for field, value in text.items():
-            long = field != "title"
-            if lang == "en":
-                faults = check_english(value, long)
-            elif lang == "sv":
-                faults = check_swedish(value, long)
-            else:
-                faults = check_chinese(lang, value, long)
-            for fault in faults:
+            for fault in check_value(lang, value, field != "title"):
                 yield f"{i} {field}: {fault}"
         letters = [c for c in "".join(text.values()).lower() if c.isalpha()]
         if lang == "sv" and sum(c in "åäö" for c in letters) < 0.02 * len(letters):
@@ -285,6 +295,78 @@ def check_across(all_texts):
                     elif field != "title" and to_traditional(one) == to_traditional(other):
                         yield f"{key[1]} {field}: {b} is {a} in other characters"
 
+
+# --- words.tsv and glossary.tsv ---
+
+def read_words(path):
+    """{language: {id: word}}"""
+    rows = read_table(path)
+    return {lang: {r[0]: r[n] for r in rows[1:]} for n, lang in enumerate(rows[0]) if n > 0}
+
+
+def check_words(words):
+    for lang in LANGUAGES:
+        for i, word in words[lang].items():
+            plain = re.sub(r"\{[a-z]+\}", "X", word)
+            if sorted(re.findall(r"\{[a-z]+\}", word)) != sorted(
+                    re.findall(r"\{[a-z]+\}", words["en"][i])):
+                yield f"{lang}: words {i}: other holes than in English"
+            if lang.startswith("zh") and not re.search(HAN, plain):
+                if re.search(r"[a-z]", plain):
+                    yield f"{lang}: words {i}: no Chinese character"
+                continue
+            quoted = plain.replace('"', "") if lang == "en" else plain
+            for fault in check_value(lang, quoted, False):
+                if fault != "not enough Chinese characters":
+                    yield f"{lang}: words {i}: {fault}"
+
+
+def read_glossary(path):
+    """[(language, thing, word, [never], [but])]"""
+    return [(r[0], r[1], r[2], *([] if c == "-" else c.split("|") for c in r[3:5]))
+            for r in read_table(path)[1:]]
+
+
+def check_glossary(glossary, all_texts, words):
+    for lang, thing, word, never, but in glossary:
+        said = {f"{i} {field}": value for (_, i), text in all_texts[lang].items()
+                for field, value in text.items()}
+        said |= {f"words {i}": value for i, value in words[lang].items()}
+        used = False
+        for where, value in said.items():
+            value = value.lower()
+            used = used or word.lower() in value
+            for phrase in but:
+                value = value.replace(phrase.lower(), "_")
+            for bad in never:
+                if bad.lower() in value:
+                    yield (f"{lang}: {where}: says '{bad}'; for \"{thing}\" the glossary "
+                           f"has '{word}'")
+        if not used:
+            yield f"{lang}: glossary: '{word}' ({thing}) is said nowhere"
+
+
+def check_spoilt_words(glossary, all_texts, words):
+    """Each word that is never said is seen where it is said all the same."""
+    for lang, thing, word, never, but in glossary:
+        for bad in never:
+            spoilt = copy.deepcopy({lang: words[lang]})
+            spoilt[lang]["reply"] = f"{bad} "
+            if not any("words reply" in fault for fault in check_glossary(
+                    [(lang, thing, word, [bad], but)], {lang: {}}, spoilt)):
+                yield f"defect not seen: {lang}, '{bad}'"
+    for lang, value, seen in (("zh-TW", "服務器", "other region"), ("zh-CN", "伺服器", "other region"),
+                              ("zh-TW", "邮件", "other script"), ("sv", "it is for the", "English"),
+                              ("zh-CN", "用DNS", "no blank"), ("zh-CN", "发， 收", "a blank"),
+                              ("sv", "\"svar\"", "quotation"), ("zh-TW", "“信”", "quotation"),
+                              ("sv", "svar {host}", "holes"), ("zh-TW", "reply", "no Chinese")):
+        spoilt = copy.deepcopy(words)
+        spoilt[lang]["reply"] = value
+        if not any(seen in fault for fault in check_words(spoilt)):
+            yield f"defect not seen: {lang}, word '{value}'"
+
+
+# ---
 
 def check_all(all_texts, codes, classes):
     faults = []
@@ -384,8 +466,13 @@ def main(argv):
         all_texts[lang] = texts
         faults += [f"{lang}: {fault}" for fault in wrong]
     faults += check_all(all_texts, codes, classes)
+    explain = os.path.join(root, "catalogue", "explain")
+    words = read_words(os.path.join(explain, "words.tsv"))
+    glossary = read_glossary(os.path.join(explain, "glossary.tsv"))
+    faults += list(check_words(words)) + list(check_glossary(glossary, all_texts, words))
     if not faults:
         faults = list(check_defects(all_texts, codes))
+        faults += check_spoilt_words(glossary, all_texts, words)
     for fault in faults:
         print(fault)
     print(f"{sum(map(len, all_texts.values()))} texts, {len(faults)} faults")

@@ -231,7 +231,7 @@ def test_notifications(postern):
         check(report["Auto-Submitted"] == "auto-replied" and report["To"] == "<ann@acme.test>", str(report))
         text, status, original = report.get_payload()
         text = text.get_payload(decode=True).decode()
-        check("Ej levererat" in str(email.header.make_header(email.header.decode_header(report["Subject"]))), report["Subject"])
+        check("kunde inte levereras" in str(email.header.make_header(email.header.decode_header(report["Subject"]))), report["Subject"])
         check("mx.far.test svarade: 550 5.1.1 nobody of that name" in text, text)
         check("mx.far.test said: 550 5.1.1 nobody of that name" in text, text)
         fields = status.as_string()
