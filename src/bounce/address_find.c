@@ -82,6 +82,14 @@ static size_t domain_end(struct slice s, size_t at, bool split)
             end = i;
         }
     }
+    /* No last label has both: what follows it is the sentence's, such as an Arabic comma. */
+    size_t label = at + slice_rfind(slice_sub(s, at, end - at), '.') + 1;
+    bool ascii = label < end && ascii_is_alpha(s.ptr[label]);
+    for (size_t i = label; ascii && i < end; i++) {
+        if (s.ptr[i] >= 0x80) {
+            end = i;
+        }
+    }
     while (end > at &&
            (s.ptr[end - 1] == '.' || s.ptr[end - 1] == '-' || s.ptr[end - 1] == '_')) {
         end--;

@@ -393,7 +393,7 @@ static bool take_fields(struct bounce_parser *p)
     if (!p->has_fields || p->sure == 0) {
         return false;
     }
-    size_t cut = text_cut(text);
+    size_t cut = text_cut(text, false);
     unsigned n = fields_extract(p, slice_sub(text, 0, cut));
     if (n == 0 && raw.ptr != text.ptr) {
         n = fields_extract(p, slice_sub(raw, 0, NOTICE_MAX));
@@ -470,11 +470,14 @@ static bool take_original(struct bounce_parser *p)
     return p->mail.rcpt_n > 0;
 }
 
-static const struct format before_inner[] = {
+/* Those that their structure tells, whoever sent them. */
+static const struct format sure_ones[] = {
     {"feedback", take_feedback},
     {"receipt", take_receipt},
     {"dsn", take_dsn},
     {"json", take_json},
+};
+static const struct format told_ones[] = {
     {"dsn-text", take_fields},
     {"auto-reply", take_automatic},
     {"failed-recipients", take_failed_header},
@@ -547,8 +550,8 @@ static bool has_status_fields(struct slice s)
 }
 
 /* One level; `behind` is what follows the notice in its part. */
-static bool parse_level(struct bounce_parser *p, struct slice message,
-                        struct slice *behind)
+static void read_level(struct bounce_parser *p, struct slice message,
+                       struct slice *behind)
 {
     /* A service's JSON without a mail around it: its first line looks like a field. */
     struct slice start = slice_strip(slice_sub(message, 0, 64));
@@ -562,18 +565,36 @@ static bool parse_level(struct bounce_parser *p, struct slice message,
         read_notice(p);
     }
     struct slice whole = p->notice;
-    size_t cut = text_cut(whole);
+    size_t cut = text_cut(whole, p->sure >= REPORT_SURE);
     *behind = slice_from(whole, cut);
     p->copy = find_copy(p, *behind);
     p->has_fields = has_status_fields(whole);
     p->notice = p->has_fields ? whole : slice_sub(whole, 0, cut);
     header_weigh_notice(p);
-    return try_formats(p, before_inner, sizeof before_inner / sizeof before_inner[0]);
+    p->whole = whole;
+}
+
+static bool take_sure(struct bounce_parser *p)
+{
+    return try_formats(p, sure_ones, sizeof sure_ones / sizeof sure_ones[0]);
+}
+
+static bool take_told(struct bounce_parser *p)
+{
+    return try_formats(p, told_ones, sizeof told_ones / sizeof told_ones[0]);
 }
 
 static bool is_report(enum bounce_mail_kind kind)
 {
     return kind != BOUNCE_MAIL_NONE && kind != BOUNCE_MAIL_AUTO_REPLY;
+}
+
+/* What somebody passed on, attached or in his text. */
+static struct slice passed_inner(struct bounce_parser *p, struct slice message,
+                                 struct buf *store)
+{
+    struct slice inner = parse_inner(p, message, (struct slice){0}, store);
+    return inner.len > 0 ? inner : passed_text(p, p->whole, store);
 }
 
 /* Level by level inwards, until one is a report; then outwards again, for what is a report about
@@ -584,17 +605,20 @@ static bool parse_message(struct bounce_parser *p, struct slice message)
     unsigned n = 0;
     level[0] = message;
     for (;;) {
-        if (parse_level(p, level[n], &behind)) {
-            if (n == 0 || p->mail.kind != BOUNCE_MAIL_AUTO_REPLY) {
-                return true;
-            }
-            break;
+        read_level(p, level[n], &behind);
+        bool more = n + 1 < BOUNCE_LEVELS_MAX, taken = take_sure(p);
+        struct slice inner = {0};
+        if (!taken && more && passed_on(p)) {
+            inner = passed_inner(p, level[n], &p->inner[n]);
         }
-        if (n + 1 == BOUNCE_LEVELS_MAX) {
-            break;
+        taken = taken || (inner.len == 0 && take_told(p));
+        if (taken && (n == 0 || p->mail.kind != BOUNCE_MAIL_AUTO_REPLY)) {
+            return true;
         }
-        struct slice inner = parse_inner(p, level[n], behind, &p->inner[n]);
-        if (inner.len == 0) {
+        if (!taken && more && inner.len == 0) {
+            inner = parse_inner(p, level[n], behind, &p->inner[n]);
+        }
+        if (taken || inner.len == 0) {
             break;
         }
         level[++n] = inner;
@@ -608,7 +632,8 @@ static bool parse_message(struct bounce_parser *p, struct slice message)
             return false;
         }
         letter = false;
-        if (parse_level(p, level[--n], &behind)) {
+        read_level(p, level[--n], &behind);
+        if (take_sure(p) || take_told(p)) {
             return true;
         }
     }

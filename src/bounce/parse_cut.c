@@ -82,9 +82,25 @@ static bool begins_report(struct slice rest)
     return daemon;
 }
 
-size_t text_cut(struct slice text)
+/* "The text of your message was:" above marked lines. */
+static bool begins_quotation(struct slice line, struct slice rest, struct slice above)
 {
-    struct slice rest = slice_sub(text, 0, NOTICE_MAX), line;
+    static const char *const words[] = {"message", "original", "text", "wrote", "mail"};
+    struct slice next;
+    bool announced = false;
+    if (line.ptr[0] != '>' || slice_starts(line, SLICE(">>> ")) || above.len == 0 ||
+        above.ptr[above.len - 1] != ':') {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && !announced; i++) {
+        announced = slice_isearch(above, slice_of(words[i])) < above.len;
+    }
+    return announced && slice_line(&rest, &next) && slice_starts(next, SLICE(">"));
+}
+
+size_t text_cut(struct slice text, bool quotes)
+{
+    struct slice rest = slice_sub(text, 0, NOTICE_MAX), line, above = {0};
     bool said = false;
     while (slice_line(&rest, &line)) {
         size_t at = (size_t)(line.ptr - text.ptr);
@@ -93,10 +109,12 @@ size_t text_cut(struct slice text)
             continue;
         }
         if (said &&
-            ((announces_copy(t) && !begins_report(rest)) || begins_header(line, rest))) {
+            ((announces_copy(t) && !begins_report(rest)) || begins_header(line, rest) ||
+             (quotes && begins_quotation(t, rest, above)))) {
             return at;
         }
         said = true;
+        above = t;
     }
     return text.len < NOTICE_MAX ? text.len : NOTICE_MAX;
 }

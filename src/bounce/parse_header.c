@@ -152,9 +152,15 @@ bool header_is_automatic(struct bounce_parser *p)
            text_has(p, subject, auto_subjects);
 }
 
+bool header_names_daemon(struct bounce_parser *p, struct slice author)
+{
+    return text_has(p, slice_sub(author, 0, 200), daemons);
+}
+
 static void weigh_header(struct bounce_parser *p)
 {
-    if (text_has(p, slice_sub(p->header[HEADER_FROM], 0, 200), daemons)) {
+    p->is_daemon = header_names_daemon(p, p->header[HEADER_FROM]);
+    if (p->is_daemon) {
         p->sure += 2;
     }
     if (p->header[HEADER_FAILED_RECIPIENTS].len > 0) {

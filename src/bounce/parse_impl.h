@@ -55,7 +55,8 @@ struct bounce_parser {
     struct slice subject;                /* decoded */
     struct slice self; /* the To address, which returned_to may differ from */
     struct slice notice;
-    struct slice copy; /* header section of the original; empty: none was returned */
+    struct slice whole; /* the notice's part, with what is behind it */
+    struct slice copy;  /* header section of the original; empty: none was returned */
     struct bounce_mail mail;
     struct bounce_recipient rcpt[BOUNCE_RCPTS_MAX];
     struct word_index index[WORD_LISTS_MAX];
@@ -65,6 +66,7 @@ struct bounce_parser {
     bool has_transcript;
     struct buf inner[BOUNCE_LEVELS_MAX]; /* forwarded reports that had to be decoded */
     bool has_fields;                     /* the notice has delivery-status fields in it */
+    bool is_daemon;                      /* the header's author is a mail system */
     bool delayed;  /* what the whole report says, where a recipient's part does not */
     unsigned sure; /* how sure it is that this is a report: 0 not at all */
 };
@@ -86,6 +88,8 @@ void header_read(struct bounce_parser *p, struct slice header);
 /* The same of the notice; also whether it is about a delay. */
 void header_weigh_notice(struct bounce_parser *p);
 MUST_USE bool header_null_path(const struct bounce_parser *p);
+/* "Mail Delivery Subsystem", mailer-daemon@ and the like. */
+MUST_USE bool header_names_daemon(struct bounce_parser *p, struct slice author);
 /* An inbox owner's machine speaks: RFC 3834, and what was there before it. */
 MUST_USE bool header_is_automatic(struct bounce_parser *p);
 MUST_USE struct slice header_address(struct slice value);
@@ -96,6 +100,14 @@ MUST_USE struct slice header_address(struct slice value);
  * `message` is; what had to be decoded, or lies in the arena, goes to `store`. */
 MUST_USE struct slice parse_inner(const struct bounce_parser *p, struct slice message,
                                   struct slice behind, struct buf *store);
+
+/* --- parse_passed.c --- */
+
+/* The message's own header is a person's, who may have passed on a report. */
+MUST_USE bool passed_on(struct bounce_parser *p);
+/* The message that was passed on in the text, made anew in `store`; empty: there is none. */
+MUST_USE struct slice passed_text(struct bounce_parser *p, struct slice text,
+                                  struct buf *store);
 
 /* --- parse_judge.c --- */
 
@@ -119,8 +131,9 @@ MUST_USE bool json_extract(struct bounce_parser *p, struct slice text);
 
 /* --- parse_text.c --- */
 
-/* Where the notice ends and the copy of the original begins. */
-MUST_USE size_t text_cut(struct slice text);
+/* Where the notice ends and the copy of the original begins; `quotes`: also one whose lines
+ * are marked. */
+MUST_USE size_t text_cut(struct slice text, bool quotes);
 /* Adds the recipients that the notice lists; returns how many. */
 unsigned text_extract(struct bounce_parser *p, struct slice notice);
 /* Completes a recipient whose machine-readable part says little: code, reply, host. */

@@ -236,6 +236,19 @@ static bool is_quoted_author(struct slice after)
     return slice_istarts(after, SLICE("wrote")) || slice_istarts(after, SLICE("schrieb"));
 }
 
+/* "Hello me@home.example," as the first line, or "me@home.example 様": whom the report greets. */
+static bool is_greeted(struct slice s, const struct mention *it, struct slice before,
+                       struct slice rest)
+{
+    static const char *const ends[] = {",", "\xd8\x8c", "，", "、", "!", "！", NULL};
+    static const char *const titles[] = {"様", "さん", "님", "先生", NULL};
+    bool first = slice_strip(slice_sub(s, 0, it->line)).len == 0;
+    before = without_marks(before);
+    return text_starts(rest, titles) ||
+           (first && before.len > 0 && before.len <= 40 && text_starts(rest, ends) &&
+            rest.len <= 3 && slice_find(before, ':') == before.len);
+}
+
 /* Whoever is to be asked somewhere is no recipient elsewhere. */
 static bool is_desk(const struct mentions *m, struct slice address)
 {
@@ -278,6 +291,7 @@ static void find_mentions(struct bounce_parser *p, struct slice s, struct mentio
         bool greets = it->rank == RANK_ANY ||
                       (it->rank == RANK_LINE && rest.len > 0 && rest.ptr[0] != ':');
         if ((greets && is_self(p, f.address)) || is_quoted_author(rest) ||
+            is_greeted(s, it, gap, rest) ||
             is_head_of_report(p, s, it, slice_sub(s, before, f.off - before))) {
             it->rank = RANK_SELF;
         } else if (it->rank > RANK_ANY && text_is_daemon(f.address) &&
