@@ -105,6 +105,14 @@ def test_pasted(folder):
     one, = objects("-", stdin="> <bob@b.example>: host mx.b.example[192.0.2.1] said: 550 5.1.1\n>    "
                               "Recipient address rejected: User unknown (in reply to RCPT TO\n> command)\n")
     assert one["class"] == "invalid-recipient"
+    # A list has a result a line; lines of one reply are one, unless they say another status.
+    replies = [f"550 5.1.1 <u{i}@far.example>: User unknown" for i in range(12)]
+    replies += ["552-5.2.3 Your message is too large", "552 5.7.1 virus found", "Relaying denied", "xyzzy",
+                "452-4.2.2 Mailbox\n452 4.2.2 full"]
+    got = objects("-", stdin="\n".join(replies) + "\n")
+    assert [o["class"] for o in got[12:]] == ["message-too-large", "content-blocked", "relay-denied", "unclassified",
+                                             "mailbox-full"], got[12:]
+    assert len(got) == len(replies) == got[-1]["n"]
     for encoding in ("utf-16", "utf-8-sig"):
         wide = folder / encoding
         wide.write_bytes("550 5.1.1 User unknown\r\n".encode(encoding))

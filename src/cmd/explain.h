@@ -40,6 +40,8 @@ const char *explain_not_text(struct slice head);
 /* UTF-16, by its byte order mark. */
 bool explain_is_wide(struct slice head);
 MUST_USE bool explain_from_wide(struct slice wide, struct buf *out);
+/* An input that begins so has a reply in each line. */
+bool explain_is_list(struct slice head);
 /* Neither a log nor empty: somebody may have pasted it. */
 bool explain_is_paste(struct slice text);
 /* Without marks of quotation ("> "), and with the lines that a mail program broke whole again;

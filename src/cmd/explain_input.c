@@ -30,6 +30,7 @@ struct source {
     const char *name; /* in results */
     int fd;
     bool eof, failed, refused; /* refused: it is no text */
+    bool list;                 /* each line is a reply, also one without a code */
     uint64_t octets;           /* read */
     uint64_t n;                /* results so far */
     struct buf in;
@@ -186,6 +187,9 @@ static void take_line(struct source *s, struct slice line)
 {
     const struct postern_bounce_result *r =
         postern_bounce_line(s->e->reader, line.ptr, line.len);
+    if (r == NULL && s->list && slice_strip(line).len > 0) {
+        r = postern_bounce_reply(s->e->reader, line.ptr, line.len, NULL);
+    }
     if (r != NULL) {
         explain_result(s->e, s->name, ++s->n, r, NULL);
     }
@@ -196,6 +200,24 @@ static bool goes_on(struct slice line)
 {
     return line.len > 3 && line.ptr[3] == '-' && ascii_is_digit(line.ptr[0]) &&
            ascii_is_digit(line.ptr[1]) && ascii_is_digit(line.ptr[2]);
+}
+
+/* "5.7.1" behind the code; empty: none. */
+static struct slice status_of(struct slice line)
+{
+    struct slice rest = slice_from(line, 4), word;
+    word = slice_sub(rest, 0, slice_find(rest, ' '));
+    return word.len >= 5 && ascii_is_digit(word.ptr[0]) && word.ptr[1] == '.' &&
+                   ascii_is_digit(word.ptr[2])
+               ? word
+               : SLICE("");
+}
+
+/* One reply says one status in all its lines (RFC 2034, 4): this is another one, cut off before its end. */
+static bool is_other_status(struct slice line, struct slice next)
+{
+    struct slice here = status_of(line), there = status_of(next);
+    return here.len > 0 && there.len > 0 && !slice_eq(here, there);
 }
 
 /* Octets of the next line (or multi-line reply) in s; 0: its end is not there yet. */
@@ -214,7 +236,8 @@ static size_t next_line(struct slice s)
             return len;
         }
         struct slice next = slice_from(s, len);
-        if (next.len >= 3 && !slice_eq(slice_sub(next, 0, 3), slice_sub(line, 0, 3))) {
+        if (next.len >= 3 && (!slice_eq(slice_sub(next, 0, 3), slice_sub(line, 0, 3)) ||
+                              is_other_status(line, next))) {
             return len;
         }
     }
@@ -387,10 +410,10 @@ static void read_source(struct source *s)
     } else if (is_message(head) ||
                (start.len > 0 && (start.ptr[0] == '{' || start.ptr[0] == '['))) {
         read_message(s);
-    } else if (is_all_there(s)) {
-        read_paste(s);
     } else {
-        read_lines(s);
+        bool all = is_all_there(s);
+        s->list = explain_is_list(slice_sub(pending(s), 0, HEAD_OCTETS));
+        (all && !s->list ? read_paste : read_lines)(s);
     }
     show_progress(s->e, true);
     if (s->n == 0 && !s->failed) {

@@ -4,6 +4,8 @@
 #include <iconv.h>
 #include <string.h>
 
+enum { LIST_REPLIES = 12 }; /* nobody pastes so many */
+
 static bool is_space(unsigned char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -102,6 +104,20 @@ static bool begins_log(struct slice line)
     return (line.len >= 5 && ascii_is_digit(line.ptr[0]) && ascii_is_digit(line.ptr[3]) &&
             (line.ptr[4] == '-' || ascii_is_digit(line.ptr[4]))) ||
            (line.len >= 3 && line.ptr[0] == '<' && ascii_is_digit(line.ptr[1]));
+}
+
+bool explain_is_list(struct slice head)
+{
+    struct slice line;
+    unsigned replies = 0, lines = 0;
+    while (slice_line(&head, &line)) {
+        if (begins_log(line)) {
+            return false;
+        }
+        replies += begins_reply(line);
+        lines += line.len > 0;
+    }
+    return replies >= LIST_REPLIES && replies >= lines / 4 * 3;
 }
 
 bool explain_is_paste(struct slice text)
