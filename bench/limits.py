@@ -1,20 +1,30 @@
 #!/usr/bin/env python3
 """What the limits cost, and whether a flood slows others.
 
-limits.py BUILD [--rounds N] [--seconds N]
+limits.py BUILD [--blocks N] [--messages N] [--seconds N] [--only cost|flood]
 
-On and off in turn: 20 sessions from one address bring messages; off, the address is among rate.exempt-networks; on,
-every limit there is counts, high enough that none refuses. CPU of smtpd a message (of /proc) is what compares on
-a machine with other work. Then one sender measures its messages alone, and beside 50 sessions of one address that is over its
-limit. Prints JSON.
+Made for a machine with other work: what is compared runs in many short turns, A B B A, B A A B and so on, so that what
+changes slowly meets both alike; each block of four gives one ratio, and the median of these is told with the
+interval in which it lies with 95 % (by order of the blocks, whatever their distribution).
+
+cost   two servers, both running throughout: of one the clients' network is exempt, in the other every limit there is counts, high
+       enough that none refuses. 20 sessions bring so many messages a turn. CPU of all the server's processes to the nanosecond
+       (schedstat), that of smtpd alone, messages a second; instructions where perf can count them.
+flood  a sender measures its messages alone, and beside 50 sessions of a client that is over its limit and comes again at
+       once; with rate.refusal-delay and without. Also: CPU that the server takes meanwhile.
+Prints JSON.
 """
 import argparse
 import json
+import math
 import os
 import pathlib
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -30,23 +40,41 @@ ON = ["rate.exempt-networks = {}", 'rate.connections = "16000000/minute"', 'rate
                                                "ptr-domain", "rcpt-domain", "sender", "rcpt"))]
 USERS = [f"user{n:04}@example.test" for n in range(20)]
 POLITE = b"From: ann@client.example\r\nMessage-ID: <%d@client.example>\r\n\r\n" + b"x" * 60 + b"\r\n.\r\n"
+EVENTS = "instructions:u,instructions:k"
+FLOOD_LIMIT = 600
 
 
-def cpu_s(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def smtpd_of(server):
-    """The one child of the supervisor that calls itself so."""
+def processes(server):
+    """The supervisor and its roles: pid -> command line."""
+    found = {server.process.pid: "supervisor"}
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == server.process.pid and b"smtpd" in (path / "cmdline").read_bytes():
-                return int(path.name)
+            if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == server.process.pid:
+                found[int(path.name)] = (path / "cmdline").read_bytes().decode(errors="replace")
         except (OSError, ValueError):
             pass
-    raise SystemExit("there is no smtpd")
+    return found
+
+
+def cpu_us(pids):
+    return sum(int(path.read_text().split()[0]) for pid in pids
+               for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1000
+
+
+def middle(values):
+    """The median, and the values between which the true one lies with 95 %."""
+    ordered, n = sorted(values), len(values)
+    low, chance = 0, 0.5 ** n
+    while low < n // 2 and chance < 0.025:
+        low += 1
+        chance += math.comb(n, low) * 0.5 ** n
+    low = max(low - 1, 0)
+    return [round(v, 3) for v in (statistics.median(ordered), ordered[low], ordered[n - 1 - low])]
+
+
+def turns(blocks):
+    """Which of two in which turn: 0110 1001 ..."""
+    return [[0, 1, 1, 0] if block % 2 == 0 else [1, 0, 0, 1] for block in range(blocks)]
 
 
 def server_with(build, settings):
@@ -56,72 +84,161 @@ def server_with(build, settings):
     return server
 
 
-def load(build, server, sessions, seconds):
+def load(build, server, sessions, *words):
     return subprocess.Popen([build / "bench" / "smtpload", "-a", f"{server.host}:{PORTS['mx']}", "-c", str(sessions), "-m", "20",
-                             "-s", "10240", "-l", str(seconds), "-d", "example.test", "-u", "20"],
-                            stdout=subprocess.PIPE, text=True)
+                             "-s", "10240", "-d", "example.test", "-u", "20", *words], stdout=subprocess.PIPE, text=True)
 
 
-def accept(build, settings, seconds):
-    server = server_with(build, settings)
+# --- cost ---
+
+class Instructions:
+    """What perf counts in these processes while it is entered; {}: it cannot."""
+
+    def __init__(self, pids):
+        self.pids, self.counts, self.perf = pids, {}, None
+
+    def __enter__(self):
+        if Instructions.possible():
+            self.file = tempfile.NamedTemporaryFile("r")
+            self.perf = subprocess.Popen(["perf", "stat", "-x,", "-e", EVENTS, "-o", self.file.name,
+                                          "-p", ",".join(str(pid) for pid in self.pids)])
+            time.sleep(0.2)
+        return self
+
+    def __exit__(self, *args):
+        if self.perf is not None:
+            self.perf.send_signal(signal.SIGINT)
+            self.perf.wait()
+            lines = [line.split(",") for line in self.file.read().splitlines()]
+            self.counts = {line[2]: int(line[0]) for line in lines if len(line) > 2 and line[0].isdigit()}
+
+    @staticmethod
+    def possible(known=[]):  # one list for all calls
+        if not known:
+            out = None if shutil.which("perf") is None else subprocess.run(
+                ["perf", "stat", "-x,", "-e", EVENTS, "true"], capture_output=True, text=True)
+            known.append(out is not None and out.returncode == 0 and "<not" not in out.stderr)
+        return known[0]
+
+
+def accept(build, server, messages):
+    pids = processes(server)
+    smtpd = [pid for pid, line in pids.items() if "smtpd" in line]
+    if not smtpd:
+        raise SystemExit("there is no smtpd")
+    with Instructions(pids) as instructions:
+        before, before_smtpd = cpu_us(pids), cpu_us(smtpd)
+        told = json.loads(load(build, server, 20, "-n", str(messages), "-l", "60").communicate()[0])
+        time.sleep(0.1)  # queue and trace end what they have begun
+        cpu, cpu_smtpd = cpu_us(pids) - before, cpu_us(smtpd) - before_smtpd
+    if told["failed"] > 0 or told["ok"] == 0:
+        raise SystemExit(f"a message was not taken: {told}")
+    return {"us": cpu / told["ok"], "smtpd_us": cpu_smtpd / told["ok"], "rate": told["rate"],
+            **{name: count / told["ok"] for name, count in instructions.counts.items()}}
+
+
+def cost(build, blocks, messages):
+    both = [server_with(build, []), server_with(build, ON)]
+    found = ([], [])
+    ratios = {}
     try:
-        pid = smtpd_of(server)
-        before = cpu_s(pid)
-        told = json.loads(load(build, server, 20, seconds).communicate()[0])
-        if told["failed"] > 0 or told["ok"] == 0:
-            raise SystemExit(f"a message was not taken: {told}")
-        return {"us": (cpu_s(pid) - before) * 1e6 / told["ok"], "rate": told["rate"]}
+        for server in both:
+            accept(build, server, messages)
+        for order in turns(blocks):
+            block = ([], [])
+            for which in order:
+                block[which].append(accept(build, both[which], messages))
+            for which in (0, 1):
+                found[which].extend(block[which])
+            for key in block[0][0]:
+                off, on = (sum(turn[key] for turn in block[which]) for which in (0, 1))
+                ratios.setdefault(key, []).append(on / off)
     finally:
-        server.stop()
+        for server in both:
+            server.stop()
+    return {"blocks": blocks, "messages_a_turn": messages,
+            **{name: {key: round(statistics.median(turn[key] for turn in found[which]), 1) for key in ratios}
+               for which, name in ((0, "off"), (1, "on"))},
+            "on_to_off": {key: middle(values) for key, values in ratios.items()}}
 
 
-def polite(server, seconds):
+# --- flood ---
+
+def polite(server, connection, seconds, number):
     times = []
-    c = server.connect(source="127.0.1.7")
-    c.hello()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()
-        c.envelope(USERS[len(times) % len(USERS)])
-        c.do("DATA", 354)
-        c.send(POLITE % len(times))
-        c.expect(250)
+        connection.envelope(USERS[len(times) % len(USERS)])
+        connection.do("DATA", 354)
+        connection.send(POLITE % (number + len(times)))
+        connection.expect(250)
         times.append((time.monotonic() - began) * 1000)
-        time.sleep(0.02)
-    return {"messages": len(times), "median_ms": round(statistics.median(times), 2),
-            "p95_ms": round(sorted(times)[len(times) * 95 // 100], 2),
-            "p99_ms": round(sorted(times)[len(times) * 99 // 100], 2)}
+        time.sleep(0.01)
+    return times
 
 
-def flood(build, seconds):
-    server = server_with(build, ["rate.exempt-networks = {}", 'rate.ip = "600/hour"'])
+def beside(build, server, connection, seconds, number, flooding):
+    """One turn: the sender's times, the server's CPU in us a second, sessions refused a second."""
+    told = {"failed": 0}
+    process = load(build, server, 50, "-r", "-l", str(seconds + 1)) if flooding else None
+    time.sleep(0.5)
+    pids = processes(server)
+    cpu, began = cpu_us(pids), time.monotonic()
+    times = polite(server, connection, seconds, number)
+    took = time.monotonic() - began
+    cpu = cpu_us(pids) - cpu
+    if process is not None:
+        told = json.loads(process.communicate()[0])
+    return {"times": times, "core": cpu / took / 1e6, "refused": told["failed"] / (seconds + 1)}
+
+
+def flood(build, blocks, seconds, delay):
+    server = server_with(build, ["rate.exempt-networks = {}", f'rate.ip = "{FLOOD_LIMIT}/hour"', "rate.sender = off",
+                                 'rate.rcpt-pace = "16000000/minute burst 1000000"', f'rate.rcpt = "{MANY}"',
+                                 f'rate.refusal-delay = "{delay}"'])
+    found, ratios, turn = ([], []), [], 0
     try:
-        alone = polite(server, seconds)
-        flooding = load(build, server, 50, seconds + 2)
-        time.sleep(1)
-        beside = polite(server, seconds)
-        told = json.loads(flooding.communicate()[0])
-        return {"alone": alone, "beside": beside, "flood_taken": told["ok"], "flood_refused": told["failed"]}
+        load(build, server, 20, "-n", str(FLOOD_LIMIT + 20), "-l", "60").communicate()  # up to its limit
+        for order in turns(blocks):
+            block = ([], [])
+            for which in order:
+                turn += 1
+                connection = server.connect(source=f"127.0.1.{turn}")  # within its own limit
+                connection.hello()
+                block[which].append(beside(build, server, connection, seconds, turn * 1000, which == 1))
+                connection.do("QUIT", 221)
+                connection.close()
+            ratios.append(statistics.median(block[1][0]["times"] + block[1][1]["times"]) /
+                          statistics.median(block[0][0]["times"] + block[0][1]["times"]))
+            for which in (0, 1):
+                found[which].extend(block[which])
     finally:
         server.stop()
+    result = {"refusal_delay": delay, "refused_a_second": round(statistics.mean(turn["refused"] for turn in found[1])),
+              "median_ratio": middle(ratios)}
+    for which, name in ((0, "alone"), (1, "beside")):
+        times = sorted(t for turn in found[which] for t in turn["times"])
+        result[name] = {"messages": len(times), "median_ms": round(statistics.median(times), 2),
+                        "p95_ms": round(times[len(times) * 95 // 100], 2), "p99_ms": round(times[len(times) * 99 // 100], 2),
+                        "cores": round(statistics.median(turn["core"] for turn in found[which]), 3)}
+    return result
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--blocks", type=int, default=20)
+    parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--only", choices=("cost", "flood"))
     options = parser.parse_args()
     build = options.build.resolve()
-    off, on = [], []
-    for _ in range(options.rounds):
-        off.append(accept(build, [], options.seconds))
-        on.append(accept(build, ON, options.seconds))
-    result = {what: {key: round(statistics.median(r[key] for r in runs), 1) for key in ("us", "rate")}
-              for what, runs in (("off", off), ("on", on))}
-    result["all_us"] = {"off": [round(r["us"]) for r in off], "on": [round(r["us"]) for r in on]}
-    print(json.dumps(result), flush=True)
-    print(json.dumps({"flood": flood(build, options.seconds)}))
+    if options.only != "flood":
+        print(json.dumps({"cost": cost(build, options.blocks, options.messages)}), flush=True)
+    if options.only != "cost":
+        for delay in ("0", "1 s"):
+            print(json.dumps({"flood": flood(build, max(options.blocks // 2, 1), options.seconds, delay)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /* bench/smtpload.c - SMTP load generator: one thread, epoll, loopback only.
  *
  *   smtpload [-a 127.0.0.1:2525] [-c SESSIONS] [-m MESSAGES A CONNECTION] [-s OCTETS]
- *            [-l SECONDS | -n MESSAGES] [-d DOMAIN | -k SITES [-K DEAD]] [-u USERS] [-p] [-t] [-x] [-i]
+ *            [-l SECONDS | -n MESSAGES] [-d DOMAIN | -k SITES [-K DEAD]] [-u USERS] [-p] [-t] [-r] [-x] [-i]
  *            [-f FILE]
  *
  * Each session does its work over and over: connect, EHLO, messages, QUIT, wait for the end.
@@ -9,6 +9,7 @@
  *   -p      MAIL, RCPT and DATA in one write; otherwise each command waits for its answer
  *   -t      STARTTLS with TLS 1.3, a full handshake for each connection
  *   -f      the message, CRLF and no dots at the start of lines; a Message-ID goes in front
+ *   -r      a session that failed begins again at once
  *   -x      asks for a recipient that must be refused; counts refusals
  *   -i      idle: all sessions stay open behind EHLO; prints a line, holds them until
  *           standard input ends, then says how many are still alive
@@ -16,7 +17,7 @@
  *           are [10.9.x.y]
  * Recipients are user0000@DOMAIN ... in turn. Prints one JSON object. Latency is from MAIL
  * (with one message a connection: from connect) to the reply to the end of data. A failed
- * session rests RETRY_S; all ends GIVE_UP_S after the time for the run. */
+ * session rests RETRY_S (-r: not); all ends GIVE_UP_S after the time for the run. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -72,7 +73,7 @@ static struct {
     unsigned long sessions, per_connection, octets, messages, users, sites, dead;
     double seconds;
     const char *domain, *file;
-    bool pipelining, tls, refused, idle;
+    bool pipelining, tls, refused, idle, restless;
 } opt = {.sessions = 1,
          .per_connection = 1,
          .octets = 10240,
@@ -124,7 +125,7 @@ static void fail(struct session *s, const char *why)
     }
     run.failed++;
     close_session(s);
-    s->rest_until = now() + RETRY_S;
+    s->rest_until = opt.restless ? 0 : now() + RETRY_S;
 }
 
 static void watch(struct session *s, uint32_t events)
@@ -579,7 +580,7 @@ static void read_options(int argc, char **argv)
     int c;
     unsigned long seconds = 5;
     read_target("127.0.0.1:2525");
-    while ((c = getopt(argc, argv, "a:c:m:s:l:n:d:k:K:u:f:ptxi")) != -1) {
+    while ((c = getopt(argc, argv, "a:c:m:s:l:n:d:k:K:u:f:ptrxi")) != -1) {
         switch (c) {
         case 'a':
             read_target(optarg);
@@ -619,6 +620,9 @@ static void read_options(int argc, char **argv)
             break;
         case 't':
             opt.tls = true;
+            break;
+        case 'r':
+            opt.restless = true;
             break;
         case 'x':
             opt.refused = true;

@@ -131,6 +131,7 @@ static void add_single(const struct check_facts *f, enum rate_kind kind,
     switch (kind) {
     case RATE_ip:
     case RATE_connect:
+    case RATE_refused:
         add_name(k, f->ip);
         break;
     case RATE_network:
@@ -539,11 +540,58 @@ void rates_trapped(const struct check_facts *f)
     }
 }
 
+/* Limits of a recipient are missing here: who writes to a mailbox that others flood is none of them. */
+bool rates_is_limit(enum reply_id id)
+{
+    static const enum reply_id limits[] = {
+        REPLY_flood_rate_limited,
+        REPLY_flood_ip_rate_limited,
+        REPLY_flood_netblock_rate_limited,
+        REPLY_flood_dkim_domain_rate_limited,
+        REPLY_flood_spf_domain_rate_limited,
+        REPLY_flood_url_domain_rate_limited,
+        REPLY_flood_ip_blocked_temporary,
+        REPLY_flood_ip_reject,
+        REPLY_message_id_quota_exceeded,
+        REPLY_mail_rate_limited_reject,
+        REPLY_email_quota_exceeded,
+        REPLY_reputation_ip_rate_limited,
+        REPLY_reputation_ip_reject,
+        REPLY_reputation_domain_deferred,
+        REPLY_reputation_domain_reject,
+    };
+    size_t i = 0;
+    while (i < sizeof limits / sizeof limits[0] && limits[i] != id) {
+        i++;
+    }
+    return i < sizeof limits / sizeof limits[0];
+}
+
+static void remember(const struct check_facts *f)
+{
+    struct rates_key k;
+    if (f->service == SERVICE_MX && rates_key(f, RATE_refused, 0, &k)) {
+        (void)rate_add(f->rates, &k.key, 1, NULL, f->now_ms * 1000, NULL);
+        rate_hold(f->rates, &k.key, f->now_ms / 1000 + RATES_REFUSED_S, f->now_ms * 1000);
+    }
+}
+
+bool rates_waits(const struct check_facts *f)
+{
+    struct rates_key k;
+    return f->service == SERVICE_MX && rates_key(f, RATE_refused, 0, &k) &&
+           rates_view(f, &k).limited_until_s > f->now_ms / 1000;
+}
+
 void rates_refused(const struct check_facts *f, enum reply_id id)
 {
     static const enum rate_kind of_message[] = {RATE_sender, RATE_spf, RATE_dkim,
                                                 RATE_from, RATE_url};
     size_t i = 0;
+    if (rates_is_limit(id)) {
+        remember(f);
+        return;
+    }
     while (i < sizeof unwanted / sizeof unwanted[0] && unwanted[i].id != id) {
         i++;
     }

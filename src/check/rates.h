@@ -18,6 +18,7 @@ enum {
     RATES_DOMAINS_MAX = 30, /* of links, and of recipients, that one message counts for */
     RATES_MEMO_MAX = 12,
     RATES_MEMO_TEXT = 1024,
+    RATES_REFUSED_S = 60, /* so long rates_waits() remembers a refusal */
 };
 
 struct rates_key {
@@ -88,4 +89,9 @@ void rates_trapped(const struct check_facts *f);
 
 /* Something of this client was refused with that row. */
 void rates_refused(const struct check_facts *f, enum reply_id id);
+
+/* Is it a row of limits on what a client sends, or of its reputation? */
+MUST_USE bool rates_is_limit(enum reply_id id);
+/* Has such a row refused this client of mx in the last RATES_REFUSED_S? f: as for rates_connected(). */
+MUST_USE bool rates_waits(const struct check_facts *f);
 #endif

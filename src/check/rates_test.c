@@ -192,9 +192,21 @@ static void test_signs(void **state)
     assert_int_equal(view(&f, RATE_dkim, "one.example").bad, 0);
     rates_refused(&f, REPLY_content_security_block);
     assert_int_equal(view(&f, RATE_dkim, "one.example").bad, 2);
+    assert_false(rates_waits(&f));
     rates_refused(&f, REPLY_reputation_ip_reject);
     rates_refused(&f, REPLY_flood_ip_rate_limited);
     assert_int_equal(view(&f, RATE_ip, "192.0.2.7").bad, 3);
+    assert_true(rates_waits(&f));
+    f.now_ms += (RATES_REFUSED_S - 1) * 1000;
+    assert_true(rates_waits(&f));
+    f.now_ms += 1000;
+    assert_false(rates_waits(&f));
+    f.service = SERVICE_RELAY;
+    rates_refused(&f, REPLY_flood_ip_rate_limited);
+    f.service = SERVICE_MX;
+    assert_false(rates_waits(&f));
+    rates_refused(&f, REPLY_rcpt_rate_limit_temporary); /* the mailbox's limit */
+    assert_false(rates_waits(&f));
 }
 
 static void test_flood_domain(void **state)

@@ -308,6 +308,7 @@ struct config_times {
     X("rate", "rcpt-domain", rate_rcpt_domain, LIMIT, "off", 0, 0, "", "to one domain here, whoever sent it (flood-rate-limited)") \
     X("rate", "connections", rate_connections, LIMIT, "600-60000/minute", 0, 0, "", "connections of one client address (mx; command-deferred-closing)") \
     X("rate", "network-connections", rate_network_connections, LIMIT, "3000-300000/minute", 0, 0, "", "connections of one network") \
+    X("rate", "refusal-delay", rate_refusal_delay, TIME, "1 s", 0, 60000, "", "how long a client waits once a limit or its reputation has refused it: for that reply, in the next minute for its greeting (mx); so does one with more connections than it may have. As many may wait as are within limits.sessions-per-client, and a quarter of limits.sessions in all; those beyond are refused at once. 0: nobody waits") \
     X("rate", "url-domain", rate_url_domain, LIMIT, "5000-2000000/hour", 0, 0, "", "with links to one registered domain, where most of such mail is unwanted (flood-url-domain-rate-limited)") \
     X("rate", "sender", rate_sender, LIMIT, "1000-200000/hour", 0, 0, "", "of one envelope sender; unless it passed SPF, of that sender from one network (flood-rate-limited, mail-rate-limited-reject)") \
     X("rate", "message-id", rate_message_id, LIMIT, "1000/day", 0, 0, "", "with one Message-ID (message-id-quota-exceeded)") \

@@ -220,6 +220,7 @@ static const char *smtpd_open(struct role_ctx *ctx)
     d->wait_ms[WAIT_ANSWER] = 60000; /* more than two budgets of the DNS */
     d->wait_ms[WAIT_LINGER] = 5000;
     d->wait_ms[WAIT_GREETING] = cfg->limits_greet_delay;
+    d->wait_ms[WAIT_DELAY] = cfg->rate_refusal_delay;
     for (int i = 0; i <= SERVICE_PUSH; i++) {
         d->limits[i] = (struct smtp_limits){
             .message_size = cfg->limits_message_size,

@@ -42,6 +42,7 @@ enum {
     SMTPD_ACCEPTS_MAX = 64,        /* connections in a row */
     SMTPD_REFUSING_MAX =
         64, /* and a quarter of limits.sessions: being told server-busy */
+    SMTPD_DELAYED_SHARE = 4, /* of limits.sessions one in so many may wait (WAIT_DELAY) */
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
     SMTPD_TRACE_MS = 5,               /* records wait that long for others to go with */
@@ -62,6 +63,7 @@ enum client_wait {
     WAIT_ANSWER,      /* the directory, the spool */
     WAIT_LINGER,      /* the peer's close, after ours */
     WAIT_GREETING,    /* limits.greet-delay */
+    WAIT_DELAY,       /* rate.refusal-delay; nothing is read or written meanwhile */
     WAIT_COUNT,
 };
 
@@ -102,7 +104,7 @@ struct smtpd {
     uint64_t next_cookie;
     struct list waits[WAIT_COUNT], by_age;
     uint64_t wait_ms[WAIT_COUNT];
-    unsigned client_n, client_max;
+    unsigned client_n, client_max, delayed_n;
     struct smtp_limits limits[SERVICE_PUSH + 1]; /* by service */
     struct event *tick;
     struct event *listeners[ROLE_LISTENERS_MAX];
@@ -143,6 +145,8 @@ struct mail_rules {
 
 struct peer_count {
     unsigned n;
+    unsigned delayed;      /* of them: in WAIT_DELAY */
+    struct client *latest; /* the last one that began to; NULL: it has gone */
 };
 
 struct client {
@@ -164,6 +168,13 @@ struct client {
     bool xclient;       /* the connection's own address may use XCLIENT */
     bool xclient_login; /* and who logged in there */
     bool greeting;      /* limits.greet-delay runs */
+    bool held;          /* held_off, or more connections than it may have */
+    bool limited;       /* a limit has refused it: the reply waits (WAIT_DELAY) */
+    bool delayed;       /* in WAIT_DELAY */
+    bool ungreeted;     /* that came before its greeting */
+    bool waited;        /* before its greeting: its first refusal need not */
+    unsigned
+        turned_away; /* connections of its address that came meanwhile and were too many */
     bool handshaking, start_tls, closing, lingering, quit, dead;
     bool half_closed; /* the peer sends no more, but waits for an answer */
     bool unread;      /* TLS has read more than the session was given */
@@ -221,12 +232,21 @@ void client_tick(struct smtpd *d);
 void client_drain(struct smtpd *d); /* ends what is idle, later what becomes idle */
 void client_end_all(struct smtpd *d);
 void client_event(struct client *c, enum trace_kind kind, const struct fields *f);
+void client_note(struct client *c, const char *text); /* to the trace */
 void client_waits_anew(struct client *c); /* what it waits for has come a step on */
 
 /* smtpd_peer.c */
 /* Sets c->ip, counts the connection for that address. */
 struct smtp_offer client_offer(struct client *c, const struct ip *ip);
 void client_uncount(struct client *c);
+/* Before its greeting: why it waits for that; NULL: it does not. */
+MUST_USE const char *client_delay_why(struct client *c);
+/* False: nobody waits, or as many as may. The caller puts it into WAIT_DELAY. */
+MUST_USE bool client_delay_begin(struct client *c);
+void client_delay_end(struct client *c);
+/* As many connections of that address wait as may: says so to this one, which gets no session, and closes it. */
+MUST_USE bool client_turned_away(struct smtpd *d, const struct config_listener *listener,
+                                 int fd, const struct ip *ip);
 /* Takes the header of the PROXY protocol off the connection, and the address that it names. */
 MUST_USE enum proxy_res client_proxy(struct client *c);
 struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x);

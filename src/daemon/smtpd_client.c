@@ -42,7 +42,9 @@ static void set_wait(struct client *c, enum client_wait wait)
 
 void client_waits_anew(struct client *c)
 {
-    set_wait(c, c->wait);
+    if (!c->delayed) {
+        set_wait(c, c->wait);
+    }
 }
 
 static enum client_wait wait_of(const struct client *c)
@@ -70,6 +72,9 @@ static void drop_input(struct client *c)
 static void client_free(struct client *c)
 {
     struct smtpd *d = c->smtpd;
+    if (c->delayed) {
+        client_delay_end(c);
+    }
     smtp_session_free(&c->session); /* its reset drops message and lookup */
     milter_session_end(c);
     dns_end_session(c);
@@ -183,12 +188,35 @@ static void end_for_drain(struct client *c)
     c->closing = true;
 }
 
+/* A limit has refused it: the reply, and what would follow it, waits. False: it goes out now. */
+static bool hold_back(struct client *c)
+{
+    if (c->dead) {
+        return false;
+    }
+    if (c->limited && !c->delayed && !c->waited && client_delay_begin(c)) {
+        client_note(c, "the reply waits (rate.refusal-delay)");
+        set_wait(c, WAIT_DELAY);
+        watch(c, false, false);
+    }
+    c->waited &= !c->limited;
+    c->limited = false;
+    if (c->delayed) {
+        (void)buf_add(&c->output, buf_slice(&c->smtpd->output)); /* flush() looks at it */
+        buf_reset(&c->smtpd->output);
+    }
+    return c->delayed;
+}
+
 /* After whatever happened: says what is to be said, then waits for what comes next, or ends.
  * May free the client. */
 static void settle(struct client *c)
 {
     if (c->smtpd->draining && !c->closing && smtp_session_idle(c->session)) {
         end_for_drain(c);
+    }
+    if (hold_back(c)) {
+        return;
     }
     if (!c->dead && !flush(c)) {
         note_close(c, "the connection broke, or the client does not read its replies");
@@ -472,6 +500,7 @@ static void ops_reply(void *arg, enum reply_id id, const struct fields *evidence
         log_event(LOG_INFO, c->id, "refused", &f);
         struct check_facts facts = mail_message_facts(c);
         rates_refused(&facts, id);
+        c->limited |= rates_is_limit(id);
     }
     if (d->output.len >= SMTPD_FLUSH_OVER && !c->handshaking && !flush(c)) {
         c->dead = true;
@@ -604,13 +633,13 @@ static void turn_away(struct client *c, const char *busy)
     settle(c);
 }
 
-static void begin(struct client *c)
+/* Of whom nothing will be taken nothing need be known. */
+static void serve(struct client *c)
 {
-    trace_connect(c);
-    dns_begin_session(c);
     buf_reset(&c->smtpd->output);
     const char *busy = busy_with(c->smtpd);
-    if (busy == NULL) {
+    if (busy == NULL && !c->held) {
+        dns_begin_session(c);
         milter_session_begin(c);
     }
     if (c->listener->tls == TLS_IMPLICIT && busy != NULL) {
@@ -633,6 +662,44 @@ static void begin(struct client *c)
     }
     greet(c);
     settle(c);
+}
+
+static void begin(struct client *c)
+{
+    char text[256];
+    trace_connect(c);
+    const char *why = busy_with(c->smtpd) == NULL ? client_delay_why(c) : NULL;
+    if (why == NULL || !client_delay_begin(c)) {
+        serve(c);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "waits for its greeting (rate.refusal-delay): %s",
+                   why);
+    client_note(c, text);
+    c->ungreeted = c->waited = true;
+    c->handshaking = c->listener->tls == TLS_IMPLICIT; /* nothing may be said in clear */
+    set_wait(c, WAIT_DELAY);
+}
+
+/* rate.refusal-delay is over, for it or (draining) for all. May free the client. */
+static void end_delay(struct client *c)
+{
+    size_t n = 0;
+    client_delay_end(c);
+    if (!c->ungreeted) {
+        buf_reset(&c->smtpd->output);
+        settle(c);
+        return;
+    }
+    c->ungreeted = c->handshaking = false;
+    set_wait(c, WAIT_COMMAND);
+    enum conn_res res = conn_peek(&c->conn, c->smtpd->input, 1, &n);
+    if (res == CONN_OK || res == CONN_AGAIN) {
+        serve(c);
+        return;
+    }
+    note_close(c, "the client closed the connection");
+    client_free(c);
 }
 
 /* limits.greet-delay is over. RFC 5321 4.3.1: the client "SHOULD wait for this greeting message
@@ -709,11 +776,13 @@ void client_accept(struct smtpd *d, const struct role_listener *listener)
             }
             return;
         }
+        bool known = ip_of_sockaddr((struct sockaddr *)&peer, &ip);
+        if (known && client_turned_away(d, listener->config, fd, &ip)) {
+            continue;
+        }
         /* sin_port and sin6_port stand at the same place */
         uint16_t port = ntohs(((struct sockaddr_in *)(void *)&peer)->sin_port);
-        struct client *c = ip_of_sockaddr((struct sockaddr *)&peer, &ip)
-                               ? client_new(d, listener, fd, &ip, port)
-                               : NULL;
+        struct client *c = known ? client_new(d, listener, fd, &ip, port) : NULL;
         if (c == NULL) {
             (void)close(fd);
             continue;
@@ -746,6 +815,10 @@ static void time_out(struct client *c)
 {
     struct smtpd *d = c->smtpd;
     uint64_t allowed = d->wait_ms[c->wait];
+    if (c->delayed) {
+        end_delay(c);
+        return;
+    }
     if (c->lingering || c->closing || c->output.len > 0) {
         if (!c->closing) {
             note_close(c, "the client does not read its replies");
@@ -785,6 +858,9 @@ void client_tick(struct smtpd *d)
         if (now - c->start_ms < age) {
             break;
         }
+        if (c->delayed) {
+            continue; /* not for long */
+        }
         bool over = now - c->start_ms >= 2 * age;
         bool rests = over || smtp_session_idle(c->session);
         if (c->closing) {
@@ -806,6 +882,10 @@ void client_drain(struct smtpd *d)
     while (node != &d->by_age) {
         struct client *c = LIST_ITEM(node, struct client, age_node);
         node = node->next;
+        if (c->delayed) {
+            end_delay(c);
+            continue;
+        }
         if (c->closing) {
             continue;
         }

@@ -15,6 +15,15 @@
 #include <string.h>
 
 enum { NOTE_MAX = 1100 };
+#define WAIT_FULL "too many connections of this address wait to be refused"
+
+void client_note(struct client *c, const char *text)
+{
+    struct fields f;
+    fields_reset(&f);
+    fields_add_str(&f, "text", text);
+    client_event(c, TRACE_note, &f);
+}
 
 /* --- connections of one address, and of its network --- */
 
@@ -55,16 +64,21 @@ static struct slice key_of(const struct net *net)
     return (struct slice){(const unsigned char *)net, sizeof *net};
 }
 
+static struct check_facts facts_of(const struct client *c)
+{
+    return (struct check_facts){.config = c->smtpd->ctx->config,
+                                .service = c->listener->service,
+                                .ip = slice_of(c->ip),
+                                .address = &c->address,
+                                .rates = c->smtpd->rates,
+                                .now_ms = clock_wall_ms()};
+}
+
 /* Has it come more often than it may? A proxy's own address is not looked at. */
 static const char *too_often(struct client *c)
 {
     char text[NOTE_MAX];
-    struct check_facts f = {.config = c->smtpd->ctx->config,
-                            .service = c->listener->service,
-                            .ip = slice_of(c->ip),
-                            .address = &c->address,
-                            .rates = c->smtpd->rates,
-                            .now_ms = clock_wall_ms()};
+    struct check_facts f = facts_of(c);
     if ((c->listener->proxy && c->session == NULL) ||
         !rates_connected(&f, text, sizeof text)) {
         return NULL;
@@ -96,6 +110,118 @@ void client_uncount(struct client *c)
     uncount(&c->smtpd->networks, key_of(&net));
 }
 
+/* --- waiting for rate.refusal-delay --- */
+
+const char *client_delay_why(struct client *c)
+{
+    struct check_facts f = facts_of(c);
+    if (c->held) {
+        return c->held_off != NULL ? c->held_off : "too many connections";
+    }
+    return rates_waits(&f) ? "a limit refused this client not long ago" : NULL;
+}
+
+static void count_delayed(struct peer_count *p, struct client *c, bool on)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (on) {
+        p->delayed++;
+        p->latest = c;
+        return;
+    }
+    p->delayed -=
+        p->delayed > 0 ? 1 : 0; /* who came when the map was full is not in it */
+    p->latest = p->latest == c ? NULL : p->latest;
+}
+
+static void count_delay(struct client *c, bool on)
+{
+    struct net net = network_of(c);
+    count_delayed(map_get(&c->smtpd->peers, slice_of(c->ip)), c, on);
+    count_delayed(map_get(&c->smtpd->networks, key_of(&net)), c, on);
+}
+
+bool client_delay_begin(struct client *c)
+{
+    struct smtpd *d = c->smtpd;
+    const struct config *cfg = d->ctx->config;
+    struct net net = network_of(c);
+    struct peer_count *address = map_get(&d->peers, slice_of(c->ip));
+    struct peer_count *network = map_get(&d->networks, key_of(&net));
+    if (d->wait_ms[WAIT_DELAY] == 0 || d->draining || address == NULL ||
+        network == NULL || address->delayed >= cfg->limits_sessions_per_client ||
+        network->delayed >= cfg->limits_sessions_per_network ||
+        d->delayed_n > d->client_max / SMTPD_DELAYED_SHARE) {
+        return false;
+    }
+    d->delayed_n++;
+    c->delayed = true;
+    count_delay(c, true);
+    return true;
+}
+
+/* Connections that got no session are in the story of the one whose id they were told. */
+static void tell_turned_away(struct client *c)
+{
+    char text[NOTE_MAX];
+    struct fields f;
+    (void)snprintf(text, sizeof text,
+                   "%u more connections of this address were turned away meanwhile: as "
+                   "many wait as may",
+                   c->turned_away);
+    client_note(c, text);
+    fields_reset(&f);
+    fields_add_str(&f, "ip", c->ip);
+    fields_add_u64(&f, "connections", c->turned_away);
+    fields_add_str(&f, "what", WAIT_FULL);
+    log_event(LOG_INFO, c->id, "turned-away", &f);
+    c->turned_away = 0;
+}
+
+void client_delay_end(struct client *c)
+{
+    c->delayed = false;
+    c->smtpd->delayed_n--;
+    count_delay(c, false);
+    if (c->turned_away > 0) {
+        tell_turned_away(c);
+    }
+}
+
+bool client_turned_away(struct smtpd *d, const struct config_listener *listener, int fd,
+                        const struct ip *ip)
+{
+    char text[IP_TEXT_MAX];
+    struct fields f;
+    size_t n = 0;
+    if (d->delayed_n < d->ctx->config->limits_sessions_per_client || listener->proxy) {
+        return false;
+    }
+    struct peer_count *address = map_get(&d->peers, ip_text(ip, text));
+    if (address == NULL || address->latest == NULL ||
+        address->delayed < d->ctx->config->limits_sessions_per_client) {
+        return false;
+    }
+    struct conn conn;
+    conn_init(&conn, fd);
+    buf_reset(&d->output);
+    if (listener->tls != TLS_IMPLICIT) {
+        fields_reset(&f);
+        fields_add_str(&f, "host", d->ctx->config->hostname);
+        fields_add_str(&f, "what", WAIT_FULL);
+        (void)reply_render(&d->output, REPLY_server_busy,
+                           (enum reply_profile)d->ctx->config->reply_profile, &f,
+                           address->latest->id, SLICE(""));
+        IGNORE(conn_write(&conn, buf_slice(&d->output), &n)); /* into an empty socket */
+        buf_reset(&d->output);
+    }
+    conn_close(&conn);
+    address->latest->turned_away++;
+    return true;
+}
+
 /* --- offer --- */
 
 static unsigned extensions_of(const struct config *cfg, enum config_service service)
@@ -115,6 +241,7 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
     c->address = *ip;
     (void)ip_text(ip, c->ip);
     const char *held_off = count_client(c);
+    c->held = held_off != NULL;
     return (struct smtp_offer){
         .service = (enum smtp_service)li->service,
         .starttls = li->tls == TLS_STARTTLS || li->tls == TLS_REQUIRED,
@@ -137,19 +264,17 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
 /* From now on it is the client of that address. */
 static void identify(struct client *c, const struct ip *ip, uint16_t port)
 {
+    if (c->delayed) {
+        count_delay(c, false);
+    }
     client_uncount(c);
     struct smtp_offer offer = client_offer(c, ip);
+    if (c->delayed) {
+        count_delay(c, true);
+    }
     c->port = port;
     smtp_session_offer(c->session, &offer);
     trace_key(&c->trace, TRACE_KEY_IP, slice_of(c->ip));
-}
-
-static void note(struct client *c, const char *text)
-{
-    struct fields f;
-    fields_reset(&f);
-    fields_add_str(&f, "text", text);
-    client_event(c, TRACE_note, &f);
 }
 
 /* --- PROXY --- */
@@ -194,7 +319,7 @@ enum proxy_res client_proxy(struct client *c)
     (void)snprintf(from, sizeof from, "%s", c->ip);
     identify(c, &h.ip, h.port);
     (void)snprintf(text, sizeof text, "the PROXY header of %s names this client", from);
-    note(c, text);
+    client_note(c, text);
     return PROXY_OK;
 }
 
@@ -216,7 +341,7 @@ struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x)
                    (int)x->helo.len, (const char *)x->helo.ptr,
                    x->login.len > 0 ? " login " : "", (int)x->login.len,
                    (const char *)x->login.ptr);
-    note(c, text);
+    client_note(c, text);
     dns_begin_session(c);
     milter_session_begin(c);
     return (struct smtp_verdict){REPLY_NONE, NULL};

@@ -59,7 +59,8 @@ enum {
     X(connect, "connections of a client address")                                        \
     X(connect_network, "connections of a network")                                       \
     X(site_out, "site that mail goes to")                                                \
-    X(warm_up, "day, address of ours that is warmed up, and site")
+    X(warm_up, "day, address of ours that is warmed up, and site")                       \
+    X(refused, "client address that a limit refused")
 #define X(name, what) RATE_##name,
 enum rate_kind { RATE_KINDS(X) RATE_KIND_COUNT };
 #undef X

@@ -131,7 +131,8 @@ class Server:
         sections = {"spool": {"free-space": '"0"'},  # the machine's disk is not the subject
                     "dns": {"forward": f'{{"{self.host}@5300"}}', "timeout": '"200 ms"'},  # nobody
                     "delivery": {"inner-networks": '{"127.0.0.0/8"}'},  # where the peers are
-                    "rate": {"memory": '"8 MiB"'},  # made whole at the start
+                    "rate": {"memory": '"8 MiB"',  # made whole at the start
+                             "refusal-delay": '"0"'},
                     "log": {"level": "debug"}}       # tells each reply
         for line in self.settings:
             key, value = (part.strip() for part in line.split("=", 1))
