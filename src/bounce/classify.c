@@ -25,14 +25,16 @@ enum {
     CONTEST = 8,    /* so much heavier must a hard class be than what speaks against it */
     DOUBTLESS = 84, /* a hard class of this weight stands, whatever else the text names */
     BY_WORDS = 60,  /* percent: how sure words without a rule can be */
+    WEAK = 40,      /* less than a phrase or a specific status */
     SPECIFIC = 23,  /* more than a general status, which counts among the words */
     OWN_WORDS = 85, /* a provider's own words: others do not count beside them */
 };
 
 /* What words say beside rules: a rule of weight w makes its class exp(w * RULE_SHARE) times as
- * likely; no words make a class less likely than exp(WORDS_LEAST); what is less likely than
- * LEAST_SURE is no better than what the rules say, and text without a code may be no reply. */
-static const double RULE_SHARE = 0.2, WORDS_LEAST = -6;
+ * likely, a weak one much less; no words make a class less likely than exp(WORDS_LEAST); what is less
+ * likely than LEAST_SURE is no better than what the rules say, and text without a code may be no
+ * reply. */
+static const double RULE_SHARE = 0.2, WEAK_SHARE = 0.06, WORDS_LEAST = -8;
 static const double LEAST_SURE = 0.15, LEAST_SURE_OF_PROSE = 0.5;
 static const double NOTHING = 8; /* exp(-NOTHING) counts for nothing */
 
@@ -653,7 +655,8 @@ static bool add_up(struct bounce_classifier *c, double sum[BOUNCE_CLASSES_N])
         }
     }
     for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
-        sum[k] = (sum[k] < WORDS_LEAST ? WORDS_LEAST : sum[k]) + RULE_SHARE * rules[k];
+        double share = rules[k] < WEAK ? WEAK_SHARE : RULE_SHARE;
+        sum[k] = (sum[k] < WORDS_LEAST ? WORDS_LEAST : sum[k]) + share * rules[k];
         if (bounce_class_table[k].kind == BOUNCE_NO_FAILURE) {
             sum[k] = WORDS_LEAST; /* a refusal never becomes none by its words */
         }
