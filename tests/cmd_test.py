@@ -141,10 +141,29 @@ class CommandLine(unittest.TestCase):
         status, out, err = look(one[0], other[1])
         self.assertEqual((status, out), (3, ""))
         self.assertIn(f"{other[1]}: it is not the key of that certificate", err)
-        self.assertEqual(look(self.write("empty.pem", ""), one[1])[0], 3)
+        self.assertIn("no certificate in PEM form", look(self.write("empty.pem", ""), one[1])[2])
+        self.assertIn("is it the key, or in DER form?", look(one[1], one[0])[2])
+        self.assertIn("no private key in PEM form", look(one[0], one[0])[2])
+        os.chmod(one[1], 0o644)
+        self.assertIn(f"chmod o= {one[1]}\n", look(*one)[2])
+        os.chmod(one[1], 0o640)
+        self.assertEqual(look(*one)[0::2], (0, ""))
+        self.assertIn("no certificate is for hostname (mx.example.org)",
+                      look(*self.certificate("named", "-days", "90", "-subj", "/CN=b.example"))[2])
         status, out, err = look(*other)
         self.assertEqual(status, 0)
         self.assertIn(f"{other[0]}: the certificate ends within days", err)
+
+    def test_seldom_meant(self):
+        """What works, and leaves the administrator wondering why not."""
+        text = GOOD.replace("mx.example.org", "mx").replace("service = mx", "service = submission")
+        status, out, err = postern("-c", self.write("seldom.conf", text), "check-config")
+        self.assertEqual(status, 0)
+        self.assertIn("warning: hostname: it is one word", err)
+        self.assertIn("nobody can log in at this listener, with tls = none", err)
+        for more in ("auth { allow-clear = yes }", 'trust { login-networks = "127.0.0.1" }'):
+            err = postern("-c", self.write("seldom.conf", text + more + "\n"), "check-config")[2]
+            self.assertNotIn("log in", err)
 
     def test_manual_examples(self):
         """The blocks of the manual page are files that parse."""

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int print_described(void (*describe)(struct buf *out))
 {
@@ -36,6 +37,63 @@ static void print_summary(const char *path, const struct config *cfg)
     }
 }
 
+static void warn(const char *path, const char *what, const char *text)
+{
+    (void)fprintf(stderr, "%s: warning: %s: %s\n", path, what, text);
+}
+
+/* What works, and is seldom meant. */
+static void warn_of_files(const char *path, const struct config *cfg,
+                          const struct tls_server *server)
+{
+    char text[TLS_ERROR_MAX];
+    for (unsigned i = 0; i < cfg->tls_certificate.n; i++) {
+        struct stat st;
+        if (tls_server_ending(server, i, text)) {
+            (void)fprintf(stderr, "%s: warning: tls: %s: %s\n", path,
+                          cfg->tls_certificate.item[i], text);
+        }
+        if (stat(cfg->tls_key.item[i], &st) == 0 && (st.st_mode & S_IRWXO) != 0) {
+            (void)fprintf(stderr,
+                          "%s: warning: tls: %s: every user of this machine may read or "
+                          "change the key; say: chmod o= %s\n",
+                          path, cfg->tls_key.item[i], cfg->tls_key.item[i]);
+        }
+    }
+    if (!tls_server_is_for(server, cfg->hostname)) {
+        (void)fprintf(
+            stderr,
+            "%s: warning: tls: no certificate is for hostname (%s): clients that "
+            "look for that name in it turn away\n",
+            path, cfg->hostname);
+    }
+}
+
+/* Nobody could log in: the client must not, in clear text, or no proxy does it instead. */
+static bool no_login(const struct config *cfg, const struct config_listener *l)
+{
+    return (l->service == SERVICE_SUBMISSION || l->service == SERVICE_PUSH) &&
+           l->tls == TLS_NONE && !cfg->auth_allow_clear &&
+           cfg->trust_login_networks.n == 0;
+}
+
+static void warn_of_settings(const char *path, const struct config *cfg)
+{
+    if (strchr(cfg->hostname, '.') == NULL) {
+        warn(path, "hostname",
+             "it is one word, which no other server can look up; say: hostname = "
+             "mx.example.org");
+    }
+    for (unsigned i = 0; i < cfg->listener_n; i++) {
+        if (no_login(cfg, &cfg->listener[i])) {
+            warn(
+                path, cfg->listener[i].name,
+                "nobody can log in at this listener, with tls = none; say tls = required "
+                "there, or auth { allow-clear = yes }");
+        }
+    }
+}
+
 /* The certificates as smtpd loads them. False: one cannot be used, said so. */
 static bool try_certificates(const char *path, const struct config *cfg)
 {
@@ -55,12 +113,7 @@ static bool try_certificates(const char *path, const struct config *cfg)
         (void)fprintf(stderr, "%s: tls: %s\n", path, text);
         return false;
     }
-    for (unsigned i = 0; i < options.n; i++) {
-        if (tls_server_ending(server, i, text)) {
-            (void)fprintf(stderr, "%s: warning: tls: %s: %s\n", path,
-                          options.certificate[i], text);
-        }
-    }
+    warn_of_files(path, cfg, server);
     tls_server_free(&server);
     return true;
 }
@@ -84,6 +137,7 @@ int cmd_check_config(struct cmd_ctx *ctx, int argc, char **argv)
     }
     bool ok = try_certificates(ctx->config_path, cfg);
     if (ok) {
+        warn_of_settings(ctx->config_path, cfg);
         print_summary(ctx->config_path, cfg);
     }
     config_free(&cfg);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void check_hostname(struct load *l)
@@ -89,30 +90,44 @@ static void resolve_paths(struct load *l)
     }
 }
 
-/* Where a listener listens; false: nowhere, or where one of the n before it does. */
+/* Where a listener listens. */
 struct place {
     struct ip ip;
+    const char *text;
     in_port_t port;
+    bool any; /* 0.0.0.0 or [::]: all addresses of its family */
+    bool v4;  /* a socket of IPv4 */
 };
 
-static bool take_place(struct place *places, unsigned n, const char *text)
+static bool same_place(const struct place *a, const struct place *b)
+{
+    return a->port == b->port && (memcmp(&a->ip, &b->ip, sizeof a->ip) == 0 ||
+                                  (a->v4 == b->v4 && (a->any || b->any)));
+}
+
+/* The one of the n before it that listens where text says, too; NULL: none. */
+static const struct place *take_place(struct place *places, unsigned n, const char *text)
 {
     struct sockaddr_storage address;
     struct sockaddr_in6 in6; /* its port stands where that of sockaddr_in does */
     socklen_t len;
+    struct place *p = &places[n];
+    *p = (struct place){.text = text};
     if (!config_address_parse(text, &address, &len) ||
-        !ip_of_sockaddr((const struct sockaddr *)&address, &places[n].ip)) {
-        return false;
+        !ip_of_sockaddr((const struct sockaddr *)&address, &p->ip)) {
+        return p; /* setting.c lets none such pass */
     }
     memcpy(&in6, &address, sizeof in6);
-    places[n].port = in6.sin6_port;
+    p->port = in6.sin6_port;
+    p->v4 = address.ss_family == AF_INET;
+    p->any = slice_starts(slice_of(text), SLICE("0.0.0.0:")) ||
+             slice_starts(slice_of(text), SLICE("[::]:"));
     for (unsigned i = 0; i < n; i++) {
-        if (places[i].port == places[n].port &&
-            memcmp(&places[i].ip, &places[n].ip, sizeof places[i].ip) == 0) {
-            return false;
+        if (same_place(&places[i], p)) {
+            return &places[i];
         }
     }
-    return true;
+    return NULL;
 }
 
 static void check_listeners(struct load *l)
@@ -129,10 +144,13 @@ static void check_listeners(struct load *l)
     }
     for (unsigned i = 0; i < cfg->listener_n; i++) {
         for (unsigned a = 0; a < cfg->listener[i].address_n; a++, n++) {
-            if (!take_place(places, n, cfg->listener[i].address[a])) {
+            const char *text = cfg->listener[i].address[a];
+            const struct place *other = take_place(places, n, text);
+            if (other != NULL) {
+                bool same = strcmp(other->text, text) == 0;
                 buf_add_fmt(load_complain(l, l->listener[i].line[LISTENER_ADDRESS]),
-                            "address %s is listened on already; expected each once",
-                            cfg->listener[i].address[a]);
+                            "address %s is listened on already%s%s; expected each once",
+                            text, same ? "" : " by ", same ? "" : other->text);
                 return;
             }
         }
@@ -153,13 +171,19 @@ static void check_tls_files(struct load *l, unsigned row, const struct config_li
     }
     for (unsigned i = 0; i < paths->n; i++) {
         int fd = open(paths->item[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0) {
+        struct stat st;
+        bool directory = fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+        if (fd < 0 || directory) {
             buf_add_fmt(load_complain(l, l->line[row]),
                         "tls.%s: %.200s: %s; expected a PEM file that can be read here",
-                        name, paths->item[i], strerror(errno));
+                        name, paths->item[i], strerror(directory ? EISDIR : errno));
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (l->failed) {
             return;
         }
-        close(fd);
     }
 }
 

@@ -61,6 +61,15 @@ static const struct {
     {"\"x\" = y", ":1: out of place: \"x\"; expected the name of a setting or section"},
     {"hostname = \n", ":2: the file ends here; expected a value"},
     {"hostname = \n}", ":2: out of place: }; expected a value"},
+    {"hostname =\nuser = a",
+     ":1: no value stands behind hostname =; expected NAME = VALUE"},
+    {"tls {\n key =\n}", ":3: out of place: }; expected a value"},
+    {"hostname = # none\n" MX,
+     ":1: no value stands behind hostname =; expected NAME = VALUE"},
+    {"user =\n\ntls {", ":1: no value stands behind user =; expected NAME = VALUE"},
+    {"hostname = \xe2\x80\x9cmx.example\xe2\x80\x9d",
+     ":1: a typographic quote; expected \" or '"},
+    {"\nhostname =\xc2\xa0mx.example", ":2: a no-break space (U+00A0); expected a blank"},
     {"hostname = a;", ":1: \";\" is out of place; expected the end of the line"},
     {"hostname = a\x01",
      ":1: an octet that is out of place; expected quotes around values "
@@ -140,6 +149,9 @@ static const struct {
                                "expected a whole number from 0 to 64"},
     {"smtpd-processes = -1",
      ":1: smtpd-processes is \"-1\": it is no whole number; expected "
+     "a whole number from 0 to 64"},
+    {"smtpd-processes = 99999999999999999999",
+     ":1: smtpd-processes is \"99999999999999999999\": it is too large; expected "
      "a whole number from 0 to 64"},
     {"smtpd-processes = 7\nhostnam = a",
      ":2: unknown setting \"hostnam\"; did you mean \"hostname\"?"},
@@ -241,8 +253,17 @@ static const struct {
      ":2: service takes no list; expected one value without braces"},
     {MX "listener x {\n address = {\"[::ffff:127.0.0.1]:2525\"} service = mx tls = "
         "none }",
-     ":3: address [::ffff:127.0.0.1]:2525 is listened on already; expected each "
+     ":3: address [::ffff:127.0.0.1]:2525 is listened on already by 127.0.0.1:2525; "
+     "expected each once"},
+    {MX "listener x {\n address = {\"[::]:2525\", \"127.0.0.1:2526\", \"0.0.0.0:2525\"} "
+        "service = mx tls = none }",
+     ":3: address 0.0.0.0:2525 is listened on already by 127.0.0.1:2525; expected each "
      "once"},
+    {MX "listener x {\n address = \"127.0.0.1:2525\" service = mx tls = none }",
+     ":3: address 127.0.0.1:2525 is listened on already; expected each once"},
+    {MX "listener x {\n address = \"[::1]:1\" service = mx tls = starttls }\n"
+        "tls {\n certificate = \"/\"\n key = \"/\" }",
+     ":5: tls.certificate: /: Is a directory; expected a PEM file that can be read here"},
     {MX "listener x {\n address = \"[::1]:1\" service = mx tls = starttls }",
      ":2: listener \"x\" offers TLS, but tls.certificate is not set; expected tls { "
      "certificate = \"FILE.pem\" key = \"FILE.pem\" }, or tls = none"},

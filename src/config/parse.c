@@ -80,6 +80,27 @@ static size_t string_length(struct slice s)
     return 0;
 }
 
+/* What word processors and web pages put in place of the signs that are meant; NULL: s has nothing of it. */
+static const char *foreign_sign(struct slice s)
+{
+    if (slice_starts(s, SLICE("\xe2\x80")) && s.len > 2 && s.ptr[2] >= 0x98 &&
+        s.ptr[2] <= 0x9f) {
+        return "a typographic quote; expected \" or '";
+    }
+    return memmem(s.ptr, s.len, "\xc2\xa0", 2) != NULL
+               ? "a no-break space (U+00A0); expected a blank"
+               : NULL;
+}
+
+static const char *bad_octet(unsigned char c)
+{
+    return c == ';' ? "\";\" is out of place; expected the end of the line"
+           : c == '\0'
+               ? "a NUL; expected text in UTF-8 (is the file in UTF-16?)"
+               : "an octet that is out of place; expected quotes around values that are "
+                 "not plain words";
+}
+
 static struct token take_token(struct parse_lexer *l)
 {
     if (!skip_blank(l)) {
@@ -110,14 +131,12 @@ static struct token take_token(struct parse_lexer *l)
         for (n = 0; n < l->rest.len && is_word(l->rest.ptr[n]);) {
             n++;
         }
+        const char *foreign = foreign_sign(slice_sub(l->rest, 0, n));
+        if (foreign != NULL) {
+            return (struct token){TOKEN_BAD, l->line, slice_of(foreign)};
+        }
     } else {
-        token.kind = TOKEN_BAD;
-        token.text =
-            c == ';'
-                ? SLICE("\";\" is out of place; expected the end of the line")
-                : SLICE("an octet that is out of place; expected quotes around values "
-                        "that are not plain words");
-        return token;
+        return (struct token){TOKEN_BAD, l->line, slice_of(bad_octet(c))};
     }
     token.text = slice_sub(l->rest, 0, n);
     skip(l, n);
@@ -239,9 +258,24 @@ static bool word_follows(const struct parser *p, struct token value)
            sign.kind != TOKEN_STRING;
 }
 
+/* `hostname =` and nothing: what stands on a later line is no value, but begins the next setting or section. */
+static bool next_begins(const struct parser *p, unsigned line, struct token t)
+{
+    struct parse_lexer ahead = p->lexer;
+    struct token sign = take_token(&ahead);
+    return t.kind == TOKEN_WORD && t.line > line &&
+           (is_sign(sign, '=') || is_sign(sign, '{') ||
+            (sign.kind == TOKEN_STRING && is_sign(take_token(&ahead), '{')));
+}
+
 static struct parse_event take_value(struct parser *p)
 {
+    unsigned line = p->lexer.line;
     struct token t = take_token(&p->lexer);
+    if (next_begins(p, line, t)) {
+        return fail(p, line, "no value stands behind ", p->setting,
+                    " =; expected NAME = VALUE");
+    }
     if (is_sign(t, '{')) {
         p->in_list = true;
         return (struct parse_event){PARSE_LIST, t.line, p->setting, {NULL, 0}, false};

@@ -104,7 +104,13 @@ static const char *take_number(const struct setting *s, uint64_t value, const ch
 static const char *take_int(const struct setting *s, struct slice text, void *field)
 {
     uint64_t value = 0;
-    const char *wrong = slice_u64(text, &value) ? NULL : "it is no whole number";
+    size_t digits = 0;
+    while (digits < text.len && ascii_is_digit(text.ptr[digits])) {
+        digits++;
+    }
+    const char *wrong = slice_u64(text, &value)            ? NULL
+                        : digits > 0 && digits == text.len ? "it is too large"
+                                                           : "it is no whole number";
     return take_number(s, value, wrong, field);
 }
 

@@ -136,11 +136,23 @@ static int no_passphrase(char *out, int cap, int writing, void *asked)
     return -1;
 }
 
+/* Why a file was no certificate, or no key, where OpenSSL's words do not say what to do. NULL: they have to. */
+static const char *no_pem(const char *wanted)
+{
+    unsigned long first = ERR_peek_error();
+    bool form = (ERR_GET_LIB(first) == ERR_LIB_PEM &&
+                 ERR_GET_REASON(first) == PEM_R_NO_START_LINE) ||
+                ERR_GET_LIB(first) == ERR_LIB_OSSL_DECODER;
+    return form ? wanted : NULL;
+}
+
 static bool load(SSL_CTX *context, const char *certificate, const char *key,
                  const char **what, const char **wants)
 {
     *what = certificate;
     if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) {
+        *wants = no_pem(": no certificate in PEM form (-----BEGIN CERTIFICATE-----) "
+                        "stands in it; is it the key, or in DER form?");
         return false;
     }
     *what = key;
@@ -158,6 +170,9 @@ static bool load(SSL_CTX *context, const char *certificate, const char *key,
         *wants =
             ": it is not the key of that certificate; the files of a pair stand in the "
             "same place of their lists, and are renewed together";
+    } else if (!ok) {
+        *wants = no_pem(": no private key in PEM form (-----BEGIN PRIVATE KEY-----) "
+                        "stands in it; is it the certificate, or in DER form?");
     }
     return ok;
 }
@@ -274,6 +289,17 @@ bool tls_server_ending(const struct tls_server *server, unsigned i,
                    : days == 0 ? "today or tomorrow"
                                : "less than two weeks are left");
     return true;
+}
+
+bool tls_server_is_for(const struct tls_server *server, const char *hostname)
+{
+    bool any = false;
+    for (unsigned i = 0; i < server->n && !any; i++) {
+        X509 *certificate = SSL_CTX_get0_certificate(server->context[i]);
+        any = X509_check_host(certificate, hostname, 0, 0, NULL) == 1;
+    }
+    ERR_clear_error();
+    return any;
 }
 
 struct ssl_ctx_st *tls_server_context(const struct tls_server *server)

@@ -34,6 +34,8 @@ void tls_server_free(struct tls_server **server);
 /* False; or, when certificate i of options->n has ended or will within two weeks, that in words. */
 MUST_USE bool tls_server_ending(const struct tls_server *server, unsigned i,
                                 char text[TLS_ERROR_MAX]);
+/* One of the certificates is for that host name. */
+MUST_USE bool tls_server_is_for(const struct tls_server *server, const char *hostname);
 /* What connections begin with. */
 MUST_USE struct ssl_ctx_st *tls_server_context(const struct tls_server *server);
 
