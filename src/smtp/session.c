@@ -130,6 +130,18 @@ static struct slice tell(const struct smtp_session *s, const struct smtp_line *l
     return slice_sub(whole, 0, (size_t)(line->args.ptr - whole.ptr) + mechanism);
 }
 
+/* A line without an end that can be trusted; in: where it begins. */
+static void say_gross_line(struct smtp_session *s, struct slice in, const char *what)
+{
+    /* RFC 8446 5.1: ContentType handshake(22), legacy_record_version 0x03.. */
+    bool tls = slice_starts(in, SLICE("\x16\x03"));
+    session_say_gross(
+        s, "",
+        tls ? "a TLS handshake stands in its place; give STARTTLS first, or "
+              "use the port where TLS begins at once"
+            : what);
+}
+
 static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
 {
     struct smtp_line line = {0};
@@ -149,13 +161,13 @@ static void feed_line(struct smtp_session *s, struct slice *in, bool *more)
         }
         return;
     case SMTP_LINE_TOO_LONG:
-        session_say_gross(s, "", "the command line is too long");
+        say_gross_line(s, *in, "the command line is too long");
         return;
     case SMTP_LINE_BARE_EOL:
-        session_say_gross(s, "", "a CR or LF stands alone in the command line");
+        say_gross_line(s, *in, "a CR or LF stands alone in the command line");
         return;
     case SMTP_LINE_BAD_OCTET:
-        session_say_gross(s, "", "a NUL stands in the command line");
+        say_gross_line(s, *in, "a NUL stands in the command line");
         return;
     }
 }

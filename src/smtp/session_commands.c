@@ -2,6 +2,8 @@
 #include "base/log.h"
 #include "smtp/session_impl.h"
 
+#include <stdio.h>
+
 /* Which command, for evidence. */
 struct slice session_command_name(const struct smtp_line *line)
 {
@@ -36,6 +38,9 @@ void session_say_syntax(struct smtp_session *s, const struct smtp_line *line,
     fields_add_str(&f, "what", what);
     fields_add(&f, "argument", argument);
     bool last = ++s->syntax_n >= s->limits->syntax_errors;
+    if (last) {
+        fields_add_u64(&f, "measured", s->syntax_n);
+    }
     session_say_error(s, last ? REPLY_syntax_error_closing : REPLY_syntax_error, &f);
 }
 
@@ -351,7 +356,14 @@ static void cmd_vrfy(struct smtp_session *s, const struct smtp_line *line)
 static void cmd_help(struct smtp_session *s, const struct smtp_line *line)
 {
     (void)line;
-    session_say_fine(s, REPLY_ok_help);
+    char text[80];
+    bool tls = s->offer.starttls && !s->tls, login = s->offer.auth_n > 0;
+    (void)snprintf(text, sizeof text,
+                   "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT%s%s",
+                   tls ? " STARTTLS" : "", login ? " AUTH" : "");
+    struct slice verbs = slice_of(text);
+    s->row_n = 0;
+    session_say_lines(s, REPLY_ok_help, NULL, &verbs, 1);
 }
 
 static void cmd_quit(struct smtp_session *s, const struct smtp_line *line)
@@ -400,6 +412,9 @@ static void cmd_unknown(struct smtp_session *s, const struct smtp_line *line)
     fields_reset(&f);
     if (!s->auth_refused) {
         fields_add(&f, "command", line->word);
+    }
+    if (line->word.len == 0) {
+        fields_add_str(&f, "what", "the line begins with none");
     }
     fields_add_u64(&f, "limit", s->limits->unknown_commands);
     if (++s->unknown_n >= s->limits->unknown_commands) {

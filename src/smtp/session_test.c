@@ -154,7 +154,8 @@ static const struct script {
     {"unknown commands", "O: unknown=3\nC: WIZ\nS: command-unrecognized\nE: command=WIZ\nC: \n"
                          "S: command-unrecognized\nC: NOOP\nS: ok-noop\nC: DEBUG x\n"
                          "S: command-unrecognized-too-many\nE: command=DEBUG limit=3\n"},
-    {"syntax errors", "O: syntax=2\n" HELLO "C: MAIL\nS: syntax-error\n" MAIL "C: RCPT\nS: syntax-error-closing\n"},
+    {"syntax errors", "O: syntax=2\n" HELLO "C: MAIL\nS: syntax-error\n" MAIL "C: RCPT\nS: syntax-error-closing\nE: measured=2\n"},
+    {"an empty line", HELLO "C: \nS: command-unrecognized\nE: what=the line begins with none\n"},
     {"errors in a row", "O: row=3\n" HELLO "C: DATA\nS: sequence-mail-first\nC: RCPT TO:<b@y>\n"
                         "S: sequence-mail-first\nC: NOOP\nS: ok-noop\nC: DATA\nS: sequence-mail-first\n"
                         "C: TURN\nS: command-unimplemented\nC: FOO\nS: command-deferred-closing\n"
@@ -178,6 +179,8 @@ static const struct script {
                             "C: SAML FROM:<a@x>\nS: command-unimplemented\nC: STARTTLS\nS: command-unimplemented\n"},
     {"bare LF line", HELLO "c: NOOP~MAIL FROM:<a@x>|\nS: syntax-error-closing\n"},
     {"bare CR line", HELLO "c: NOOP^MAIL FROM:<a@x>|\nS: syntax-error-closing\n"},
+    {"TLS too early", "c: \x16\x03\x01\x02`\x01|\nS: syntax-error-closing\nE: TLS handshake\n"},
+    {"TLS too early, a bare CR first", "c: \x16\x03\x01^\x02`|\nS: syntax-error-closing\nE: TLS handshake\n"},
     {"NUL line", HELLO "c: NOOP `|\nS: syntax-error-closing\n"},
     {"long line", HELLO "c: NOOP ********************x|\nS: ok-noop\n"
                         "c: NOOP *********************|\nS: syntax-error-closing\n"},
@@ -683,7 +686,10 @@ static void test_keywords(void **state)
             smtp_session_tls(f.session);
         }
         smtp_session_greet(f.session, (struct smtp_verdict){REPLY_NONE, NULL});
-        fake_feed(&f, SLICE("EHLO c.example\r\n"));
+        fake_feed(&f, SLICE("EHLO c.example\r\nHELP\r\n"));
+        assert_true(contains(buf_slice(&f.log), SLICE("L: EHLO HELO MAIL RCPT DATA ")));
+        assert_int_equal(contains(buf_slice(&f.log), SLICE(" HELP QUIT STARTTLS")),
+                         tls == 1);
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
             bool offered = i == 6 ? tls == 1 : i == 8 ? tls == 2 : true;
             assert_int_equal(contains(buf_slice(&f.log), slice_of(all[i])), offered);
