@@ -53,6 +53,16 @@ class Why(unittest.TestCase):
         self.assertEqual(two[1:3], lines[1:3])
         self.assertIn("there are older ones", two[3])
 
+        whole = self.why(newest)
+        for reply in (f"550 5.1.1 There is no mailbox - {newest} postern",
+                      f"550 5.1.1 no mailbox w@x (a.b) -\n {newest}  postern (in reply to RCPT)",
+                      f"said: 550-5.7.1 By rule - rule abcdefghjkm1 {newest} postern",
+                      f"cut off by a screen - {newest}"):
+            self.assertEqual(self.why(reply), whole)
+        self.assertEqual(self.why(f"250 2.0.0 Message queued as {newest}.1"),
+                         self.why(newest + ".1"))
+        self.assertIn("nor a reply that ends in one", self.why("550 an extravaganza", status=2))
+
         story = self.why(newest.upper() + ".1")
         self.assertIn("Session " + newest, story)
         self.assertIn("message " + newest + ".1 (10,240 octets) from <sender", story)

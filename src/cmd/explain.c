@@ -13,7 +13,7 @@
 #define SAY                                                                              \
     "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID " \
     "| "                                                                                 \
-    "--class NAME | --rules"
+    "--class NAME | --rows | --rules"
 
 enum { FILES_MAX = 4096, TEXT_MAX = 64 * 1024 };
 
@@ -21,7 +21,7 @@ struct request {
     const char *file[FILES_MAX];
     unsigned file_n;
     const char *row, *klass; /* pages */
-    bool rules, why;
+    bool rules, rows, why;
     struct buf text;
 };
 
@@ -42,6 +42,8 @@ static bool take_flag(const char *word, struct explain *e, struct request *r)
     }
     if (strcmp(word, "--rules") == 0) {
         r->rules = true;
+    } else if (strcmp(word, "--rows") == 0) {
+        r->rows = true;
     } else if (strcmp(word, "--why") == 0) {
         r->why = true;
     } else {
@@ -115,10 +117,13 @@ static int parse(int argc, char **argv, struct explain *e, struct request *r)
         }
     }
     int asked = (r->text.len > 0) + (r->file_n > 0) + (r->row != NULL) +
-                (r->klass != NULL) + r->rules;
+                (r->klass != NULL) + r->rules + r->rows;
     if (asked != 1) {
         return cmd_usage("explain", asked == 0 ? "explain what?" : "one thing at a time",
                          SAY);
+    }
+    if (e->csv && !e->summary) {
+        return cmd_usage("explain", "--csv is for --summary", SAY);
     }
     return EXIT_OK;
 }
@@ -155,7 +160,7 @@ static int explain_files(struct explain *e, const struct request *r)
             status = EXIT_SYSTEM;
         }
     }
-    return status;
+    return status == EXIT_OK && e->results == 0 ? EXIT_NO : status;
 }
 
 /* A class or row of that name is not there; perhaps one that is near. */
@@ -179,7 +184,7 @@ static int no_such_page(const char *kind, const char *id)
     if (near.word != NULL) {
         (void)fprintf(stderr, "; did you mean %s?", near.word);
     } else if (row) {
-        (void)fputs("; postern why names the row of each refusal", stderr);
+        (void)fputs("; postern explain --rows lists them", stderr);
     } else {
         (void)fputs("; there are:", stderr);
         for (size_t i = 0; i < postern_bounce_classes(); i++) {
@@ -196,6 +201,10 @@ static int run(struct explain *e, const struct request *r)
 {
     if (r->rules) {
         explain_rules(e);
+        return EXIT_OK;
+    }
+    if (r->rows) {
+        explain_rows(e);
         return EXIT_OK;
     }
     if (r->row != NULL || r->klass != NULL) {

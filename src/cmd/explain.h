@@ -64,6 +64,8 @@ const char *explain_word(const struct explain *e, const char *id);
 void explain_add_text(struct buf *out, const char *text);
 bool explain_page(struct explain *e, const char *kind, const char *id);
 void explain_rules(struct explain *e);
+/* Postern's own refusals, as the gmail profile gives them. */
+void explain_rows(struct explain *e);
 
 /* --- explain_summary.c --- */
 

@@ -1,6 +1,7 @@
 /* cmd/explain_print.c - results as JSON Lines or for people; see explain.h */
 #include "base/json.h"
 #include "cmd/explain.h"
+#include "reply/reply.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -420,5 +421,38 @@ void explain_rules(struct explain *e)
                               rule.when[0] != '\0' ? "  when " : "", rule.when);
         }
         done_one(e);
+    }
+}
+
+static void print_row(struct explain *e, const struct reply_row *row)
+{
+    struct buf *out = &e->out;
+    const char *status = row->status[REPLY_GMAIL], *iana = row->status[REPLY_IANA];
+    if (!e->json) {
+        (void)buf_add_fmt(out, "%-34s %u %-6s  %-7s  %s\n", row->id,
+                          row->code[REPLY_GMAIL], status, row->stage, row->text);
+        return;
+    }
+    (void)buf_add_str(out, "{\"row\":");
+    (void)json_add_string(out, slice_of(row->id));
+    member(out, "services", row->services);
+    member(out, "stage", row->stage);
+    number(out, "code", row->code[REPLY_GMAIL]);
+    member(out, "status", status);
+    number(out, "code_iana", row->code[REPLY_IANA]);
+    member(out, "status_iana", iana);
+    (void)buf_add_str(out, row->closes ? ",\"closes\":true" : ",\"closes\":false");
+    member(out, "text", row->text);
+    (void)buf_add_str(out, "}\n");
+}
+
+void explain_rows(struct explain *e)
+{
+    for (unsigned i = 0; i < REPLY_ID_COUNT; i++) {
+        const struct reply_row *row = reply_row((enum reply_id)i);
+        if (row != NULL && row->refusal) {
+            print_row(e, row);
+            done_one(e);
+        }
     }
 }

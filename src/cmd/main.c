@@ -33,10 +33,10 @@ static const struct command commands[] = {
     {"webhook", cmd_webhook, "add|list|remove ...", "where events of accounts are posted"},
     {"events", cmd_events, "--account A [--since TIME] [--json] [--follow]", "what became of the messages of an account"},
     {"tlsrpt", cmd_tlsrpt, "[DOMAIN] [--day YYYY-MM-DD] [--json]", "how TLS went with the servers that mail was sent to, by day and domain"},
-    {"why", cmd_why, "ID|ADDRESS|IP [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
+    {"why", cmd_why, "ID|ADDRESS|IP|REPLY [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
     {"try", cmd_try, "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--login LOGIN] [--tls] [--score N] [--json] FILE|-", "what each check would say of a message from there, or of one that a user sends; nothing is done"},
     {"check", cmd_check, "DOMAIN [--ip IP] [--selector NAME ...] [--connect] [--json]", "what a strict receiver sees of a domain, and what to publish instead"},
-    {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rules", "what a reply, a bounce, a log means, and what to do about it"},
+    {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rows | --rules", "what a reply, a bounce, a log means, and what to do about it"},
 };
 /* clang-format on */
 enum { COMMAND_N = sizeof commands / sizeof commands[0] };

@@ -1,4 +1,4 @@
-/* cmd/why.c - postern why ID|ADDRESS|IP: what happened and why, from the trace.
+/* cmd/why.c - postern why ID|ADDRESS|IP|REPLY: what happened and why, from the trace.
  *
  * Reads trace.db itself, so it tells of a server that is down as well. */
 #include "base/clock.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAY "ID|ADDRESS|IP [--json] [--last N] [--since TIME]"
+#define SAY "ID|ADDRESS|IP|REPLY [--json] [--last N] [--since TIME]"
 
 enum {
     LAST_DEFAULT = 20,
@@ -82,9 +82,51 @@ static bool parse_address(const char *word, struct why *w)
     return lower(w->key, w->key, sizeof w->key);
 }
 
-static bool parse_subject(const char *word, struct why *w)
+static bool parse_id(struct slice word, struct message_id *out)
 {
     char id[ID_TEXT_MAX];
+    return slice_cstr(word, id, sizeof id) && lower(id, id, sizeof id) &&
+           id_parse(slice_of(id), out);
+}
+
+/* A reply as somebody was told it, or a line of a log with it: "... - 7k2mq0x9vd4t postern", or
+ * "250 2.0.0 Message queued as 7k2mq0x9vd4t.1". Cut off, it may lack the last word. */
+static bool find_id(struct slice text, struct message_id *out)
+{
+    static const struct slice parts = SLICE_INIT(" \t\r\n\"'`,;:=<>()[]{}");
+    struct message_id last = {0}, id;
+    struct slice before = {0};
+    while (text.len > 0) {
+        size_t n = 0;
+        while (n < text.len && slice_find(parts, text.ptr[n]) == parts.len) {
+            n++;
+        }
+        struct slice word = slice_sub(text, 0, n);
+        if (slice_eq(word, SLICE("postern")) && parse_id(before, out)) {
+            return true;
+        }
+        /* Twelve letters without a digit are likelier a word. */
+        bool digit = false;
+        for (size_t i = 0; i < n; i++) {
+            digit = digit || ascii_is_digit(word.ptr[i]);
+        }
+        if (digit && parse_id(word, &id)) {
+            last = id;
+        }
+        before = n > 0 ? word : before;
+        text = slice_from(text, n + 1);
+    }
+    *out = last;
+    return last.session != 0;
+}
+
+static bool parse_subject(const char *word, struct why *w)
+{
+    bool one = strpbrk(word, " \t\r\n") == NULL;
+    if (!one) {
+        w->subject = SUBJECT_ID;
+        return find_id(slice_of(word), &w->id);
+    }
     if (parse_ip(word, w)) {
         w->subject = SUBJECT_IP;
         return true;
@@ -94,7 +136,7 @@ static bool parse_subject(const char *word, struct why *w)
         return true;
     }
     w->subject = SUBJECT_ID;
-    return lower(word, id, sizeof id) && id_parse(slice_of(id), &w->id);
+    return parse_id(slice_of(word), &w->id);
 }
 
 /* EXIT_OK, or what cmd_usage() said. */
@@ -132,7 +174,7 @@ static int parse(int argc, char **argv, struct why *w)
         return cmd_usage("why",
                          "that is neither an IP address, nor a mail address, nor an id "
                          "(12 letters and digits without i, l, o and u; for a message "
-                         "with a point and its number)",
+                         "with a point and its number), nor a reply that ends in one",
                          SAY);
     }
     return EXIT_OK;
