@@ -9,76 +9,17 @@
 
 enum { VALUE_MAX = 16384, NAME_MAX_LEN = RATES_NAME_MAX };
 
-/* What our fields say of who sent the message; all in lower case, in text. */
+_Static_assert((int)AUTHRES_DKIM_MAX == (int)CHECK_DKIM_MAX, "as many are counted");
+
+/* What our fields say of who sent the message; in lower case, in text. */
 struct origin {
     struct ip ip;
     bool ip_known;
     char ip_text[NET_TEXT_MAX];
-    struct slice spf, sender, from;
-    struct slice dkim[CHECK_DKIM_MAX];
-    unsigned dkim_n;
+    struct authres_passed passed;
+    struct slice from; /* organizational */
     struct buf text;
 };
-
-/* "; spf=pass (words) smtp.mailfrom=a@b; ..." without comments and quotes. What stands in them may hold
- * any sign, so they are not merely skipped over. */
-static void plain(struct slice results, struct buf *out)
-{
-    unsigned depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < results.len; i++) {
-        unsigned char c = results.ptr[i];
-        if (c == '\\' && (quoted || depth > 0)) {
-            i++;
-        } else if (c == '"' && depth == 0) {
-            quoted = !quoted;
-        } else if (!quoted && (c == '(' || (c == ')' && depth > 0))) {
-            depth += c == '(' ? 1U : -1U;
-        } else if (depth == 0) {
-            (void)buf_add_byte(out,
-                               quoted && (c == ';' || c <= ' ') ? '?' : ascii_lower(c));
-        }
-    }
-}
-
-/* The value of "name=" in a result; empty: there is none. */
-static struct slice property(struct slice result, struct slice name)
-{
-    while (result.len > 0) {
-        result = slice_strip(result);
-        struct slice word = slice_sub(result, 0, slice_find(result, ' '));
-        if (slice_istarts(word, name)) {
-            return slice_from(word, name.len);
-        }
-        result = slice_from(result, word.len);
-    }
-    return SLICE("");
-}
-
-static struct slice domain_of(struct slice address)
-{
-    size_t at = slice_rfind(address, '@');
-    return at < address.len ? slice_from(address, at + 1) : address;
-}
-
-static void read_results(struct origin *o)
-{
-    struct slice results = buf_slice(&o->text);
-    while (results.len > 0) {
-        size_t end = slice_find(results, ';');
-        struct slice r = slice_strip(slice_sub(results, 0, end));
-        results = slice_from(results, end + 1);
-        if (slice_starts(r, SLICE("spf=pass"))) {
-            struct slice from = property(r, SLICE("smtp.mailfrom="));
-            o->spf = domain_of(from);
-            o->sender = slice_find(from, '@') < from.len ? from : SLICE("");
-        } else if (slice_starts(r, SLICE("dkim=pass")) && o->dkim_n < CHECK_DKIM_MAX) {
-            o->dkim[o->dkim_n++] = property(r, SLICE("header.d="));
-        } else if (slice_starts(r, SLICE("dmarc=pass"))) {
-            o->from = links_registered(property(r, SLICE("header.from=")));
-        }
-    }
-}
 
 /* "from name ([192.0.2.1]) by ..." */
 static void read_client(struct origin *o, struct slice received)
@@ -106,9 +47,9 @@ static bool is_by(struct slice received, struct slice host)
 /* Of DMARC's domain we know that it was aligned with one of those that passed. */
 static bool is_aligned(const struct origin *o)
 {
-    bool aligned = slice_ieq(links_registered(o->spf), o->from);
-    for (unsigned i = 0; i < o->dkim_n; i++) {
-        aligned |= slice_ieq(links_registered(o->dkim[i]), o->from);
+    bool aligned = slice_ieq(links_registered(o->passed.spf), o->from);
+    for (unsigned i = 0; i < o->passed.dkim_n; i++) {
+        aligned |= slice_ieq(links_registered(o->passed.dkim[i]), o->from);
     }
     return aligned && o->from.len > 0;
 }
@@ -139,10 +80,10 @@ static void sign_all(const struct seen *s, const struct origin *o)
         sign(s, RATE_ip, slice_of(o->ip_text));
         sign(s, RATE_network, net_text(&net, text));
     }
-    sign(s, RATE_spf, o->spf);
-    sign(s, RATE_sender, o->sender);
-    for (unsigned i = 0; i < o->dkim_n; i++) {
-        sign(s, RATE_dkim, o->dkim[i]);
+    sign(s, RATE_spf, o->passed.spf);
+    sign(s, RATE_sender, o->passed.sender);
+    for (unsigned i = 0; i < o->passed.dkim_n; i++) {
+        sign(s, RATE_dkim, o->passed.dkim[i]);
     }
     sign(s, RATE_from, is_aligned(o) ? o->from : SLICE(""));
 }
@@ -172,8 +113,7 @@ static enum complaint_res read_header(struct origin *o, struct slice host, bool 
         } else if (slice_ieq(field.name, SLICE("Authentication-Results")) &&
                    authres_is_from(buf_slice(&line), host, &rest)) {
             ours = true;
-            buf_reset(&o->text);
-            plain(rest, &o->text);
+            IGNORE(authres_read_passed(rest, &o->text, &o->passed)); /* o->text tells */
         }
         told |= !found && !wanted &&
                 (slice_ieq(field.name, SLICE("X-Spam-Flag")) ||
@@ -195,10 +135,10 @@ enum complaint_res complaint_sign(const struct config *config, struct rate_table
     enum complaint_res res =
         read_header(&o, slice_of(config->hostname), wanted, header, &id);
     if (res == COMPLAINT_TAKEN) {
-        read_results(&o);
-        res = rates_is_origin(
-                  rates, id,
-                  rates_origin(rates, slice_of(o.ip_text), o.spf, o.dkim, o.dkim_n))
+        o.from = links_registered(o.passed.from);
+        res = rates_is_origin(rates, id,
+                              rates_origin(rates, slice_of(o.ip_text), o.passed.spf,
+                                           o.passed.dkim, o.passed.dkim_n))
                   ? COMPLAINT_TAKEN
                   : COMPLAINT_UNKNOWN;
     }

@@ -1,12 +1,13 @@
 /* cmd/complaint.c - postern complaint: somebody says of a message that it was junk, or that it was not. For stores
  * behind LMTP (a script of Dovecot's imapsieve pipes the message in) and for feedback reports (RFC 5965), whose
  * original is taken out here. The directory role judges (check/complaint.h).
+ * postern complaint rates: how much of what push accounts sent was complained of; the queue role knows.
  *
  * Input   a message, or its header section alone; of a report the first part message/rfc822 or
  *         text/rfc822-headers. */
 #include "base/base64.h"
+#include "bounce/feedback.h"
 #include "cmd/cmd.h"
-#include "message/mime_read.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAY "--mailbox ADDRESS [--wanted] [FILE|-]"
+#define SAY "--mailbox ADDRESS [--wanted] [FILE|-], or rates [ACCOUNT] [--json]"
 
 enum { INPUT_MAX = 64 * 1024 * 1024, HEADER_MAX = 32 * 1024, NOBODY_LISTENS = -1 };
 
@@ -43,20 +44,8 @@ static bool read_input(const char *file, struct buf *out)
 static struct slice header_of(struct slice message, struct buf *store)
 {
     static struct mime_message m;
-    bool report = false;
-    mime_read(message, &m);
-    for (unsigned i = 0; i < m.n; i++) {
-        report |= mime_is(&m.part[i], "message/feedback-report");
-    }
-    for (unsigned i = 1; i < m.n && report; i++) {
-        const struct mime_part *p = &m.part[i];
-        if (mime_is(p, "message/rfc822*") || mime_is(p, "message/global*") ||
-            mime_is(p, "text/rfc822-headers")) {
-            (void)mime_decode(p, store);
-            return buf_slice(store);
-        }
-    }
-    return report ? SLICE("") : message;
+    struct slice header;
+    return feedback_original(message, &m, store, &header) ? header : message;
 }
 
 static int ask(struct cmd_ctx *ctx, const char *mailbox, bool wanted, struct slice header)
@@ -88,8 +77,63 @@ static int ask(struct cmd_ctx *ctx, const char *mailbox, bool wanted, struct sli
     return status;
 }
 
+/* --- rates --- */
+
+static void on_rate(void *arg, const char *text)
+{
+    const bool *json = arg;
+    const char *account = "";
+    json_int_t sent = 0, complained = 0, days = 0;
+    if (*json) {
+        (void)puts(text);
+        return;
+    }
+    json_t *line = json_loads(text, 0, NULL);
+    if (json_unpack(line, "{s:s,s:I,s:I,s:I}", "account", &account, "sent", &sent,
+                    "complained", &complained, "days", &days) == 0) {
+        (void)printf("%s  %lld complaints of %lld delivered in %lld days (%.2f %%)\n",
+                     account, (long long)complained, (long long)sent, (long long)days,
+                     sent == 0 ? 0.0 : (double)complained * 100 / (double)sent);
+    }
+    json_decref(line);
+}
+
+static int rates(struct cmd_ctx *ctx, int argc, char **argv)
+{
+    const char *account = NULL;
+    bool json = false;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            json = true;
+        } else if (argv[i][0] != '-' && account == NULL) {
+            account = argv[i];
+        } else {
+            return cmd_usage("complaint", "rates takes an account, or none, and --json",
+                             SAY);
+        }
+    }
+    json_t *request = json_pack("{s:s,s:s*}", "complaints", "rates", "account", account);
+    char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    if (text == NULL) {
+        return cmd_usage("complaint", "the account is not UTF-8", SAY);
+    }
+    struct config *cfg = cmd_config(ctx);
+    int status = cfg == NULL ? EXIT_CONFIG : cmd_ask(cfg, "queue", text, on_rate, &json);
+    if (status == NOBODY_LISTENS) {
+        (void)fputs("postern: no server runs here\n", stderr);
+        status = EXIT_SYSTEM;
+    }
+    free(text);
+    config_free(&cfg);
+    return status;
+}
+
 int cmd_complaint(struct cmd_ctx *ctx, int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "rates") == 0) {
+        return rates(ctx, argc, argv);
+    }
     const char *mailbox = NULL, *file = NULL, *wrong = NULL;
     bool wanted = false;
     for (int i = 1; i < argc && wrong == NULL; i++) {

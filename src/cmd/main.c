@@ -28,7 +28,7 @@ static const struct command commands[] = {
     {"queue", cmd_queue, "list|show|retry|hold|release|remove|stats|pause|resume ...", "the messages that are not delivered yet"},
     {"limits", cmd_limits, "show|reset ...", "how much of what came from whom, and what is limited"},
     {"reputation", cmd_limits, "show|set|forget|import ...", "what came of the mail of an address or a domain"},
-    {"complaint", cmd_complaint, "--mailbox ADDRESS [--wanted] [FILE|-]", "a user says that a message was junk, or was not; also a feedback report"},
+    {"complaint", cmd_complaint, "--mailbox ADDRESS [--wanted] [FILE|-] | rates [ACCOUNT]", "a user says that a message was junk, or was not; also a feedback report; how much was complained of"},
     {"suppress", cmd_suppress, "list|add|remove|import|export ...", "addresses that push accounts send nothing to"},
     {"webhook", cmd_webhook, "add|list|remove ...", "where events of accounts are posted"},
     {"events", cmd_events, "--account A [--since TIME] [--json] [--follow]", "what became of the messages of an account"},

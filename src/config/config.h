@@ -145,6 +145,8 @@ struct config_times {
  *   MILTERS   struct config_milters items           list of "server", "server time=10s mail=incoming"
  *   RATES     struct config_list   items            list of lines as in config/rates.h
  *   LIMIT     struct rate_bound    -                "1000/hour burst 100", as in rate/limit.h
+ *   ADDRESSES struct config_list   items            list of mail addresses
+ *   DOMAINS   struct config_list   items            list of domain names
  *   LIMITS    struct config_limits items            list of lines as in config/limits.h */
 #define CONFIG_TYPE_STR        char *
 #define CONFIG_TYPE_DOMAIN     char *
@@ -169,6 +171,8 @@ struct config_times {
 #define CONFIG_TYPE_MILTERS    struct config_milters
 #define CONFIG_TYPE_RATES      struct config_list
 #define CONFIG_TYPE_LIMIT      struct rate_bound
+#define CONFIG_TYPE_ADDRESSES  struct config_list
+#define CONFIG_TYPE_DOMAINS    struct config_list
 #define CONFIG_TYPE_LIMITS     struct config_limits
 
 /* clang-format off */
@@ -318,6 +322,10 @@ struct config_times {
     X("rate", "login", rate_login, LIMIT, "600/hour burst 600", 0, 0, "", "recipients of one login's mail (submission; mail-rate-limited-reject)") \
     X("rate", "login-quota", rate_login_quota, LIMIT, "5000/day", 0, 0, "", "recipients of one login's mail in all (submission; email-quota-exceeded)") \
     X("rate", "exceptions", rate_exceptions, LIMITS, "", 0, CONFIG_LIMITS_MAX, "", "another number of a limit for some keys: its name, a network (of ip, network, connections, network-connections), a domain or an address, and the number: \"ip 192.0.2.0/24 10000/hour burst 500\", \"dkim-domain example.org off\", \"login ann@example.test 50000/day\". A network or domain is meant with all in or below it, each key for itself; the smallest network, the longest name holds. Of sender only those whose SPF passed; message-id has none") \
+    X("complaints", "addresses", complaints_addresses, ADDRESSES, "", 0, 16, "", "addresses that feedback reports (ARF, RFC 5965) are sent to, such as those that were told to the feedback loops of providers: a report that comes there is read, and counts as a complaint about mail that came through here or that a push account sent") \
+    X("complaints", "keep", complaints_keep, BOOL, "yes", 0, 0, "", "yes: mail to these addresses is also delivered as usual; no: it is read alone, reports or not, and the addresses need be no mailboxes") \
+    X("complaints", "providers", complaints_providers, DOMAINS, "", 0, 64, "", "domains, with all below them, whose reports alone count, where DKIM or SPF vouches for them (or who logged in is of one); empty: everybody's, for a report counts only where it is about a message that we know") \
+    X("complaints", "daily", complaints_daily, INT, "1000", 0, 1000000, "", "complaints a day of one reporter (such a domain; all that nobody vouches for are one) that count for the reputation of senders") \
     X("milter", "server", milter_server, MILTERS, "", 0, 8, "", "milters, which are shown each message in this order and may change it: unix:/path or address:port of each, behind it what differs from the settings below, such as \"unix:/run/clamav/clamav-milter.ctl time=30s when-down=accept mail=incoming\"") \
     X("milter", "mail", milter_mail, ENUM, "all", 0, 0, CONFIG_MILTER_MAIL, "which mail they are shown: that of mx, that of the other services, or all") \
     X("milter", "time", milter_time, TIME, "20 s", 100, 50000, "", "wait for an answer of a milter, and for a connection that stands still") \

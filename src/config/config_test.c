@@ -117,7 +117,8 @@ static const struct {
     {"listner x {", ":1: unknown section \"listner\"; did you mean \"listener\"?"},
     {"frobnication {",
      ":1: unknown section \"frobnication\"; expected one of listener tls trust "
-     "dns limits auth oauth checks rate milter rspamd content spool queue push "
+     "dns limits auth oauth checks rate complaints milter rspamd content spool queue "
+     "push "
      "directory "
      "delivery trace webhook log"},
     {"tls \"x\" {", ":1: section tls takes no name; expected { behind it"},

@@ -21,6 +21,7 @@ static const struct {
                "only noted in the trace; defer, 4yz; reject; ladder, a growing share "
                "4yz, then all, then refused"},
     {"rate", "How much of what has come, counted"},
+    {"complaints", "Feedback reports that come as mail"},
     {"milter", "Filters that see each message: milters, such as OpenDKIM and ClamAV's"},
     {"rspamd", "A filter that sees each message: rspamd, over its HTTP protocol"},
     {"content", "What is looked for in messages and their attachments"},

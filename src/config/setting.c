@@ -243,6 +243,19 @@ static const char *take_name(const struct setting *s, struct slice text, void *f
                                               : take_item(s, text, field);
 }
 
+static const char *take_address(const struct setting *s, struct slice text, void *field)
+{
+    size_t at = slice_rfind(text, '@');
+    bool ok = at > 0 && at < text.len && slice_find(text, ' ') == text.len &&
+              address_is_domain(slice_from(text, at + 1));
+    return ok ? take_item(s, text, field) : "it is no mail address";
+}
+
+static const char *take_domains(const struct setting *s, struct slice text, void *field)
+{
+    return address_is_domain(text) ? take_item(s, text, field) : "it is no domain name";
+}
+
 static struct slice next_word(struct slice *rest)
 {
     *rest = slice_trim(*rest);
@@ -581,6 +594,8 @@ static const struct type types[SETTING_TYPES] = {
     [SETTING_RATES]     = {true,  true,  offsetof(struct config_list, n), "a list of rates such as \"domain example.org 20/minute\", \"account * 1000/hour burst 50\", \"site google.com 5000/hour\"", take_rate, print_item, clear_list},
     [SETTING_LIMIT]     = {false, true,  0, "a limit such as \"1000/hour\", \"1000/hour burst 100\", \"600-50000/hour\" or \"off\"", take_limit, print_limit, clear_nothing},
     [SETTING_LIMITS]    = {true,  true,  offsetof(struct config_limits, n), "a list of limits for some keys, such as \"ip 192.0.2.0/24 10000/hour burst 500\", \"dkim-domain example.org 5000-90000/hour\", \"login ann@example.org 50000/day\"", take_limits, print_limits, clear_limits},
+    [SETTING_ADDRESSES] = {true,  true,  offsetof(struct config_list, n), "a list of mail addresses such as \"fbl@example.org\"", take_address, print_item, clear_list},
+    [SETTING_DOMAINS]   = {true,  true,  offsetof(struct config_list, n), "a list of domain names such as \"example.org\"", take_domains, print_item, clear_list},
     [SETTING_PATHS]     = {true,  true,  offsetof(struct config_list, n), "a list of paths; relative ones start at state-dir", take_path, print_item, clear_list},
     [SETTING_WORDS]     = {true,  true,  offsetof(struct config_list, n), "a list of words", take_words, print_item, clear_list},
 };
@@ -704,6 +719,8 @@ void setting_expected(const struct setting *s, struct buf *out)
     case SETTING_RATES:
     case SETTING_LIMIT:
     case SETTING_LIMITS:
+    case SETTING_ADDRESSES:
+    case SETTING_DOMAINS:
     case SETTING_PATHS:
     case SETTING_WORDS:
     case SETTING_TYPES:

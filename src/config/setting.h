@@ -33,6 +33,8 @@ enum setting_type {
     SETTING_RATES,
     SETTING_LIMIT,
     SETTING_LIMITS,
+    SETTING_ADDRESSES,
+    SETTING_DOMAINS,
     SETTING_TYPES
 };
 

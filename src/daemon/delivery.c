@@ -363,7 +363,7 @@ static const char *delivery_role_open(struct role_ctx *ctx)
         return error;
     }
     const char *host = c->hostname[0] != 0 ? c->hostname : "localhost";
-    struct report_reader *reports = report_reader_new(c->push_return_path_domain);
+    struct report_reader *reports = report_reader_new(c);
     struct pool_way way = {&d->maildir, lmtp ? &d->lmtp : NULL, host, reports};
     d->pool = reports == NULL ? NULL : pool_new(&way);
     return d->pool == NULL ? "no memory" : NULL;

@@ -332,6 +332,18 @@ static bool on_rules(struct directory *d, struct channel *ch, struct slice paylo
     return true;
 }
 
+static bool on_complaint(struct directory *d, struct slice payload)
+{
+    struct wire_reader r = wire_reader_of(payload);
+    uint8_t wanted = wire_u8(&r);
+    struct slice reporter = wire_text(&r), header = wire_text(&r);
+    if (!wire_done(&r) || wanted > 1) {
+        return false;
+    }
+    rates_report(d->rates, reporter, header, wanted == 1);
+    return true;
+}
+
 static bool directory_message(struct role_ctx *ctx, struct channel *ch,
                               const struct msg *m)
 {
@@ -346,6 +358,9 @@ static bool directory_message(struct role_ctx *ctx, struct channel *ch,
     }
     if (m->type == MSG_DIR_RULES) {
         return on_rules(d, ch, m->payload);
+    }
+    if (m->type == MSG_COMPLAINT) {
+        return on_complaint(d, m->payload);
     }
     return m->type == MSG_DIR_MAIL && on_mail(d, ch, m->payload);
 }

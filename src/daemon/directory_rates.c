@@ -131,8 +131,9 @@ static uint64_t in_a_day(const struct rates *r, const struct rate_key *key,
     return rate_read(r->table, key, now_us, &view) ? view.count[RATE_DAY] : 0;
 }
 
-const char *rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
-                            bool wanted)
+/* who: whose complaints `most` are counted of a day; once: this one, whose Message-ID is put behind it. */
+static const char *count_complaint(struct rates *r, const char *who, uint64_t most,
+                                   const char *once, struct slice header, bool wanted)
 {
     static const char *const why[] = {
         [COMPLAINT_TAKEN] = NULL,
@@ -140,37 +141,66 @@ const char *rates_complaint(struct rates *r, struct slice mailbox, struct slice 
         [COMPLAINT_MARKED] = "this server itself said that it was junk",
         [COMPLAINT_UNKNOWN] = "that message is forgotten by now, or was changed",
     };
-    char name[COMPLAINT_NAME_MAX], again[COMPLAINT_NAME_MAX];
+    char again[COMPLAINT_NAME_MAX];
     struct slice id = SLICE("");
-    struct fields f;
     uint64_t now_us = clock_wall_ms() * 1000;
     if (!mime_field_find(header, "Message-ID", &id)) {
         return why[COMPLAINT_UNKNOWN];
     }
     id = slice_strip(id);
-    (void)snprintf(name, sizeof name, "complaints %.*s", (int)mailbox.len,
-                   (const char *)mailbox.ptr);
-    (void)snprintf(again, sizeof again, "complaint %d %.*s %.*s", wanted,
-                   (int)mailbox.len, (const char *)mailbox.ptr, (int)id.len,
+    (void)snprintf(again, sizeof again, "complaint %d %s %.*s", wanted, once, (int)id.len,
                    (const char *)id.ptr);
-    struct rate_key mailbox_key = key_of(r, name), message_key = key_of(r, again);
-    if (in_a_day(r, &mailbox_key, now_us) >= r->config->rate_complaints) {
-        return "that mailbox has complained as often as counts in a day";
+    struct rate_key who_key = key_of(r, who), message_key = key_of(r, again);
+    if (in_a_day(r, &who_key, now_us) >= most) {
+        return "as many complaints as count in a day have come from there";
     }
     if (in_a_day(r, &message_key, now_us) > 0) {
-        return "that mailbox has said so of that message already";
+        return "that has been said of that message already";
     }
     enum complaint_res res = complaint_sign(r->config, r->table, header, wanted, now_us);
     if (res != COMPLAINT_TAKEN) {
         return why[res];
     }
-    (void)rate_add(r->table, &mailbox_key, 1, NULL, now_us, NULL);
+    (void)rate_add(r->table, &who_key, 1, NULL, now_us, NULL);
     (void)rate_add(r->table, &message_key, 1, NULL, now_us, NULL);
-    fields_reset(&f);
-    fields_add(&f, "mailbox", mailbox);
-    fields_add_str(&f, "what", wanted ? "wanted" : "junk");
-    log_event(LOG_INFO, 0, "complaint", &f);
     return NULL;
+}
+
+const char *rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
+                            bool wanted)
+{
+    char name[COMPLAINT_NAME_MAX], address[MAILBOX_MAX + 1];
+    struct fields f;
+    (void)snprintf(address, sizeof address, "%.*s", (int)mailbox.len,
+                   (const char *)mailbox.ptr);
+    (void)snprintf(name, sizeof name, "complaints %s", address);
+    const char *why =
+        count_complaint(r, name, r->config->rate_complaints, address, header, wanted);
+    if (why == NULL) {
+        fields_reset(&f);
+        fields_add(&f, "mailbox", mailbox);
+        fields_add_str(&f, "what", wanted ? "wanted" : "junk");
+        log_event(LOG_INFO, 0, "complaint", &f);
+    }
+    return why;
+}
+
+void rates_report(struct rates *r, struct slice reporter, struct slice header,
+                  bool wanted)
+{
+    char name[COMPLAINT_NAME_MAX];
+    struct fields f;
+    (void)snprintf(name, sizeof name, "reports %.*s", (int)reporter.len,
+                   (const char *)reporter.ptr);
+    const char *why = count_complaint(r, name, r->config->complaints_daily, "by report",
+                                      header, wanted);
+    fields_reset(&f);
+    fields_add(&f, "reporter", reporter);
+    fields_add_str(&f, "what", wanted ? "wanted" : "junk");
+    if (why != NULL) {
+        fields_add_str(&f, "text", why);
+    }
+    log_event(LOG_INFO, 0, why == NULL ? "complaint" : "complaint-passed-over", &f);
 }
 
 static void complain(struct rates *r, struct control_call *call, json_t *request)

@@ -25,4 +25,8 @@ MUST_USE bool rates_request(struct rates *r, struct control_call *call, json_t *
  * rate.complaints times of each mailbox. NULL: it counted; else why not, in words. */
 const char *rates_complaint(struct rates *r, struct slice mailbox, struct slice header,
                             bool wanted);
+/* A feedback report says so; reporter: who sent it (delivery/report.h). Once for each message, whoever says it, and
+ * complaints.daily times a day of each reporter. What does not count is logged, with why. */
+void rates_report(struct rates *r, struct slice reporter, struct slice header,
+                  bool wanted);
 #endif

@@ -652,6 +652,7 @@ static void queue_role_peer(struct role_ctx *ctx, struct channel *ch)
         queue_jobs_peer(q, ch);
     } else if (channel_peer(ch) == ROLE_directory) {
         queue_dsn_peer(q, ch);
+        queue_report_directory(q);
     } else if (channel_peer(ch) == ROLE_trace) {
         q->trace = ch;
         trace_keep_again(&q->keep);

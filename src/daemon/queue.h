@@ -65,9 +65,10 @@ struct queue_role {
     struct control *control;
     struct suppress *suppress; /* NULL: it cannot be opened */
     struct pauses *pauses;
-    struct pace *pace; /* of queue.rates; NULL: none */
-    struct sent *sent; /* NULL: it cannot be opened, or is not wanted */
-    uint64_t serial;   /* of the return path that the outcome is about; 0: none */
+    struct pace *pace;     /* of queue.rates; NULL: none */
+    struct sent *sent;     /* NULL: it cannot be opened, or is not wanted */
+    uint64_t serial;       /* of the return path that the outcome is about; 0: none */
+    struct buf complaints; /* that the directory was not told yet: COMPLAINTs, as texts */
     struct channel *smtpd[ROLE_INSTANCES_MAX], *trace, *directory;
     struct queue_dsn *dsn; /* NULL: queue.notify is off, or the role is being started */
     struct queue_delivery delivery[ROLE_INSTANCES_MAX];
@@ -139,8 +140,9 @@ MUST_USE bool queue_suppress_ask(struct queue_role *q, struct channel *ch,
 void queue_told_keep(struct queue_role *q);
 void queue_told_go_on(struct queue_role *q);
 
-/* queue_pause.c */
 struct control_call;
+
+/* queue_pause.c */
 void queue_pause_open(struct queue_role *q);
 void queue_pause_peer(struct queue_role *q, unsigned index); /* a delivery came */
 void queue_pause_tick(struct queue_role *q);
@@ -159,7 +161,11 @@ void queue_report_changed(struct queue_role *q, const struct queue_message *m,
 /* False: the payload is malformed. */
 MUST_USE bool queue_report_ask(struct queue_role *q, struct channel *ch,
                                struct slice payload);
-void queue_report_tidy(struct queue_role *q); /* every second */
+void queue_report_tidy(struct queue_role *q);      /* every second */
+void queue_report_directory(struct queue_role *q); /* it came: tells it what waits */
+/* {"complaints": "rates", "account": A}: how much accounts sent, and how much was complained of */
+void queue_report_request(struct queue_role *q, struct control_call *call,
+                          const json_t *request);
 
 /* queue_control.c */
 void queue_control_start(struct queue_role *q);

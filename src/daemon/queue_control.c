@@ -100,6 +100,10 @@ static void handle(void *arg, struct control_call *call, json_t *request)
         queue_pause_request(q, call, request);
         return;
     }
+    if (json_object_get(request, "complaints") != NULL) {
+        queue_report_request(q, call, request);
+        return;
+    }
     struct asked *asked = calloc(1, sizeof *asked);
     if (asked == NULL) {
         control_error(call, STATUS_SYSTEM, "no memory");

@@ -295,15 +295,36 @@ static bool keep_address(struct client *c, const struct smtp_path *path,
     return true;
 }
 
-/* What that recipient is, at the domain of our return paths. */
+/* What that recipient is, of what is read here. */
 enum return_form {
     RETURN_NONE = 0,
     RETURN_TOKEN,    /* a return path, by its form */
-    RETURN_FEEDBACK, /* the address for complaints that come to a fixed one */
+    RETURN_FEEDBACK, /* an address for complaints, and nobody's mailbox */
 };
+
+/* Is it of complaints.addresses? A sub-address makes no difference. */
+static bool is_for_complaints(const struct client *c, struct slice local,
+                              struct slice domain)
+{
+    const struct config_list *list = &c->smtpd->ctx->config->complaints_addresses;
+    for (unsigned i = 0; i < list->n && c->listener->service != SERVICE_PUSH; i++) {
+        struct slice address = slice_of(list->item[i]);
+        size_t at = slice_rfind(address, '@');
+        if (slice_ieq(slice_from(address, at + 1), domain) &&
+            slice_istarts(local, slice_sub(address, 0, at)) &&
+            (local.len == at || local.ptr[at] == '+')) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static enum return_form return_of(const struct client *c, const struct smtp_path *path)
 {
+    if (!c->smtpd->ctx->config->complaints_keep &&
+        is_for_complaints(c, path->local, path->domain)) {
+        return RETURN_FEEDBACK;
+    }
     struct slice domain = slice_of(c->smtpd->ctx->config->push_return_path_domain);
     if (c->listener->service != SERVICE_MX || domain.len == 0 ||
         !slice_ieq(path->domain, domain)) {
@@ -312,6 +333,25 @@ static enum return_form return_of(const struct client *c, const struct smtp_path
     return sent_is_token(path->local)                  ? RETURN_TOKEN
            : slice_ieq(path->local, SLICE("feedback")) ? RETURN_FEEDBACK
                                                        : RETURN_NONE;
+}
+
+/* Beside the mailboxes: as one more target, mail for complaints.addresses is read. */
+static bool add_report(struct client *c, const struct smtp_path *path,
+                       struct mail_targets *t)
+{
+    bool wanted = is_for_complaints(c, path->local, path->domain);
+    for (unsigned i = 0; i < t->n && !wanted; i++) {
+        struct slice address = t->target[i].address;
+        size_t at = slice_rfind(address, '@');
+        wanted =
+            t->target[i].kind == SPOOL_LOCAL &&
+            is_for_complaints(c, slice_sub(address, 0, at), slice_from(address, at + 1));
+    }
+    if (!wanted) {
+        return true;
+    }
+    t->target[t->n].kind = SPOOL_REPORT;
+    return keep_address(c, path, &t->target[t->n++].address);
 }
 
 bool mail_rcpt_address(struct client *c, struct slice *out)
@@ -324,7 +364,7 @@ struct mail_targets *mail_keep_targets(struct client *c, const struct smtp_path 
 {
     struct arena *arena = smtp_session_arena(c->session);
     struct mail_targets *t =
-        arena_alloc(arena, sizeof *t + (a->target_n + 1U) * sizeof t->target[0]);
+        arena_alloc(arena, sizeof *t + (a->target_n + 2U) * sizeof t->target[0]);
     struct dir_target target = {0};
     if (t == NULL || !arena_dup(arena, a->groups, &t->groups)) {
         return NULL;
@@ -340,7 +380,7 @@ struct mail_targets *mail_keep_targets(struct client *c, const struct smtp_path 
             return NULL;
         }
     }
-    return t;
+    return add_report(c, path, t) ? t : NULL;
 }
 
 static void refuse_rcpt(struct client *c, enum reply_id id, const char *what)
@@ -431,7 +471,7 @@ static void judge_rcpt(struct client *c, struct dir_answer *a)
         smtp_session_rcpt(c->session, (struct smtp_verdict){v.reply, &v.evidence}, NULL);
         return;
     }
-    if (c->target_n + a->target_n > SMTPD_TARGETS_MAX) {
+    if (c->target_n + a->target_n + 1 > SMTPD_TARGETS_MAX) {
         refuse_rcpt(c, REPLY_rcpt_too_many, NULL);
         return;
     }

@@ -58,6 +58,8 @@ void outcome_write(const struct outcome *o, uint16_t number, const char *transpo
         .transport = slice_of(transport),
         .where = {o->where, o->where_len},
         .reply = {o->reply, o->reply_len},
+        .reporter = slice_sub(o->reporter, 0, OUTCOME_REPORTER_MAX),
+        .original = slice_sub(o->original, 0, OUTCOME_ORIGINAL_MAX),
     };
     if (!o->set) {
         out.code = 451;

@@ -1,12 +1,18 @@
 /* delivery/outcome.h - what became of one target, collected (pure).
  *
+ * Own     reporter and original are borrowed until it is written; of one target of a job alone.
  * Limits  `where` is cut at OUTCOME_WHERE_MAX octets, the reply at OUTCOME_REPLY_MAX, so that the
  *         outcomes of MSG_JOB_TARGETS_MAX targets fit into one JOB_DONE. */
 #ifndef DELIVERY_OUTCOME_H
 #define DELIVERY_OUTCOME_H
 #include "queue/job.h"
 
-enum { OUTCOME_WHERE_MAX = 400, OUTCOME_REPLY_MAX = 500 };
+enum {
+    OUTCOME_WHERE_MAX = 400,
+    OUTCOME_REPLY_MAX = 500,
+    OUTCOME_REPORTER_MAX = 255,
+    OUTCOME_ORIGINAL_MAX = 4500
+};
 
 struct outcome {
     enum job_result result;
@@ -17,6 +23,7 @@ struct outcome {
     uint32_t wait_s;
     bool set, told;
     size_t where_len, reply_len;
+    struct slice reporter, original;
     unsigned char where[OUTCOME_WHERE_MAX], reply[OUTCOME_REPLY_MAX];
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "queue/sent.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -80,6 +81,28 @@ static void refuse_all(struct outcome *out, unsigned n, enum source_res res)
     }
 }
 
+static bool is_return_path(struct slice address)
+{
+    return sent_is_token(slice_sub(address, 0, slice_rfind(address, '@')));
+}
+
+/* It says the same of all of them; what a complaint is about, to one that is for complaints. */
+static void report_to_all(const struct job_target *target, unsigned n,
+                          struct outcome *own)
+{
+    struct slice reporter = own[0].reporter, original = own[0].original;
+    unsigned to = 0;
+    while (to < n - 1 && is_return_path(target[to].address)) {
+        to++;
+    }
+    own[0].reporter = own[0].original = SLICE("");
+    for (unsigned i = 1; i < n; i++) {
+        own[i] = own[0];
+    }
+    own[to].reporter = reporter;
+    own[to].original = original;
+}
+
 void pool_run(const struct pool_way *way, struct maildir_work *work,
               struct lmtp_link *link, struct pool_order *o)
 {
@@ -89,6 +112,7 @@ void pool_run(const struct pool_way *way, struct maildir_work *work,
     uint64_t start_ms = clock_mono_ms();
     struct job targets = o->job;
     struct source src;
+    struct report_about about;
     unsigned n = 0;
     while (n < JOB_TARGETS_MAX && job_next_target(&targets, &target[n])) {
         n++;
@@ -101,10 +125,8 @@ void pool_run(const struct pool_way *way, struct maildir_work *work,
     if (res != SOURCE_OK) {
         refuse_all(own, n, res);
     } else if (report) {
-        report_read(way->reports, &src, &own[0]);
-        for (unsigned i = 1; i < n; i++) {
-            own[i] = own[0]; /* it says the same of all of them */
-        }
+        report_read(way->reports, &src, &o->job, &about, &own[0]);
+        report_to_all(target, n, own);
     } else if (way->lmtp != NULL) {
         out = lmtp_deliver(link, &src, &o->job, target, n);
     } else {

@@ -14,6 +14,9 @@
 #define DOMAIN "bounce.shop.test"
 #define PATH   "b-aaaaaaaaaaaaaaaaaaaaaaaaaaaa@" DOMAIN
 
+static char domain[] = DOMAIN, host[] = "mx.shop.test", provider[] = "far.test";
+static struct config config = {.push_return_path_domain = domain, .hostname = host};
+
 #define DSN(rcpts)                                                                       \
     "From: MAILER-DAEMON@far.test\r\nTo: " PATH "\r\nSubject: Undelivered\r\n"           \
     "MIME-Version: 1.0\r\nContent-Type: multipart/report; "                              \
@@ -56,17 +59,18 @@ static const struct {
 static void test_reports(void **state)
 {
     (void)state;
-    struct report_reader *r = report_reader_new(DOMAIN);
+    struct report_reader *r = report_reader_new(&config);
     assert_non_null(r);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct job j = {.segment = 1, .id = {7, 1}};
         struct source src;
+        struct report_about about;
         struct outcome out = {0};
         int fd = testlib_segment("/tmp", 0, SLICE("Received: by here\r\n"),
                                  slice_of(cases[i].mail), &j);
         assert_true(fd >= 0);
         assert_int_equal(source_open(&src, fd, &j), SOURCE_OK);
-        report_read(r, &src, &out);
+        report_read(r, &src, &j, &about, &out);
         source_close(&src);
         (void)close(fd);
         struct slice where = {out.where, out.where_len},
@@ -88,18 +92,85 @@ static void test_reports(void **state)
     report_reader_free(&r);
 }
 
+#define REPORT(type)                                                                     \
+    "Authentication-Results: mx.shop.test; dkim=pass header.d=x.test\r\n"                \
+    "Content-Type: multipart/report; report-type=feedback-report; boundary=x\r\n\r\n"    \
+    "--x\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: " type "\r\n"    \
+    "Version: 1\r\n\r\n--x\r\nContent-Type: message/rfc822\r\n\r\n"                      \
+    "Received: from a by b\r\nAuthentication-Results: other; spf=pass\r\n"               \
+    "Authentication-Results: mx.shop.test;\r\n\tspf=pass smtp.mailfrom=c.test\r\n"       \
+    "Received: from c ([192.0.2.1])\r\n\tby mx.shop.test\r\nSubject: hello\r\n"          \
+    "Message-ID: <1@c.test>\r\n\r\nbuy\r\n--x--\r\n"
+#define KEPT                                                                             \
+    "Received: x\nAuthentication-Results: mx.shop.test; spf=pass smtp.mailfrom=c.test\n" \
+    "Received: from c ([192.0.2.1]) by mx.shop.test\nMessage-ID: <1@c.test>\n"
+
+/* Who says it is read from our own fields above the report alone. */
+static void test_complaints(void **state)
+{
+    static const struct {
+        const char *mail, *head, *account, *where, *reporter, *original;
+        bool listed;
+    } rows[] = {
+        {REPORT("abuse"), "Received: by here\r\n", "", "feedback", "", KEPT, false},
+        {REPORT("not-spam"), "Received: by here\r\n", "ann@x.test", "wanted",
+         "ann@x.test", KEPT, false},
+        {REPORT("abuse"), "Received: by here\r\n", "ann@far.test", "feedback",
+         "ann@far.test", KEPT, true},
+        {REPORT("auth-failure"), "Received: by here\r\n", "", "auth-failure", "", "",
+         false},
+        {REPORT("abuse"), "Received: by here\r\n", "", "stranger", "", "", true},
+        {REPORT("abuse"),
+         "Received: by here\r\nAuthentication-Results: mx.shop.test; dkim=fail "
+         "header.d=far.test; dkim=pass header.d=near.test\r\n",
+         "", "stranger", "near.test", "", true},
+        {REPORT("abuse"),
+         "Received: by here\r\nAuthentication-Results: mx.shop.test; dkim=pass "
+         "header.d=fbl.far.test\r\n",
+         "", "feedback", "fbl.far.test", KEPT, true},
+    };
+    (void)state;
+    struct report_reader *r = report_reader_new(&config);
+    assert_non_null(r);
+    config.complaints_providers.item[0] = provider;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct job j = {.segment = 1, .id = {7, 1}};
+        struct source src;
+        struct report_about about;
+        struct outcome out = {0};
+        config.complaints_providers.n = rows[i].listed;
+        int fd = testlib_segment("/tmp", 0, slice_of(rows[i].head),
+                                 slice_of(rows[i].mail), &j);
+        assert_true(fd >= 0);
+        j.service = rows[i].account[0] == '\0' ? SERVICE_MX : SERVICE_SUBMISSION;
+        j.account =
+            j.service == SERVICE_MX ? SLICE("x@far.test") : slice_of(rows[i].account);
+        assert_int_equal(source_open(&src, fd, &j), SOURCE_OK);
+        report_read(r, &src, &j, &about, &out);
+        assert_true(
+            slice_eq((struct slice){out.where, out.where_len}, slice_of(rows[i].where)));
+        assert_true(slice_eq(out.reporter, slice_of(rows[i].reporter)));
+        assert_true(slice_eq(out.original, slice_of(rows[i].original)));
+        source_close(&src);
+        (void)close(fd);
+    }
+    config.complaints_providers.n = 0;
+    report_reader_free(&r);
+}
+
 static void test_damaged(void **state)
 {
     (void)state;
-    struct report_reader *r = report_reader_new(DOMAIN);
+    struct report_reader *r = report_reader_new(&config);
     struct job j = {.segment = 1, .id = {7, 1}};
     struct source src;
+    struct report_about about;
     struct outcome out = {0};
     int fd =
         testlib_segment("/tmp", 0, SLICE("Received: by here\r\n"), slice_of(ARF), &j);
     assert_true(r != NULL && fd >= 0 && pwrite(fd, "!", 1, 100) == 1);
     assert_int_equal(source_open(&src, fd, &j), SOURCE_OK);
-    report_read(r, &src, &out);
+    report_read(r, &src, &j, &about, &out);
     assert_int_equal(out.result, JOB_DEFERRED);
     source_close(&src);
     (void)close(fd);
@@ -110,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_complaints),
         cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

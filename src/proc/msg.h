@@ -71,6 +71,7 @@ enum {
  * PAUSE          see queue/pause.h
  * RETURN_ASK     u64 cookie text address: a return path of ours (queue/sent.h)?
  * RETURN_IS      u64 cookie u8 enum sent_res
+ * COMPLAINT      u8 1: wanted, 0: junk; text reporter text fields of the message it is about: as in queue/job.h
  * FILTER_ASK     u64 cookie, text path of a socket of milter.server: a connection, please
  * FILTER_GIVE    u64 cookie + descriptor, connected, non-blocking
  * FILTER_NONE    u64 cookie        it is not listening, or no filter of the configuration
@@ -118,7 +119,8 @@ enum {
     X(JOB_HELD,      R_DEL,                         R_QUE,  16, 65536, false) \
     X(JOBS_TOLD,     R_DEL,                         R_QUE,   0,     0, false) \
     X(EVENTS,        R_QUE,                         R_TRC,  16, 65536, false) \
-    X(EVENTS_KEPT,   R_TRC,                         R_QUE,   8,     8, false)
+    X(EVENTS_KEPT,   R_TRC,                         R_QUE,   8,     8, false) \
+    X(COMPLAINT,     R_QUE,                         R_DIR,   5,  8000, false)
 /* clang-format on */
 
 #define X(name, from, to, min, max, fd) MSG_##name,

@@ -143,6 +143,8 @@ void job_done_write_outcome(struct buf *b, const struct job_outcome *o)
     wire_put_text(b, o->transport);
     wire_put_text(b, o->where);
     wire_put_text(b, o->reply);
+    wire_put_text(b, o->reporter);
+    wire_put_text(b, o->original);
 }
 
 /* False: the octets end early, or the result is none of ours. */
@@ -160,6 +162,8 @@ static bool read_outcome(struct wire_reader *r, struct job_outcome *out)
     o.transport = wire_text(r);
     o.where = wire_text(r);
     o.reply = wire_text(r);
+    o.reporter = wire_text(r);
+    o.original = wire_text(r);
     if (r->failed || result > JOB_FAILED || advice >= JOB_ADVICE_COUNT) {
         return false;
     }

@@ -19,7 +19,8 @@
  *          the reply is our own (0: none), u8 told (the other server sends
  *          the notifications of success), text transport ("maildir", "lmtp", "smtp"), text where,
  *          text reply: one line with its code, "550 5.1.1 no such user"; what the other server
- *          said, or what went wrong here. There is one outcome for each target of the job, always.
+ *          said, or what went wrong here; text reporter, text original: of a complaint (delivery/report.h) who
+ *          sent it, and fields of the message that it is about. There is one outcome for each target of the job, always.
  * Pure     octets in, values out; slices borrow from the payload.
  * Errors   the readers walk the whole payload first: after true every target or outcome
  *          decodes, and the counts are what is there. False: nothing was set.
@@ -83,7 +84,7 @@ struct job_outcome {
     bool told;
     uint16_t row;
     uint32_t wait_s;
-    struct slice transport, where, reply;
+    struct slice transport, where, reply, reporter, original;
 };
 
 /* The head of a JOB; j->target_n calls of job_write_target() follow. */

@@ -16,12 +16,35 @@ static const struct job_target targets[] = {
 enum { TARGET_N = sizeof targets / sizeof targets[0] };
 
 static const struct job_outcome outcomes[] = {
-    {0, 0, JOB_DELIVERED, JOB_usual, 0, true, 0, 0, SLICE_INIT("maildir"),
-     SLICE_INIT("new/1.x"), SLICE_INIT("")},
-    {7, 452, JOB_DEFERRED, JOB_later, 4, false, 7, 86400, SLICE_INIT("lmtp"),
-     SLICE_INIT(""), SLICE_INIT("4.2.2 full")},
+    {0,
+     0,
+     JOB_DELIVERED,
+     JOB_usual,
+     0,
+     true,
+     0,
+     0,
+     SLICE_INIT("maildir"),
+     SLICE_INIT("new/1.x"),
+     SLICE_INIT(""),
+     {0},
+     {0}},
+    {7,
+     452,
+     JOB_DEFERRED,
+     JOB_later,
+     4,
+     false,
+     7,
+     86400,
+     SLICE_INIT("lmtp"),
+     SLICE_INIT(""),
+     SLICE_INIT("4.2.2 full"),
+     {0},
+     {0}},
     {9, 550, JOB_FAILED, JOB_suppress, 255, false, 0, 0, SLICE_INIT("lmtp"),
-     SLICE_INIT("x"), SLICE_INIT("5.1.1 nobody")},
+     SLICE_INIT("x"), SLICE_INIT("5.1.1 nobody"), SLICE_INIT("far.test"),
+     SLICE_INIT("Message-ID: <a@b>\n")},
 };
 enum { OUTCOME_N = sizeof outcomes / sizeof outcomes[0] };
 
@@ -176,6 +199,8 @@ static void test_done_round_trip(void **state)
         assert_int_equal(o.row, outcomes[i].row);
         assert_int_equal(o.wait_s, outcomes[i].wait_s);
         assert_true(slice_eq(o.reply, outcomes[i].reply));
+        assert_true(slice_eq(o.reporter, outcomes[i].reporter));
+        assert_true(slice_eq(o.original, outcomes[i].original));
     }
     struct job_outcome none = {0};
     assert_false(job_done_next(&rest, &none));

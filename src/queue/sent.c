@@ -19,6 +19,7 @@ enum {
     COMPLAIN_EVERY_MS = 60 * 1000,
     BUSY_MS = 5000, /* the queue before us may still be going */
     DOMAIN_MAX = 255,
+    DAY_MS = 24 * 60 * 60 * 1000,
 };
 #define PREFIX SLICE("b-")
 _Static_assert(SENT_LOCAL_LEN == 2 + TOKEN_LEN, "prefix and token");
@@ -28,7 +29,15 @@ _Static_assert(SENT_LOCAL_LEN == 2 + TOKEN_LEN, "prefix and token");
     X(find, "SELECT session, n, account, address FROM sent WHERE serial = ?1") \
     X(put, "INSERT OR REPLACE INTO sent VALUES (?1, ?2, ?3, ?4, ?5)") \
     X(tidy, "DELETE FROM sent WHERE serial IN" \
-            " (SELECT serial FROM sent WHERE serial < ?1 ORDER BY serial LIMIT ?2)")
+            " (SELECT serial FROM sent WHERE serial < ?1 ORDER BY serial LIMIT ?2)") \
+    X(tidy_complaints, "DELETE FROM complaint WHERE serial < ?1") \
+    X(tidy_tally, "DELETE FROM tally WHERE day < ?1") \
+    X(complain, "INSERT OR IGNORE INTO complaint VALUES (?1)") \
+    X(count, "INSERT INTO tally VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, day)" \
+             " DO UPDATE SET sent = sent + ?3, complained = complained + ?4") \
+    X(rates, "SELECT account, sum(sent), sum(complained) FROM tally" \
+             " WHERE account > ?1 AND (?2 = '' OR account = ?2) AND day >= ?3" \
+             " GROUP BY account ORDER BY account LIMIT ?4")
 #define X(name, sql) DO_##name,
 enum statement { STATEMENTS(X) STATEMENT_COUNT };
 #undef X
@@ -43,6 +52,10 @@ static const char *const migrations[] = {
     " n INTEGER NOT NULL, account TEXT NOT NULL, address TEXT NOT NULL) STRICT",
     /* Version 1 had its secret from SQLite, which below a changed root takes the time for random. */
     "DELETE FROM secret",
+    "CREATE TABLE IF NOT EXISTS complaint (serial INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE IF NOT EXISTS tally (account TEXT NOT NULL, day INTEGER NOT NULL,"
+    " sent INTEGER NOT NULL, complained INTEGER NOT NULL,"
+    " PRIMARY KEY (account, day)) STRICT, WITHOUT ROWID",
 };
 static const struct sql_kind file_kind = {
     .set_up = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
@@ -56,7 +69,7 @@ struct sent {
     struct sql sql;
     unsigned char key[KEY_LEN];
     uint64_t serial; /* the last one given out */
-    uint64_t complained_ms;
+    uint64_t complained_ms, tidied_day;
     bool batch; /* a transaction is open */
 };
 
@@ -238,6 +251,19 @@ uint64_t sent_serial(struct sent *s, uint64_t now_us)
     return s->serial;
 }
 
+static bool count(struct sent *s, struct slice account, uint64_t day, unsigned sent,
+                  unsigned complained)
+{
+    sqlite3_stmt *stmt = get(s, DO_count);
+    if (stmt != NULL) {
+        sql_bind(stmt, 1, account);
+        sql_bind_count(stmt, 2, day);
+        sql_bind_count(stmt, 3, sent);
+        sql_bind_count(stmt, 4, complained);
+    }
+    return run(s, stmt);
+}
+
 bool sent_put(struct sent *s, uint64_t serial, const struct sent_entry *e)
 {
     sqlite3_stmt *stmt = get(s, DO_put);
@@ -250,7 +276,54 @@ bool sent_put(struct sent *s, uint64_t serial, const struct sent_entry *e)
     sql_bind_count(stmt, 3, e->id.n);
     sql_bind(stmt, 4, e->account);
     sql_bind(stmt, 5, e->address);
-    return run(s, stmt);
+    return run(s, stmt) && count(s, e->account, serial / 1000 / DAY_MS, 1, 0);
+}
+
+enum sent_res sent_complained(struct sent *s, struct slice path,
+                              const struct sent_entry *e, uint64_t now_ms)
+{
+    uint64_t serial = 0;
+    sqlite3_stmt *stmt = sent_serial_of(s, path, &serial) ? get(s, DO_complain) : NULL;
+    if (stmt == NULL) {
+        return SENT_FAULT;
+    }
+    sql_bind_count(stmt, 1, serial);
+    if (!run(s, stmt)) {
+        return SENT_FAULT;
+    }
+    if (sqlite3_changes(s->sql.db) == 0) {
+        return SENT_NOT;
+    }
+    IGNORE(!count(s, e->account, now_ms / DAY_MS, 0, 1)); /* it was said */
+    return SENT_YES;
+}
+
+bool sent_rates(struct sent *s, struct slice behind, struct slice only, uint64_t since_ms,
+                unsigned n, unsigned *seen,
+                void (*each)(void *arg, const struct sent_rate *r), void *arg)
+{
+    sqlite3_stmt *stmt = get(s, DO_rates);
+    *seen = 0;
+    if (stmt == NULL) {
+        return false;
+    }
+    int code = SQLITE_ROW;
+    sql_bind(stmt, 1, behind);
+    sql_bind(stmt, 2, only);
+    sql_bind_count(stmt, 3, since_ms / DAY_MS);
+    sql_bind_count(stmt, 4, n);
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct sent_rate r = {.account = sql_column(stmt, 0),
+                              .sent = (uint64_t)sqlite3_column_int64(stmt, 1),
+                              .complained = (uint64_t)sqlite3_column_int64(stmt, 2)};
+        each(arg, &r);
+        *seen += 1;
+    }
+    if (code != SQLITE_DONE) {
+        complain(s);
+    }
+    (void)sqlite3_reset(stmt);
+    return code == SQLITE_DONE;
 }
 
 enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
@@ -290,5 +363,20 @@ void sent_tidy(struct sent *s, uint64_t now_ms, uint64_t keep_ms, unsigned n)
         sql_bind_count(stmt, 1, (now_ms - keep_ms) * 1000);
         sql_bind_count(stmt, 2, n);
         IGNORE(!run(s, stmt)); /* it was said; the next round does it */
+    }
+    uint64_t day = now_ms / DAY_MS;
+    if (day == s->tidied_day || now_ms <= keep_ms) {
+        return;
+    }
+    s->tidied_day = day;
+    stmt = get(s, DO_tidy_complaints);
+    if (stmt != NULL) {
+        sql_bind_count(stmt, 1, (now_ms - keep_ms) * 1000);
+        IGNORE(!run(s, stmt));
+    }
+    stmt = get(s, DO_tidy_tally);
+    if (stmt != NULL) {
+        sql_bind_count(stmt, 1, (now_ms - keep_ms) / DAY_MS);
+        IGNORE(!run(s, stmt));
     }
 }

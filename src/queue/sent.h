@@ -6,6 +6,8 @@
  *         tells its age, and serials come in order.
  * Sent    what was delivered under a serial: which message, of which account, to whom. Mail that comes
  *         back long after the queue has forgotten the message is matched by it.
+ * Complaints what was sent may be complained of once. How many an account sent, and how many were complained of,
+ *         is counted by the day.
  * I/O     one SQLite file (WAL), opened by one process only. Entries are written without a sync: a
  *         power cut may lose the last of them; their tokens then lead nowhere. Some 100 octets of disk
  *         an entry; entries grow at the end and are dropped from the start.
@@ -58,6 +60,20 @@ enum sent_res {
 /* What came back to that address, was it sent by us? YES: *out. */
 MUST_USE enum sent_res sent_find(struct sent *s, struct slice address, uint64_t now_ms,
                                  uint64_t keep_ms, struct sent_entry *out);
+
+/* Somebody complained of what went out under that return path of ours. YES: the first time. */
+MUST_USE enum sent_res sent_complained(struct sent *s, struct slice path,
+                                       const struct sent_entry *e, uint64_t now_ms);
+
+/* Of accounts behind that one (or of `only`, if it is not empty), in their order, up to n: what was delivered and
+ * complained of since that day. False: the database failed. *seen: how many; fewer than n: that was all. */
+struct sent_rate {
+    struct slice account;
+    uint64_t sent, complained;
+};
+MUST_USE bool sent_rates(struct sent *s, struct slice behind, struct slice only,
+                         uint64_t since_ms, unsigned n, unsigned *seen,
+                         void (*each)(void *arg, const struct sent_rate *r), void *arg);
 
 /* Drops up to n entries older than that. */
 void sent_tidy(struct sent *s, uint64_t now_ms, uint64_t keep_ms, unsigned n);

@@ -111,6 +111,51 @@ static void test_forged(void **state)
     buf_clear(&text);
 }
 
+static void see(void *arg, const struct sent_rate *r)
+{
+    struct buf *b = arg;
+    (void)buf_add(b, r->account);
+    (void)buf_add_fmt(b, " %u/%u;", (unsigned)r->complained, (unsigned)r->sent);
+}
+
+/* Each message is complained of once, whatever happens meanwhile; by account and day. */
+static void test_complaints(void **state)
+{
+    struct fixture *f = *state;
+    struct sent_entry e;
+    struct buf text, out;
+    char error[SENT_ERROR_MAX];
+    unsigned seen = 0;
+    buf_init(&text, 1000);
+    buf_init(&out, 1000);
+    send_one(f, NOW, "bob@far.test", &text);
+    send_one(f, NOW, "ann@far.test", &text);
+    assert_int_equal(sent_find(f->s, buf_slice(&text), NOW, 30 * DAY, &e), SENT_YES);
+    assert_int_equal(sent_complained(f->s, buf_slice(&text), &e, NOW + DAY), SENT_YES);
+    sent_close(&f->s);
+    f->s = sent_open(f->path, error);
+    assert_non_null(f->s);
+    assert_int_equal(sent_find(f->s, buf_slice(&text), NOW, 30 * DAY, &e), SENT_YES);
+    assert_int_equal(sent_complained(f->s, buf_slice(&text), &e, NOW + DAY), SENT_NOT);
+    assert_int_equal(sent_complained(f->s, SLICE("b-x@y"), &e, NOW), SENT_FAULT);
+    assert_true(sent_put(f->s, sent_serial(f->s, NOW * 1000),
+                         &(struct sent_entry){.account = SLICE("other@shop.test"),
+                                              .address = SLICE("ann@far.test")}));
+    assert_true(sent_rates(f->s, SLICE(""), SLICE(""), NOW, 10, &seen, see, &out));
+    assert_true(
+        slice_eq(buf_slice(&out), SLICE("news@shop.test 1/2;other@shop.test 0/1;")));
+    buf_reset(&out);
+    assert_true(
+        sent_rates(f->s, SLICE("news@shop.test"), SLICE(""), NOW, 10, &seen, see, &out));
+    assert_true(seen == 1 && slice_eq(buf_slice(&out), SLICE("other@shop.test 0/1;")));
+    buf_reset(&out);
+    sent_tidy(f->s, NOW + 31 * DAY, 30 * DAY, 100);
+    assert_true(sent_rates(f->s, SLICE(""), SLICE(""), 0, 10, &seen, see, &out));
+    assert_true(slice_eq(buf_slice(&out), SLICE("news@shop.test 1/0;")));
+    buf_clear(&text);
+    buf_clear(&out);
+}
+
 static int no_randomness(sqlite3_vfs *vfs, int n, char *out)
 {
     (void)vfs;
@@ -233,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_there_and_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_complaints, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secret, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_old_secret, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_serials, set_up, tear_down),

@@ -218,6 +218,70 @@ bool authres_is_from(struct slice value, struct slice authserv_id, struct slice 
     return ours;
 }
 
+/* "; spf=pass (words) smtp.mailfrom=a@b; ..." without comments and quotes. What stands in them may hold
+ * any sign, so they are not merely skipped over. */
+static void plain(struct slice results, struct buf *out)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < results.len; i++) {
+        unsigned char c = results.ptr[i];
+        if (c == '\\' && (quoted || depth > 0)) {
+            i++;
+        } else if (c == '"' && depth == 0) {
+            quoted = !quoted;
+        } else if (!quoted && (c == '(' || (c == ')' && depth > 0))) {
+            depth += c == '(' ? 1U : -1U;
+        } else if (depth == 0) {
+            (void)buf_add_byte(out,
+                               quoted && (c == ';' || c <= ' ') ? '?' : ascii_lower(c));
+        }
+    }
+}
+
+/* The value of "name=" in a result; empty: there is none. */
+static struct slice property(struct slice result, struct slice name)
+{
+    while (result.len > 0) {
+        result = slice_strip(result);
+        struct slice word = slice_sub(result, 0, slice_find(result, ' '));
+        if (slice_istarts(word, name)) {
+            return slice_from(word, name.len);
+        }
+        result = slice_from(result, word.len);
+    }
+    return SLICE("");
+}
+
+static struct slice domain_of(struct slice address)
+{
+    size_t at = slice_rfind(address, '@');
+    return at < address.len ? slice_from(address, at + 1) : address;
+}
+
+bool authres_read_passed(struct slice value, struct buf *text, struct authres_passed *o)
+{
+    *o = (struct authres_passed){.dkim_n = 0};
+    buf_reset(text);
+    plain(value, text);
+    struct slice results = buf_slice(text);
+    while (results.len > 0) {
+        size_t end = slice_find(results, ';');
+        struct slice r = slice_strip(slice_sub(results, 0, end));
+        results = slice_from(results, end + 1);
+        if (slice_starts(r, SLICE("spf=pass"))) {
+            struct slice from = property(r, SLICE("smtp.mailfrom="));
+            o->spf = domain_of(from);
+            o->sender = slice_find(from, '@') < from.len ? from : SLICE("");
+        } else if (slice_starts(r, SLICE("dkim=pass")) && o->dkim_n < AUTHRES_DKIM_MAX) {
+            o->dkim[o->dkim_n++] = property(r, SLICE("header.d="));
+        } else if (slice_starts(r, SLICE("dmarc=pass"))) {
+            o->from = property(r, SLICE("header.from="));
+        }
+    }
+    return !text->failed;
+}
+
 /* instance = [CFWS] "i" [CFWS] "=" [CFWS] 1*2DIGIT [CFWS] ";" */
 bool authres_instance(struct slice value, unsigned *instance, struct slice *rest)
 {

@@ -11,7 +11,7 @@
 #define SENDERAUTH_AUTHRES_H
 #include "base/buf.h"
 
-enum { AUTHRES_PROPS_MAX = 4, AUTHRES_VALUE_MAX = 320 };
+enum { AUTHRES_PROPS_MAX = 4, AUTHRES_VALUE_MAX = 320, AUTHRES_DKIM_MAX = 8 };
 
 struct authres_prop {
     const char *name; /* "smtp.mailfrom", "header.d", "policy.iprev" ... */
@@ -38,6 +38,17 @@ bool authres_results(struct buf *out, const struct authres_item *items, unsigned
  * where it is wanted: what follows the id and its version, from the ";" on. */
 MUST_USE bool authres_is_from(struct slice value, struct slice authserv_id,
                               struct slice *results);
+
+/* Who vouches for the message, of results that authres_is_from() found; in lower case, in text. Empty: nobody. */
+struct authres_passed {
+    struct slice spf, sender; /* domain and address of MAIL */
+    struct slice dkim[AUTHRES_DKIM_MAX];
+    unsigned dkim_n;
+    struct slice from; /* domain of From, by DMARC */
+};
+/* text is emptied first. False: it has no room. */
+MUST_USE bool authres_read_passed(struct slice results, struct buf *text,
+                                  struct authres_passed *out);
 
 /* Reads "i=N;" at the front of an ARC-Authentication-Results. N is 1 to 99. */
 MUST_USE bool authres_instance(struct slice value, unsigned *instance,
