@@ -363,15 +363,52 @@ static bool take_receipt(struct bounce_parser *p)
     return false;
 }
 
+/* "Final-Recipient:" and the like, blind to the letter case of the part that varies. */
+static bool has_status_fields(struct slice s)
+{
+    for (size_t at = 0; at < s.len; at++) {
+        at += slice_find(slice_from(s, at), ':');
+        if (at >= 10 && at < s.len && s.ptr[at - 10] == '-' &&
+            slice_ieq(slice_sub(s, at - 9, 9), SLICE("recipient"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Status groups in a part that says it is something else: its first line is one of theirs. */
+static bool is_unnamed_machine_part(struct bounce_parser *p, const struct mime_part *part,
+                                    struct slice *text)
+{
+    static const char *const starts[] = {
+        "reporting-mta:", "final-recipient:",      "original-recipient:",
+        "arrival-date:",  "original-envelope-id:", NULL};
+    if (part->has_parts || part->is_message ||
+        !(mime_is(part, "text/plain") || mime_is(part, "application/octet-stream") ||
+          mime_is(part, "message/*"))) {
+        return false;
+    }
+    *text = slice_strip(part_text(p, part));
+    return text_starts(*text, starts) && has_status_fields(*text);
+}
+
 static bool take_dsn(struct bounce_parser *p)
 {
     unsigned n = 0;
+    struct slice text;
     bool seen = false;
     for (unsigned i = 1; i < p->mime.n; i++) {
         const struct mime_part *part = &p->mime.part[i];
         if (is_machine_part(part) && !is_inner(&p->mime, i)) {
             seen = true;
             n += fields_extract(p, part_text(p, part));
+        }
+    }
+    for (unsigned i = 1; i < p->mime.n && !seen; i++) {
+        if (!is_inner(&p->mime, i) &&
+            is_unnamed_machine_part(p, &p->mime.part[i], &text)) {
+            seen = true;
+            n += fields_extract(p, text);
         }
     }
     p->sure += seen ? DSN_SURE : 0;
@@ -533,19 +570,6 @@ static bool try_formats(struct bounce_parser *p, const struct format *f, size_t 
         }
     }
     p->mail.rcpt_n = 0;
-    return false;
-}
-
-/* "Final-Recipient:" and the like, blind to the letter case of the part that varies. */
-static bool has_status_fields(struct slice s)
-{
-    for (size_t at = 0; at < s.len; at++) {
-        at += slice_find(slice_from(s, at), ':');
-        if (at >= 10 && at < s.len && s.ptr[at - 10] == '-' &&
-            slice_ieq(slice_sub(s, at - 9, 9), SLICE("recipient"))) {
-            return true;
-        }
-    }
     return false;
 }
 

@@ -229,6 +229,19 @@ static void set_message_fields(struct bounce_parser *p, const struct slice *fiel
     }
 }
 
+/* The report was cut off within the address: the last octets are half of it. */
+static bool is_torn(const struct slice *field, const struct slice *end)
+{
+    bool alone = field[FIELD_ACTION].len == 0 && field[FIELD_STATUS].len == 0 &&
+                 field[FIELD_DIAGNOSTIC].len == 0;
+    for (unsigned i = 0; alone && i < FIELD_RCPT_N; i++) {
+        if (field[i].len > 0 && field[i].ptr + field[i].len == end->ptr) {
+            return true;
+        }
+    }
+    return false;
+}
+
 unsigned fields_extract(struct bounce_parser *p, struct slice text)
 {
     struct slice field[FIELD_N] = {{0}}, line, value;
@@ -260,7 +273,9 @@ unsigned fields_extract(struct bounce_parser *p, struct slice text)
             last = NULL;
         }
     }
-    n += end_group(p, field);
+    if (!is_torn(field, &text)) {
+        n += end_group(p, field);
+    }
     set_message_fields(p, field);
     return n;
 }

@@ -1,26 +1,30 @@
 /* bounce/parse_inner.c - the report that somebody passed on; see parse_impl.h */
 #include "bounce/parse_impl.h"
 
+/* name="Undelivered mail.eml" */
+static bool names_mail(struct slice params, const char *param)
+{
+    struct buf name;
+    buf_init(&name, COPY_MAX);
+    bool eml = mime_param(params, param, &name) && name.len > 4 &&
+               slice_ieq(slice_from(buf_slice(&name), name.len - 4), SLICE(".eml"));
+    buf_clear(&name);
+    return eml;
+}
+
 /* A message attached in base64, or as a file. */
 static bool is_wrapped(const struct mime_part *part)
 {
-    struct buf name;
-    bool eml = false;
+    struct slice disposition;
     if (part->has_parts || part->is_message) {
         return false;
     }
     if (mime_is(part, "message/rfc822*") || mime_is(part, "message/global")) {
         return part->encoding != MIME_IDENTITY;
     }
-    if (!mime_is(part, "application/octet-stream")) {
-        return false;
-    }
-    buf_init(&name, COPY_MAX);
-    if (mime_param(part->params, "name", &name) && name.len > 4) {
-        eml = slice_ieq(slice_from(buf_slice(&name), name.len - 4), SLICE(".eml"));
-    }
-    buf_clear(&name);
-    return eml;
+    return names_mail(part->params, "name") ||
+           (mime_field_find(part->header, "Content-Disposition", &disposition) &&
+            names_mail(disposition, "filename"));
 }
 
 struct slice parse_inner(const struct bounce_parser *p, struct slice message,

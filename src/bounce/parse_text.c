@@ -26,7 +26,7 @@ enum rank {
 
 /* clang-format off */
 static const char *const desk_words[] = {
-    "contact", "assist", "help", "support", "please send", "write to", "admin", "客服", "联系", "聯絡", "聯繫", "質問",
+    "contact", "assist", "help", "support", "please send", "subscribe", "mailing list", "write to", "admin", "客服", "联系", "聯絡", "聯繫", "質問",
     "問い合わせ", NULL};
 static const char *const not_words[] = {
     "from:", "from ", "sender", "reply-to", "message-id:", "mailto:", "references:",
@@ -142,7 +142,8 @@ static enum rank rank_of(struct bounce_parser *p, struct slice before, struct sl
         return RANK_NOT;
     }
     /* "Mailbox user <user@host>: full" names are no labels, but label and colon are. */
-    bool label = b.len <= 80 && ends_with_any(b, label_words);
+    bool label = b.len <= 80 && ends_with_any(b, label_words) &&
+                 slice_isearch(b, SLICE("subscribe")) == b.len;
     bool to_only = slice_ieq(b, SLICE("to")) || slice_ieq(b, SLICE("cc"));
     if (label && !to_only && !(text_has(p, b, not_words) && b.len > 32)) {
         return RANK_LABEL;

@@ -297,6 +297,9 @@ static bool is_message(struct slice head)
         size_t colon = slice_find(line, ':'), blank = slice_find(line, ' ');
         bool folded =
             i > 0 && line.len > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t');
+        if (i == 0 && slice_starts(line, SLICE(">From "))) {
+            continue; /* it was in another mbox before */
+        }
         if (line.len == 0) {
             return known;
         }

@@ -111,7 +111,8 @@ bool mime_unfold(struct slice value, struct buf *out)
 
 void mime_split(struct slice message, struct slice *header, struct slice *body)
 {
-    if (slice_starts(message, SLICE("From ")) || slice_starts(message, SLICE(">From "))) {
+    while (slice_starts(message, SLICE("From ")) ||
+           slice_starts(message, SLICE(">From "))) { /* from mbox to mbox */
         message = slice_from(message, line_len(message));
     }
     *header = slice_sub(message, 0, 0);
@@ -240,13 +241,13 @@ static bool boundary_of(const struct mime_part *part, char mark[BOUNDARY_MAX],
     return guess_boundary(part->body, mark, len);
 }
 
-/* A message without MIME fields that is made of parts all the same: one of the first lines
- * is a boundary, and begins a part further down. */
+/* A message without MIME fields, or that says it is a text, and is made of parts all the same:
+ * one of the first lines is a boundary, and begins a part further down. */
 static bool is_bare_multipart(const struct mime_part *part)
 {
     struct slice rest = part->body, line;
-    if (!part->is_message || part->params.ptr != NULL ||
-        part->encoding != MIME_IDENTITY) {
+    if (!part->is_message || part->encoding != MIME_IDENTITY ||
+        !mime_is(part, "text/plain")) {
         return false;
     }
     for (int i = 0; i < 8 && slice_line(&rest, &line); i++) {

@@ -55,7 +55,7 @@ MUST_USE bool mime_field_find(struct slice header, const char *name, struct slic
 bool mime_unfold(struct slice value, struct buf *out);
 
 /* Splits header section and body; for text that does not begin with a field the header is
- * empty. A first line "From ..." (mbox) is skipped. */
+ * empty. First lines "From ..." (mbox) are skipped. */
 void mime_split(struct slice message, struct slice *header, struct slice *body);
 
 /* --- text --- */

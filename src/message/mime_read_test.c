@@ -246,6 +246,8 @@ static void test_html(void **state)
         {"<style>p{}</style><p>t&amp;u</p>", "\nt&u\n"},
         {"<user@host.example>", "<user@host.example>"},
         {"<a href=\"x@y\">z</a>", "z"},
+        {"<div>a</div>\n<div>b\nc</div><div><br></div>d", "a\nb c\n\nd"},
+        {"a<pre>b\n  c</pre>d\ne", "a\nb\n  c\nd e"},
         {"1 < 2 &#64; &#x40; &bogus; &", "1 < 2 @ @ &bogus; &"},
         {"a<!-- x -->b<!-- ", "ab"},
         {"<script>if (a<b) {}", ""},

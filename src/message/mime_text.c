@@ -355,9 +355,11 @@ static size_t add_entity(struct slice s, struct buf *out)
     return end + 1;
 }
 
-static const char *const block_tags[] = {
-    "br", "p",     "div", "tr", "li",         "h1",    "h2", "h3", "h4", "ul",
-    "ol", "table", "pre", "hr", "blockquote", "title", "dt", "dd", NULL};
+/* Those that stand on lines of their own, and those with room above and below too. */
+static const char *const line_tags[] = {"div", "tr", "li", "dt", "dd", "pre", NULL};
+static const char *const block_tags[] = {"br",         "p",     "h1", "h2",    "h3",
+                                         "h4",         "ul",    "ol", "table", "hr",
+                                         "blockquote", "title", NULL};
 static const char *const silent_tags[] = {"script", "style", "head", NULL};
 
 static struct slice tag_name(struct slice tag)
@@ -367,6 +369,18 @@ static struct slice tag_name(struct slice tag)
         i++;
     }
     return slice_sub(tag, start, i - start);
+}
+
+/* A line end, unless only blanks stand on the line. */
+static void end_line(struct buf *out)
+{
+    size_t n = out->len;
+    while (n > 0 && out->ptr[n - 1] == ' ') {
+        n--;
+    }
+    if (n > 0 && out->ptr[n - 1] != '\n') {
+        (void)buf_add_byte(out, '\n');
+    }
 }
 
 /* Behind "</name" and its '>', or all of s. */
@@ -383,7 +397,7 @@ static size_t skip_silent(struct slice s, struct slice name)
 }
 
 /* From '<': appends a line end where the tag makes one, returns the octets to skip. */
-static size_t take_tag(struct slice s, struct buf *out)
+static size_t take_tag(struct slice s, struct buf *out, bool *as_it_is)
 {
     if (slice_starts(s, SLICE("<!--"))) {
         return slice_search(s, SLICE("-->")) + 3;
@@ -400,10 +414,15 @@ static size_t take_tag(struct slice s, struct buf *out)
         return 1;
     }
     struct slice name = tag_name(tag);
-    if (is_one_of(name, block_tags)) {
+    if (is_one_of(name, line_tags)) {
+        end_line(out);
+    } else if (is_one_of(name, block_tags)) {
         (void)buf_add_byte(out, '\n');
     } else if (slice_ieq(name, SLICE("td")) || slice_ieq(name, SLICE("th"))) {
         (void)buf_add_byte(out, ' ');
+    }
+    if (slice_ieq(name, SLICE("pre"))) {
+        *as_it_is = next != '/';
     }
     if (next != '/' && is_one_of(name, silent_tags)) {
         return end + 1 + skip_silent(slice_from(s, end + 1), name);
@@ -413,15 +432,19 @@ static size_t take_tag(struct slice s, struct buf *out)
 
 bool mime_html_text(struct slice html, struct buf *out)
 {
+    bool as_it_is = false; /* within <pre> */
     while (html.len > 0 && !out->failed) {
         unsigned char c = html.ptr[0];
         size_t n = 1;
         if (c == '<') {
-            n = take_tag(html, out);
+            n = take_tag(html, out, &as_it_is);
         } else if (c == '&') {
             n = add_entity(html, out);
         } else if (c == '\r' || c == '\n' || c == '\t') {
-            (void)buf_add_byte(out, ' ');
+            bool starts = out->len == 0 || out->ptr[out->len - 1] == '\n';
+            if (as_it_is || !starts) {
+                (void)buf_add_byte(out, as_it_is ? c : ' ');
+            }
         } else {
             while (n < html.len && html.ptr[n] != '<' && html.ptr[n] != '&' &&
                    html.ptr[n] >= ' ') {
