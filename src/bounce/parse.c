@@ -496,12 +496,8 @@ static bool take_original(struct bounce_parser *p)
     }
     /* A report about somebody, even if it does not say whom: but not on a daemon's name alone. */
     if (add_addressee(p) == 0 && p->sure > REPORT_SURE) {
-        IGNORE(parse_add(p, p->self)); /* mail to oneself; else empty */
-        struct bounce_recipient *r = &p->rcpt[0];
-        struct slice named = {0};
-        if (p->notice.len == 0 || slice_isearch(p->notice, p->self) == p->notice.len) {
-            r->address = named;
-        }
+        bool oneself = text_may_mean(p, p->notice, p->self);
+        IGNORE(parse_add(p, oneself ? p->self : (struct slice){0}));
     }
     fill_from_notice(p);
     return p->mail.rcpt_n > 0;
@@ -613,11 +609,21 @@ static bool is_report(enum bounce_mail_kind kind)
     return kind != BOUNCE_MAIL_NONE && kind != BOUNCE_MAIL_AUTO_REPLY;
 }
 
+/* The copy below the notice is a mail system's own message: a list manager's bounce probe. */
+static bool copy_is_report(struct bounce_parser *p)
+{
+    struct slice value;
+    return (mime_field_find(p->copy, "Return-Path", &value) &&
+            slice_eq(value, SLICE("<>"))) ||
+           (mime_field_find(p->copy, "From", &value) && header_names_daemon(p, value));
+}
+
 /* What somebody passed on, attached or in his text. */
 static struct slice passed_inner(struct bounce_parser *p, struct slice message,
-                                 struct buf *store)
+                                 struct slice behind, struct buf *store)
 {
-    struct slice inner = parse_inner(p, message, (struct slice){0}, store);
+    behind = copy_is_report(p) ? behind : (struct slice){0};
+    struct slice inner = parse_inner(p, message, behind, store);
     return inner.len > 0 ? inner : passed_text(p, p->whole, store);
 }
 
@@ -633,7 +639,7 @@ static bool parse_message(struct bounce_parser *p, struct slice message)
         bool more = n + 1 < BOUNCE_LEVELS_MAX, taken = take_sure(p);
         struct slice inner = {0};
         if (!taken && more && passed_on(p)) {
-            inner = passed_inner(p, level[n], &p->inner[n]);
+            inner = passed_inner(p, level[n], behind, &p->inner[n]);
         }
         taken = taken || (inner.len == 0 && take_told(p));
         if (taken && (n == 0 || p->mail.kind != BOUNCE_MAIL_AUTO_REPLY)) {

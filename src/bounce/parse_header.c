@@ -30,6 +30,8 @@ static const struct {
     {SLICE_INIT("X-HmXmrOriginalRecipient"), HEADER_FEEDBACK},
     {SLICE_INIT("X-Loop-Report"), HEADER_FEEDBACK},
     {SLICE_INIT("Content-Disposition"), HEADER_DISPOSITION},
+    {SLICE_INIT("Content-Type"), HEADER_TYPE},
+    {SLICE_INIT("X-MS-Exchange-Message-Is-Ndr"), HEADER_IS_REPORT},
 };
 
 static void read_facts(struct bounce_parser *p, struct slice header)
@@ -79,7 +81,7 @@ static const char *const daemons[] = {
     "mailer-daemon", "postmaster", "mail delivery", "mail.delivery",
     "mail deliver system", "mailer daemon", "mdaemon", "maildelivery", "mail-daemon",
     "mailadmin", "bounce", "ndr administrator", "mail system", "post_master",
-    "double-bounce", "mailsender", "noreply-dmarc", "mail administrator",
+    "double-bounce", "microsoftexchange", "mailsender", "noreply-dmarc", "mail administrator",
     "no-reply@sns.", NULL};
 static const char *const report_subjects[] = {
     "undeliver", "delivery status", "delivery failure", "delivery report",
@@ -94,7 +96,12 @@ static const char *const report_subjects[] = {
     "non délivré", "non distribu", "échec de la remise", "no se puede entregar",
     "no entregado", "não entregue", "não é possível entregar", "mancato recapito",
     "non recapitabile", "onbestelbaar", "kan inte levereras", "inte levererat",
-    "не доставлен", "недоставлен", "niet bezorgd", "niedostarcz", "退信", "退回", "投递失败",
+    "ikke-leveret", "ikke leveret", "kan ikke leveres", "ei voi toimittaa",
+    "toimittaminen epäonnistui", "nedoruč", "nedostarcz", "teslim edilemez",
+    "teslim edilemedi", "kézbesíthetetlen", "nem kézbesíthető", "nelivrabil",
+    "δεν παραδόθηκε", "Δεν παραδόθηκε", "לא ניתן למסירה", "غير قابل للتسليم",
+    "تعذر التسليم", "ไม่สามารถส่งได้", "ส่งไม่ได้", "Не доставлен", "не доставлен",
+    "Недоставлен", "недоставлен", "niet bezorgd", "niedostarcz", "退信", "退回", "投递失败",
     "投遞失敗", "无法送达", "無法傳遞", "未送达", "无法投递", "配信不能", "配信エラー", "未配信", "送信エラー", "返送",
     "エラーメール", "반송", "전송 실패", "배달되지 않음", NULL};
 static const char *const report_phrases[] = {
@@ -103,10 +110,11 @@ static const char *const report_phrases[] = {
     "invalid final delivery", "not deliver", "could not deliver", "failed permanently",
     "permanent error", "permanent fatal error", "delivery to the following",
     "transcript of session", "delivery problem", "delivery error", "returned mail",
-    "failure reasons", "undelivered", "duplicated message-id", NULL};
+    "failure reasons", "resolver.adr.", "undelivered", "duplicated message-id", NULL};
 static const char *const delay_subjects[] = {
     "delay", "warning", "deferred", "still being retried", "not yet", "verzöger",
-    "retard", "retras", "задерж", "försen", "延迟", "延遲", "遅延", "지연", NULL};
+    "retard", "retras", "задерж", "försen", "forsinke", "viiväst", "gecik",
+    "zpožd", "opóźn", "vertraag", "ritard", "atras", "延迟", "延遲", "遅延", "지연", NULL};
 static const char *const failed_subjects[] = {
     "fail", "return", "undeliver", "expired", NULL};
 static const char *const delay_phrases[] = {
@@ -166,6 +174,11 @@ static void weigh_header(struct bounce_parser *p)
     if (p->header[HEADER_FAILED_RECIPIENTS].len > 0) {
         p->sure += 3;
     }
+    struct slice type = p->header[HEADER_TYPE];
+    p->sure += p->header[HEADER_IS_REPORT].ptr != NULL ||
+                       slice_isearch(type, SLICE("delivery-status")) < type.len
+                   ? 2
+                   : 0;
     if (text_has(p, slice_sub(p->subject, 0, 200), report_subjects)) {
         p->sure += 2;
     }

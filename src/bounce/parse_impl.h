@@ -34,6 +34,8 @@ enum header_fact {
     HEADER_AUTO_REPLY, /* any of the fields that only automatic answers have */
     HEADER_FEEDBACK,   /* fields that only complaints have */
     HEADER_DISPOSITION,
+    HEADER_TYPE,
+    HEADER_IS_REPORT, /* fields that only reports have */
     HEADER_FACTS_N,
 };
 
@@ -136,6 +138,9 @@ MUST_USE bool json_extract(struct bounce_parser *p, struct slice text);
 MUST_USE size_t text_cut(struct slice text, bool quotes);
 /* Adds the recipients that the notice lists; returns how many. */
 unsigned text_extract(struct bounce_parser *p, struct slice notice);
+/* The notice names the address, and not as its sender, or as whom it greets or one may ask. */
+MUST_USE bool text_may_mean(struct bounce_parser *p, struct slice notice,
+                            struct slice address);
 /* Completes a recipient whose machine-readable part says little: code, reply, host. */
 void text_complete(struct bounce_parser *p, struct slice notice,
                    struct bounce_recipient *r);

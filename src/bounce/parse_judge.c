@@ -42,7 +42,7 @@ static void harden(struct bounce_recipient *r)
 }
 
 /* Prose without a code makes an address bad only if the rest of the notice does not say
- * otherwise: "delivery was stopped" below "virus found". */
+ * otherwise: "delivery was stopped" below "virus found". That it was refused does not. */
 static void doubt(struct bounce_parser *p, struct bounce_recipient *r)
 {
     struct bounce_verdict other;
@@ -57,7 +57,7 @@ static void doubt(struct bounce_parser *p, struct bounce_recipient *r)
     bool known =
         other.span_off < at + r->reply.len && other.span_off + other.span_len > at;
     if (!known && !is_weak(&other) && other.kind != BOUNCE_HARD &&
-        other.kind != BOUNCE_NO_FAILURE) {
+        other.kind != BOUNCE_NO_FAILURE && other.klass != BOUNCE_RECIPIENT_REFUSED) {
         other.span_off = other.span_len = 0;
         r->verdict = other;
     }

@@ -163,7 +163,9 @@ static unsigned score_before(struct slice s, size_t i)
     if (is_introduced(slice_sub(s, 0, end))) {
         return 3 + colon;
     }
-    return colon ? 3 : quote ? 2 : 0;
+    /* a sentence of its own: "The mailbox is full. 552 Quota exceeded" */
+    bool sentence = i > end && s.ptr[end - 1] == '.' && ascii_is_blank(s.ptr[end]);
+    return colon ? 3 : quote || sentence ? 2 : 0;
 }
 
 struct candidate {
