@@ -618,13 +618,16 @@ static bool copy_is_report(struct bounce_parser *p)
            (mime_field_find(p->copy, "From", &value) && header_names_daemon(p, value));
 }
 
-/* What somebody passed on, attached or in his text. */
+/* What somebody passed on: attached, in his text, or below it. */
 static struct slice passed_inner(struct bounce_parser *p, struct slice message,
                                  struct slice behind, struct buf *store)
 {
-    behind = copy_is_report(p) ? behind : (struct slice){0};
-    struct slice inner = parse_inner(p, message, behind, store);
-    return inner.len > 0 ? inner : passed_text(p, p->whole, store);
+    struct slice inner = parse_inner(p, message, (struct slice){0}, store);
+    if (inner.len == 0) {
+        inner = passed_text(p, p->whole, store);
+    }
+    return inner.len == 0 && copy_is_report(p) ? parse_inner(p, message, behind, store)
+                                               : inner;
 }
 
 /* Level by level inwards, until one is a report; then outwards again, for what is a report about

@@ -110,7 +110,8 @@ static const char *const report_phrases[] = {
     "invalid final delivery", "not deliver", "could not deliver", "failed permanently",
     "permanent error", "permanent fatal error", "delivery to the following",
     "transcript of session", "delivery problem", "delivery error", "returned mail",
-    "failure reasons", "resolver.adr.", "undelivered", "duplicated message-id", NULL};
+    "failure reasons", "resolver.adr.", "message could not be sent", "non-deliverable",
+    "undelivered", "duplicated message-id", NULL};
 static const char *const delay_subjects[] = {
     "delay", "warning", "deferred", "still being retried", "not yet", "verzöger",
     "retard", "retras", "задерж", "försen", "forsinke", "viiväst", "gecik",
@@ -175,10 +176,9 @@ static void weigh_header(struct bounce_parser *p)
         p->sure += 3;
     }
     struct slice type = p->header[HEADER_TYPE];
-    p->sure += p->header[HEADER_IS_REPORT].ptr != NULL ||
-                       slice_isearch(type, SLICE("delivery-status")) < type.len
-                   ? 2
-                   : 0;
+    bool report = slice_istarts(type, SLICE("multipart/report")) &&
+                  slice_isearch(type, SLICE("delivery-status")) < type.len;
+    p->sure += report || p->header[HEADER_IS_REPORT].ptr != NULL ? 2 : 0;
     if (text_has(p, slice_sub(p->subject, 0, 200), report_subjects)) {
         p->sure += 2;
     }
