@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the limits cost, and whether a flood slows others.
 
-limits.py BUILD [--blocks N] [--messages N] [--seconds N] [--only cost|flood]
+limits.py BUILD [--blocks N] [--messages N] [--seconds N] [--sessions N] [--only cost|flood]
 
 Made for a machine with other work: what is compared runs in many short turns, A B B A, B A A B and so on, so that what
 changes slowly meets both alike; each block of four gives one ratio, and the median of these is told with the
@@ -10,7 +10,7 @@ interval in which it lies with 95 % (by order of the blocks, whatever their dist
 cost   two servers, both running throughout: of one the clients' network is exempt, in the other every limit there is counts, high
        enough that none refuses. 20 sessions bring so many messages a turn. CPU of all the server's processes to the nanosecond
        (schedstat), that of smtpd alone, messages a second; instructions where perf can count them.
-flood  a sender measures its messages alone, and beside 50 sessions of a client that is over its limit and comes again at
+flood  a sender measures its messages alone, and beside 50 sessions (--sessions) of a client that is over its limit and comes again at
        once; with rate.refusal-delay and without. Also: CPU that the server takes meanwhile.
 Prints JSON.
 """
@@ -179,9 +179,9 @@ def polite(server, connection, seconds, number):
 
 
 def beside(build, server, connection, seconds, number, flooding):
-    """One turn: the sender's times, the server's CPU in us a second, sessions refused a second."""
+    """One turn: the sender's times, the cores that the server takes, sessions refused a second. flooding: by so many sessions."""
     told = {"failed": 0}
-    process = load(build, server, 50, "-r", "-l", str(seconds + 1)) if flooding else None
+    process = load(build, server, flooding, "-r", "-l", str(seconds + 1)) if flooding else None
     time.sleep(0.5)
     pids = processes(server)
     cpu, began = cpu_us(pids), time.monotonic()
@@ -193,7 +193,7 @@ def beside(build, server, connection, seconds, number, flooding):
     return {"times": times, "core": cpu / took / 1e6, "refused": told["failed"] / (seconds + 1)}
 
 
-def flood(build, blocks, seconds, delay):
+def flood(build, blocks, seconds, sessions, delay):
     server = server_with(build, ["rate.exempt-networks = {}", f'rate.ip = "{FLOOD_LIMIT}/hour"', "rate.sender = off",
                                  'rate.rcpt-pace = "16000000/minute burst 1000000"', f'rate.rcpt = "{MANY}"',
                                  f'rate.refusal-delay = "{delay}"'])
@@ -206,7 +206,7 @@ def flood(build, blocks, seconds, delay):
                 turn += 1
                 connection = server.connect(source=f"127.0.1.{turn}")  # within its own limit
                 connection.hello()
-                block[which].append(beside(build, server, connection, seconds, turn * 1000, which == 1))
+                block[which].append(beside(build, server, connection, seconds, turn * 1000, sessions * which))
                 connection.do("QUIT", 221)
                 connection.close()
             ratios.append(statistics.median(block[1][0]["times"] + block[1][1]["times"]) /
@@ -215,7 +215,7 @@ def flood(build, blocks, seconds, delay):
                 found[which].extend(block[which])
     finally:
         server.stop()
-    result = {"refusal_delay": delay, "refused_a_second": round(statistics.mean(turn["refused"] for turn in found[1])),
+    result = {"sessions": sessions, "refusal_delay": delay, "refused_a_second": round(statistics.mean(turn["refused"] for turn in found[1])),
               "median_ratio": middle(ratios)}
     for which, name in ((0, "alone"), (1, "beside")):
         times = sorted(t for turn in found[which] for t in turn["times"])
@@ -231,6 +231,7 @@ def main():
     parser.add_argument("--blocks", type=int, default=20)
     parser.add_argument("--messages", type=int, default=3000)
     parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--sessions", type=int, default=50, help="of the flood")
     parser.add_argument("--only", choices=("cost", "flood"))
     options = parser.parse_args()
     build = options.build.resolve()
@@ -238,7 +239,7 @@ def main():
         print(json.dumps({"cost": cost(build, options.blocks, options.messages)}), flush=True)
     if options.only != "cost":
         for delay in ("0", "1 s"):
-            print(json.dumps({"flood": flood(build, max(options.blocks // 2, 1), options.seconds, delay)}), flush=True)
+            print(json.dumps({"flood": flood(build, max(options.blocks // 2, 1), options.seconds, options.sessions, delay)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,15 @@ def goes_on(server):
     connection.do("QUIT", 221)
 
 
+def turned_away(connection):
+    reply = connection.expect(421, "one too many")
+    if connection.reply() is not None:
+        raise Failed("it is not closed")
+    return id_of(reply)
+
+
 def bounds(server):
-    """Four may wait, in the clear or before TLS; one more is turned away, in the story of the last that waits."""
+    """Four wait, four more without a session, others are turned away at once; the story of the last that waits tells of them."""
     flooding = server.connect(source=FLOOD)
     flooding.hello()
     for n in range(2):
@@ -118,21 +125,19 @@ def bounds(server):
     flooding.send(BODY % 2)  # the first that waits: its refusal would come in a minute
     wait_until("the limit holds nobody", lambda: "row=flood-ip-rate-limited" in server.log())
     waiting = [server.connect(source=FLOOD) for _ in range(3)]
-    turned = [server.connect(source=FLOOD) for _ in range(2)]
-    ids = {id_of(connection.expect(421, "one too many")) for connection in turned}
-    for connection in turned:
-        if connection.reply() is not None:
-            raise Failed("it is not closed")
-    if len(ids) != 1:
-        raise Failed(f"not one session tells of both: {ids}")
+    turned = [server.connect(source=FLOOD) for _ in range(6)]
+    ids = {turned_away(connection) for connection in turned[4:]}
     quiet(server)
     server.end_process()  # who waits is told
     server.check_log()
     flooding.expect(421, "refused at last")
     for connection in waiting:
         connection.expect(421, "the server stops")
+    ids |= {turned_away(connection) for connection in turned[:4]}
+    if len(ids) != 1:
+        raise Failed(f"not one session tells of all: {ids}")
     told = [line for line in server.log().splitlines() if "event=turned-away" in line]
-    if len(told) != 1 or ids.pop() not in told[0] or "connections=2" not in told[0]:
+    if len(told) != 1 or ids.pop() not in told[0] or "connections=6" not in told[0]:
         raise Failed(f"the log says of who was turned away: {told}")
 
 
@@ -171,7 +176,8 @@ def main():
     for part, listener, settings in ((waits, "mx", ['rate.refusal-delay = "1 s"']),
                                      (before_tls, "mx tls=implicit", ['rate.refusal-delay = "1 s"']),
                                      (goes_on, "mx", ['rate.refusal-delay = "1 s"', "checks.reputation-ip = reject"]),
-                                     (bounds, "mx", ['rate.refusal-delay = "60 s"', "limits.sessions-per-client = 4"]),
+                                     (bounds, "mx", ['rate.refusal-delay = "60 s"', "limits.sessions-per-client = 4",
+                                                      "limits.sessions = 16"]),
                                      (held_off, "mx", ['rate.refusal-delay = "1 s"', "limits.sessions-per-client = 1"])):
         with Server(sys.argv[1], listeners=[listener], settings=[*SETTINGS, *settings]) as server:
             server.add_users(ALICE)

@@ -252,6 +252,9 @@ static const char *smtpd_open(struct role_ctx *ctx)
     if (!inspect_prepare()) {
         return "out of memory";
     }
+    if (!delay_init(d)) {
+        return "out of memory";
+    }
     map_init(&d->peers, d->client_max);
     map_init(&d->networks, d->client_max);
     buf_init(&d->output, SMTPD_OUTPUT_MAX);

@@ -1,6 +1,6 @@
 /* daemon/smtpd.h - inside the smtpd role, in several files: smtpd.c (the role: channels,
  * listeners, clocks), smtpd_client.c (a connection: octets, TLS, timeouts), smtpd_peer.c (who is
- * at its other end), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
+ * at its other end), smtpd_delay.c (who is refused by a limit waits), smtpd_dns.c (what the DNS is asked), smtpd_auth.c (who logs in), smtpd_directory.c (MAIL and RCPT: directory,
  * checks), smtpd_mail.c (a message: checks, spool), smtpd_params.c (what of its parameters is
  * kept), smtpd_verify.c (who sent it), smtpd_rspamd.c (what rspamd says of it), smtpd_milter.c
  * (what milters say), smtpd_milter_edit.c (what they change),
@@ -43,6 +43,7 @@ enum {
     SMTPD_REFUSING_MAX =
         64, /* and a quarter of limits.sessions: being told server-busy */
     SMTPD_DELAYED_SHARE = 4, /* of limits.sessions one in so many may wait (WAIT_DELAY) */
+    SMTPD_PARKED_MAX = 1024,
     SMTPD_LINGER_MAX = 16 * 1024 * 1024, /* octets dropped after a closing reply */
     SMTPD_TICK_MS = 100,                 /* how exact timeouts are */
     SMTPD_TRACE_MS = 5,               /* records wait that long for others to go with */
@@ -105,6 +106,8 @@ struct smtpd {
     struct list waits[WAIT_COUNT], by_age;
     uint64_t wait_ms[WAIT_COUNT];
     unsigned client_n, client_max, delayed_n;
+    struct parked *parked; /* a ring, the oldest first */
+    unsigned parked_first, parked_n, parked_max;
     struct smtp_limits limits[SERVICE_PUSH + 1]; /* by service */
     struct event *tick;
     struct event *listeners[ROLE_LISTENERS_MAX];
@@ -147,6 +150,13 @@ struct peer_count {
     unsigned n;
     unsigned delayed;      /* of them: in WAIT_DELAY */
     struct client *latest; /* the last one that began to; NULL: it has gone */
+};
+
+/* A connection that is told, after rate.refusal-delay, that it came to no session. */
+struct parked {
+    int fd;
+    bool tls;              /* from the first octet */
+    uint64_t id, since_ms; /* the session that tells of it */
 };
 
 struct client {
@@ -239,20 +249,30 @@ void client_waits_anew(struct client *c); /* what it waits for has come a step o
 /* Sets c->ip, counts the connection for that address. */
 struct smtp_offer client_offer(struct client *c, const struct ip *ip);
 void client_uncount(struct client *c);
-/* Before its greeting: why it waits for that; NULL: it does not. */
-MUST_USE const char *client_delay_why(struct client *c);
-/* False: nobody waits, or as many as may. The caller puts it into WAIT_DELAY. */
-MUST_USE bool client_delay_begin(struct client *c);
-void client_delay_end(struct client *c);
-/* As many connections of that address wait as may: says so to this one, which gets no session, and closes it. */
-MUST_USE bool client_turned_away(struct smtpd *d, const struct config_listener *listener,
-                                 int fd, const struct ip *ip);
+/* How many connections its address has, and its network; NULL: unknown. */
+MUST_USE struct peer_count *client_peer(const struct client *c);
+MUST_USE struct peer_count *client_peer_network(const struct client *c);
+MUST_USE struct check_facts client_facts(const struct client *c); /* of a connection */
 /* Takes the header of the PROXY protocol off the connection, and the address that it names. */
 MUST_USE enum proxy_res client_proxy(struct client *c);
 struct smtp_verdict client_xclient(void *arg, const struct smtp_xclient *x);
 /* To trace and log. closed: the peer did. */
 void client_tls_stands(struct client *c);
 void client_tls_failed(struct client *c, bool closed);
+
+/* smtpd_delay.c: who is refused by a limit waits. */
+MUST_USE bool delay_init(struct smtpd *d); /* false: memory */
+/* Before its greeting: why it waits for that; NULL: it does not. */
+MUST_USE const char *client_delay_why(struct client *c);
+/* False: nobody waits, or as many as may. The caller puts it into WAIT_DELAY. */
+MUST_USE bool client_delay_begin(struct client *c);
+void client_delay_end(struct client *c);
+/* One that waits begins, or no longer, to be of its address. */
+void client_delay_count(struct client *c, bool on);
+/* As many of that address wait as may: this connection gets no session. Takes fd, where true. */
+MUST_USE bool client_turned_away(struct smtpd *d, const struct config_listener *listener,
+                                 int fd, const struct ip *ip);
+void delay_tick(struct smtpd *d);
 
 /* smtpd_dns.c */
 /* The client's address is known, or another one: asks what checks will want to know of it. */

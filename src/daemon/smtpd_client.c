@@ -761,7 +761,8 @@ static void client_start(struct client *c, const struct ip *ip)
 void client_accept(struct smtpd *d, const struct role_listener *listener)
 {
     for (int i = 0; i < SMTPD_ACCEPTS_MAX; i++) {
-        if (d->client_n >= d->client_max + d->client_max / 4 + SMTPD_REFUSING_MAX) {
+        if (d->client_n + d->parked_n >=
+            d->client_max + d->client_max / 4 + SMTPD_REFUSING_MAX) {
             smtpd_accepting(d, false); /* they wait until one of these has gone */
             return;
         }
@@ -840,6 +841,7 @@ static void time_out(struct client *c)
 void client_tick(struct smtpd *d)
 {
     uint64_t now = clock_mono_ms();
+    delay_tick(d);
     for (int w = 0; w < WAIT_COUNT; w++) {
         while (!list_empty(&d->waits[w])) {
             struct client *c = LIST_ITEM(d->waits[w].next, struct client, wait_node);
@@ -878,6 +880,7 @@ void client_tick(struct smtpd *d)
 
 void client_drain(struct smtpd *d)
 {
+    delay_tick(d);
     struct list *node = d->by_age.next;
     while (node != &d->by_age) {
         struct client *c = LIST_ITEM(node, struct client, age_node);

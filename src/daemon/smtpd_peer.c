@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum { NOTE_MAX = 1100 };
-#define WAIT_FULL "too many connections of this address wait to be refused"
 
 void client_note(struct client *c, const char *text)
 {
@@ -64,7 +63,7 @@ static struct slice key_of(const struct net *net)
     return (struct slice){(const unsigned char *)net, sizeof *net};
 }
 
-static struct check_facts facts_of(const struct client *c)
+struct check_facts client_facts(const struct client *c)
 {
     return (struct check_facts){.config = c->smtpd->ctx->config,
                                 .service = c->listener->service,
@@ -78,7 +77,7 @@ static struct check_facts facts_of(const struct client *c)
 static const char *too_often(struct client *c)
 {
     char text[NOTE_MAX];
-    struct check_facts f = facts_of(c);
+    struct check_facts f = client_facts(c);
     if ((c->listener->proxy && c->session == NULL) ||
         !rates_connected(&f, text, sizeof text)) {
         return NULL;
@@ -103,123 +102,22 @@ static const char *count_client(struct client *c)
                : too_often(c);
 }
 
+struct peer_count *client_peer(const struct client *c)
+{
+    return map_get(&c->smtpd->peers, slice_of(c->ip));
+}
+
+struct peer_count *client_peer_network(const struct client *c)
+{
+    struct net net = network_of(c);
+    return map_get(&c->smtpd->networks, key_of(&net));
+}
+
 void client_uncount(struct client *c)
 {
     struct net net = network_of(c);
     uncount(&c->smtpd->peers, slice_of(c->ip));
     uncount(&c->smtpd->networks, key_of(&net));
-}
-
-/* --- waiting for rate.refusal-delay --- */
-
-const char *client_delay_why(struct client *c)
-{
-    struct check_facts f = facts_of(c);
-    if (c->held) {
-        return c->held_off != NULL ? c->held_off : "too many connections";
-    }
-    return rates_waits(&f) ? "a limit refused this client not long ago" : NULL;
-}
-
-static void count_delayed(struct peer_count *p, struct client *c, bool on)
-{
-    if (p == NULL) {
-        return;
-    }
-    if (on) {
-        p->delayed++;
-        p->latest = c;
-        return;
-    }
-    p->delayed -=
-        p->delayed > 0 ? 1 : 0; /* who came when the map was full is not in it */
-    p->latest = p->latest == c ? NULL : p->latest;
-}
-
-static void count_delay(struct client *c, bool on)
-{
-    struct net net = network_of(c);
-    count_delayed(map_get(&c->smtpd->peers, slice_of(c->ip)), c, on);
-    count_delayed(map_get(&c->smtpd->networks, key_of(&net)), c, on);
-}
-
-bool client_delay_begin(struct client *c)
-{
-    struct smtpd *d = c->smtpd;
-    const struct config *cfg = d->ctx->config;
-    struct net net = network_of(c);
-    struct peer_count *address = map_get(&d->peers, slice_of(c->ip));
-    struct peer_count *network = map_get(&d->networks, key_of(&net));
-    if (d->wait_ms[WAIT_DELAY] == 0 || d->draining || address == NULL ||
-        network == NULL || address->delayed >= cfg->limits_sessions_per_client ||
-        network->delayed >= cfg->limits_sessions_per_network ||
-        d->delayed_n > d->client_max / SMTPD_DELAYED_SHARE) {
-        return false;
-    }
-    d->delayed_n++;
-    c->delayed = true;
-    count_delay(c, true);
-    return true;
-}
-
-/* Connections that got no session are in the story of the one whose id they were told. */
-static void tell_turned_away(struct client *c)
-{
-    char text[NOTE_MAX];
-    struct fields f;
-    (void)snprintf(text, sizeof text,
-                   "%u more connections of this address were turned away meanwhile: as "
-                   "many wait as may",
-                   c->turned_away);
-    client_note(c, text);
-    fields_reset(&f);
-    fields_add_str(&f, "ip", c->ip);
-    fields_add_u64(&f, "connections", c->turned_away);
-    fields_add_str(&f, "what", WAIT_FULL);
-    log_event(LOG_INFO, c->id, "turned-away", &f);
-    c->turned_away = 0;
-}
-
-void client_delay_end(struct client *c)
-{
-    c->delayed = false;
-    c->smtpd->delayed_n--;
-    count_delay(c, false);
-    if (c->turned_away > 0) {
-        tell_turned_away(c);
-    }
-}
-
-bool client_turned_away(struct smtpd *d, const struct config_listener *listener, int fd,
-                        const struct ip *ip)
-{
-    char text[IP_TEXT_MAX];
-    struct fields f;
-    size_t n = 0;
-    if (d->delayed_n < d->ctx->config->limits_sessions_per_client || listener->proxy) {
-        return false;
-    }
-    struct peer_count *address = map_get(&d->peers, ip_text(ip, text));
-    if (address == NULL || address->latest == NULL ||
-        address->delayed < d->ctx->config->limits_sessions_per_client) {
-        return false;
-    }
-    struct conn conn;
-    conn_init(&conn, fd);
-    buf_reset(&d->output);
-    if (listener->tls != TLS_IMPLICIT) {
-        fields_reset(&f);
-        fields_add_str(&f, "host", d->ctx->config->hostname);
-        fields_add_str(&f, "what", WAIT_FULL);
-        (void)reply_render(&d->output, REPLY_server_busy,
-                           (enum reply_profile)d->ctx->config->reply_profile, &f,
-                           address->latest->id, SLICE(""));
-        IGNORE(conn_write(&conn, buf_slice(&d->output), &n)); /* into an empty socket */
-        buf_reset(&d->output);
-    }
-    conn_close(&conn);
-    address->latest->turned_away++;
-    return true;
 }
 
 /* --- offer --- */
@@ -265,12 +163,12 @@ struct smtp_offer client_offer(struct client *c, const struct ip *ip)
 static void identify(struct client *c, const struct ip *ip, uint16_t port)
 {
     if (c->delayed) {
-        count_delay(c, false);
+        client_delay_count(c, false);
     }
     client_uncount(c);
     struct smtp_offer offer = client_offer(c, ip);
     if (c->delayed) {
-        count_delay(c, true);
+        client_delay_count(c, true);
     }
     c->port = port;
     smtp_session_offer(c->session, &offer);
