@@ -61,7 +61,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual((status, out), (2, ""))
         self.assertTrue(err.startswith(
             "postern queue: there is no 'lst'; did you mean 'list'? Else say: postern queue list|"), err)
-        self.assertIn("did you mean '--summary'", postern("explain", "--sumary", "-f", "x")[2])
+        self.assertIn("did you mean --summary?", postern("explain", "--sumary", "-f", "x")[2])
         self.assertIn("there is no option '--hello'", postern("try", "--hello", "x")[2])
         self.assertIn("a value is missing after '--ip'", postern("check", "a.example", "--ip")[2])
         for name in ("https://example.org/", "ann@example.org", "a b"):

@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import unicodedata
 
 postern = sys.argv[1]
 BOUNCE = ("From: MAILER-DAEMON@mx.example\nTo: me@home.example\nSubject: failure notice\n\n"
@@ -198,6 +199,80 @@ def test_pages():
     assert len(run("--rules").splitlines()) == len(rules)
 
 
+def columns(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def complaint(*words, stdin="", **env):
+    """What it says on standard error, in English by the environment unless that says otherwise."""
+    done = subprocess.run([postern, "explain", *words], input=stdin.encode(), capture_output=True,
+                          timeout=60, env={**os.environ, "LC_ALL": "C", **env})
+    return done.stderr.decode("utf-8")
+
+
+def lines_fit(text, where):
+    for line in text.splitlines():
+        assert columns(line) <= 80 or " " not in line.strip(), (where, columns(line), line)
+        assert not line.strip().startswith(tuple("、。，；：！？）」”")), (where, line)
+        assert not line.endswith(tuple("（「“")), (where, line)
+
+
+def test_languages():
+    """All that people read is in their language, and keeps its columns."""
+    here = pathlib.Path(__file__).parent
+    with open(here.parent / "catalogue/explain/words.tsv", encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader((line for line in f if not line.startswith("#")), delimiter="\t",
+                                   quoting=csv.QUOTE_NONE))
+    words = {lang: {r["id"]: r[lang] for r in rows} for lang in ("en", "sv", "zh-CN", "zh-TW")}
+    rules = objects("--rules")
+    replies = {o["class"]: o["example"] for o in rules if o["example"][:1] in "245"}
+    assert len(replies) > 30, sorted(replies)
+    some = "\n".join(replies[name] for name in sorted(replies)) + "\n"
+    for lang, word in words.items():
+        english = {words["en"][i] for i in word} - set(word.values())
+        page = run("--class", "loop", "--lang", lang)
+        lines_fit(page, lang)
+        assert word["class-id"].replace("{id}", "loop") in page, page
+        told = run("--lang", lang, "-", stdin=some)
+        lines_fit(told, lang)
+        assert told.count("postern explain --class") >= len(replies), (lang, told)
+        if lang != "en":
+            said = "".join(told.split())
+            left = [e for e in english if "{" not in e and len(e) > 16 and "".join(e.split()) in said]
+            assert not left, (lang, left)
+        labels = ("reply", "what-happened", "who-acts", "what-now", "address", "how-sure", "more")
+        at = set()
+        for line in run("--lang", lang, "552 5.2.2 mailbox full").splitlines():
+            for label in labels:
+                if line.startswith("  " + word[label] + " "):
+                    at.add(columns(line) - columns(line[2 + len(word[label]):].lstrip()))
+        assert at == {20}, (lang, at)  # one column for all texts
+        table = run("--summary", "--lang", lang, "-", stdin=LOG).splitlines()
+        assert table[0] == word["total"].replace("{n}", "2"), table
+        heads = [n for n, line in enumerate(table) if word["count"] in line]
+        assert len(heads) == 3, table
+        for n in heads:
+            name = table[n][table[n].index(word["share"]) + len(word["share"]):].lstrip()
+            assert columns(table[n]) - columns(name) == 20, table[n]
+        assert word["none"] in "\n".join(table), table  # no provider
+        for said, given in (("err-what", []), ("err-one", ["x", "--rules"]), ("err-value", ["-f"]), ("err-csv", ["--csv", "x"]),
+                            ("err-missing", ["-f", str(here / "no-such-file")])):
+            assert word[said] in complaint(*given, "--lang", lang) or said == "err-value", (lang, said)
+            locale = lang.replace("-", "_") + ".UTF-8"
+            assert word[said] in complaint(*given, LC_ALL=locale), (lang, said)
+        assert word["err-near"].replace("{word}", "--summary") in complaint("--sumary", "x", "--lang", lang)
+        assert word["err-near"].replace("{word}", "mailbox-full") in complaint(
+            "--lang", lang, "--class", "mailbox-ful")
+        assert word["err-empty"] in complaint("--lang", lang, "-")
+        assert word["err-nothing"] in complaint("--lang", lang, "-", stdin="hello\nworld\n")
+        for seconds, time in ((90, ("seconds", 90)), (300, ("minutes", 5)), (14400, ("hours", 4))):
+            time = word["wait"].replace("{time}", word[time[0]].replace("{n}", str(time[1])))
+            told = "".join(run("--lang", lang, f"450 4.7.1 Greylisted, try again in {seconds} seconds").split())
+            assert "".join(time.split()) in told, (lang, seconds, told)
+    assert complaint("--lang", "xx", "x", LC_ALL="", LANG="sv_SE.UTF-8").startswith(
+        "postern explain: " + words["sv"]["err-lang"])
+
+
 def test_usage():
     for words in ([], ["--nonsense", "x"], ["-f"], ["x", "-f", "y"], ["--lang"]):
         run(*words, status=2)
@@ -208,7 +283,7 @@ def main():
         test_inputs(pathlib.Path(name))
     with tempfile.TemporaryDirectory() as name:
         test_pasted(pathlib.Path(name))
-    for test in (test_text, test_people, test_logs, test_stream, test_summary, test_pages, test_usage):
+    for test in (test_text, test_people, test_logs, test_stream, test_summary, test_pages, test_languages, test_usage):
         test()
 
 

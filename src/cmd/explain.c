@@ -25,12 +25,60 @@ struct request {
     struct buf text;
 };
 
+static const char *const option_names[] = {"--json",  "--why",  "--summary",
+                                           "--csv",   "--lang", "--row",
+                                           "--class", "--rows", "--rules"};
+
 static const struct {
     const char *name;
     size_t offset;
 } file_flags[] = {{"--json", offsetof(struct explain, json)},
                   {"--csv", offsetof(struct explain, csv)},
                   {"--summary", offsetof(struct explain, summary)}};
+
+static int usage(const struct explain *e)
+{
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    explain_filled(e, &text, "usage", "{usage}", "postern explain " SAY);
+    (void)fprintf(stderr, "%.*s\n", (int)text.len, (const char *)text.ptr);
+    buf_clear(&text);
+    return EXIT_USAGE;
+}
+
+/* What is wrong with the words of the command, and what would be right. */
+static int wrong(const struct explain *e, const char *id)
+{
+    explain_wrong(e, NULL, id, "", "");
+    return usage(e);
+}
+
+/* There is no such option, row or class: that, what is near it, and else more. */
+static void not_there(const struct explain *e, const char *id, const char *word,
+                      const char *near, struct slice more)
+{
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    explain_filled(e, &text, id, "{word}", word);
+    if (near != NULL) {
+        explain_filled(e, &text, "err-near", "{word}", near);
+    } else {
+        (void)buf_add(&text, more);
+    }
+    (void)fprintf(stderr, "postern explain: %.*s\n", (int)text.len,
+                  (const char *)text.ptr);
+    buf_clear(&text);
+}
+
+static int no_such_option(const struct explain *e, const char *word)
+{
+    struct nearest near = nearest_to(slice_of(word));
+    for (size_t i = 0; i < sizeof option_names / sizeof option_names[0]; i++) {
+        nearest_offer(&near, option_names[i]);
+    }
+    not_there(e, "err-option", word, near.word, SLICE(""));
+    return usage(e);
+}
 
 static bool take_flag(const char *word, struct explain *e, struct request *r)
 {
@@ -89,6 +137,30 @@ static bool is_language(struct slice name)
     return false;
 }
 
+/* As the C library chooses: LC_ALL, LC_MESSAGES, LANG. */
+static const char *locale_language(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            return value;
+        }
+    }
+    return "en";
+}
+
+/* What is wrong is said in the language asked for, wherever in the command that stands. */
+static const char *asked_language(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--lang") == 0 && is_language(slice_of(argv[i + 1]))) {
+            return argv[i + 1];
+        }
+    }
+    return locale_language();
+}
+
 static int parse(int argc, char **argv, struct explain *e, struct request *r)
 {
     bool options = true;
@@ -103,42 +175,28 @@ static int parse(int argc, char **argv, struct explain *e, struct request *r)
         } else if (options && i + 1 < argc && take_value(word, argv[i + 1], e, r)) {
             i++;
             if (strcmp(word, "--lang") == 0 && !is_language(slice_of(argv[i]))) {
-                return cmd_usage("explain", "--lang wants en, zh-CN, zh-TW or sv", SAY);
+                e->language = locale_language();
+                return wrong(e, "err-lang");
             }
         } else if (options && word[0] == '-' && !ascii_is_digit((unsigned char)word[1])) {
-            return is_valued(word) ? cmd_usage("explain", "a value is missing", SAY)
-                                   : cmd_no_such("explain", word, SAY);
+            return is_valued(word) ? wrong(e, "err-value") : no_such_option(e, word);
         } else {
             (void)buf_add_str(&r->text, r->text.len > 0 ? " " : "");
             (void)buf_add_str(&r->text, word);
         }
         if (r->file_n == FILES_MAX) {
-            return cmd_usage("explain", "too many files; name their directory", SAY);
+            return wrong(e, "err-files");
         }
     }
     int asked = (r->text.len > 0) + (r->file_n > 0) + (r->row != NULL) +
                 (r->klass != NULL) + r->rules + r->rows;
     if (asked != 1) {
-        return cmd_usage("explain", asked == 0 ? "explain what?" : "one thing at a time",
-                         SAY);
+        return wrong(e, asked == 0 ? "err-what" : "err-one");
     }
     if (e->csv && !e->summary) {
-        return cmd_usage("explain", "--csv is for --summary", SAY);
+        return wrong(e, "err-csv");
     }
     return EXIT_OK;
-}
-
-/* As the C library chooses: LC_ALL, LC_MESSAGES, LANG. */
-static const char *locale_language(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            return value;
-        }
-    }
-    return "en";
 }
 
 static int explain_text(struct explain *e, struct slice text)
@@ -164,36 +222,30 @@ static int explain_files(struct explain *e, const struct request *r)
 }
 
 /* A class or row of that name is not there; perhaps one that is near. */
-static int no_such_page(const char *kind, const char *id)
+static int no_such_page(const struct explain *e, const char *kind, const char *id)
 {
     struct nearest near = nearest_to(slice_of(id));
     struct postern_bounce_class klass;
+    struct buf all, more;
     bool row = strcmp(kind, "row") == 0;
+    buf_init(&all, TEXT_MAX);
+    buf_init(&more, TEXT_MAX);
     for (unsigned i = 0; row && i < REPLY_ID_COUNT; i++) {
         const struct reply_row *one = reply_row((enum reply_id)i);
         if (one != NULL && one->refusal) {
             nearest_offer(&near, one->id);
         }
     }
-    for (size_t i = 0; !row && i < postern_bounce_classes(); i++) {
-        if (postern_bounce_class(i, &klass) != 0) {
-            nearest_offer(&near, klass.name);
-        }
+    for (size_t i = 0; !row && postern_bounce_class(i, &klass) != 0; i++) {
+        nearest_offer(&near, klass.name);
+        (void)buf_add_fmt(&all, "%s%s", i == 0 ? "" : " ", klass.name);
     }
-    (void)fprintf(stderr, "postern explain: there is no %s '%s'", kind, id);
-    if (near.word != NULL) {
-        (void)fprintf(stderr, "; did you mean %s?", near.word);
-    } else if (row) {
-        (void)fputs("; postern explain --rows lists them", stderr);
-    } else {
-        (void)fputs("; there are:", stderr);
-        for (size_t i = 0; i < postern_bounce_classes(); i++) {
-            if (postern_bounce_class(i, &klass) != 0) {
-                (void)fprintf(stderr, " %s", klass.name);
-            }
-        }
-    }
-    (void)fputc('\n', stderr);
+    (void)buf_add_byte(&all, '\0');
+    explain_filled(e, &more, row ? "err-rows" : "err-classes", "{words}",
+                   (const char *)all.ptr);
+    not_there(e, row ? "err-no-row" : "err-no-class", id, near.word, buf_slice(&more));
+    buf_clear(&all);
+    buf_clear(&more);
     return EXIT_NO;
 }
 
@@ -211,7 +263,7 @@ static int run(struct explain *e, const struct request *r)
         const char *kind = r->row != NULL ? "row" : "class";
         const char *id = r->row != NULL ? r->row : r->klass;
         if (!explain_page(e, kind, id)) {
-            return no_such_page(kind, id);
+            return no_such_page(e, kind, id);
         }
         return EXIT_OK;
     }
@@ -230,7 +282,7 @@ int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv)
     (void)ctx;
     buf_init(&r.text, TEXT_MAX);
     buf_init(&e.out, EXPLAIN_OUT_MAX);
-    e.language = locale_language();
+    e.language = asked_language(argc, argv);
     e.progress = isatty(STDERR_FILENO) == 1;
     int status = parse(argc, argv, &e, &r);
     if (status != EXIT_OK) {
@@ -242,7 +294,7 @@ int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv)
         map_init(&e.count[i], SUMMARY_KEYS_MAX);
     }
     if (e.reader == NULL || (r.why && e.why == NULL)) {
-        (void)fputs("postern explain: no memory\n", stderr);
+        explain_wrong(&e, NULL, "err-memory", "", "");
         status = EXIT_SYSTEM;
     } else {
         status = run(&e, &r);

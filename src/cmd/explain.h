@@ -35,8 +35,9 @@ bool explain_input(struct explain *e, const char *path);
 
 /* --- explain_paste.c: pure but for iconv --- */
 
-/* What to do with an input that begins so, where it is no text; or NULL. */
-const char *explain_not_text(struct slice head);
+/* The word that says what to do with an input that begins so, where it is no text; or NULL.
+ * tool: what unpacks it, else "". */
+const char *explain_not_text(struct slice head, const char **tool);
 /* UTF-16, by its byte order mark. */
 bool explain_is_wide(struct slice head);
 MUST_USE bool explain_from_wide(struct slice wide, struct buf *out);
@@ -59,7 +60,13 @@ void explain_result(struct explain *e, const char *file, uint64_t n,
 void explain_nobody(struct explain *e, const char *file, uint64_t n,
                     const struct postern_bounce_mail *mail);
 void explain_flush(struct explain *e);
+/* A word of catalogue/explain/words.tsv; the same appended, with its hole filled. */
 const char *explain_word(const struct explain *e, const char *id);
+void explain_filled(const struct explain *e, struct buf *out, const char *id,
+                    const char *hole, const char *value);
+/* The same on standard error, behind the command and the file's name (NULL: none). */
+void explain_wrong(const struct explain *e, const char *file, const char *id,
+                   const char *hole, const char *value);
 /* Untrusted UTF-8 for a terminal, on one line: controls become blanks. */
 void explain_add_text(struct buf *out, const char *text);
 bool explain_page(struct explain *e, const char *kind, const char *id);

@@ -4,6 +4,7 @@
  * fields, a service's notification with a brace; all else is lines, of a log or bare replies. Only
  * one message or line is in memory at a time. */
 #include "base/clock.h"
+#include "base/prose.h"
 #include "cmd/explain.h"
 
 #include <dirent.h>
@@ -37,6 +38,19 @@ struct source {
     size_t used; /* octets at the front of `in` that are done with */
 };
 
+static void say_progress(const struct explain *e)
+{
+    char mib[24], n[24];
+    struct buf text;
+    buf_init(&text, EXPLAIN_LINE_MAX);
+    (void)snprintf(mib, sizeof mib, "%llu", (unsigned long long)(e->octets >> 20));
+    (void)snprintf(n, sizeof n, "%llu", (unsigned long long)e->results);
+    const struct prose_value values[] = {{"{mib}", slice_of(mib)}, {"{n}", slice_of(n)}};
+    prose_fill(&text, explain_word(e, "progress"), values, 2);
+    (void)fprintf(stderr, "\r%.*s ", (int)text.len, (const char *)text.ptr);
+    buf_clear(&text);
+}
+
 static void show_progress(struct explain *e, bool done)
 {
     if (!e->progress || e->octets < PROGRESS_AFTER) {
@@ -47,9 +61,7 @@ static void show_progress(struct explain *e, bool done)
         (void)fputs("\r\x1b[K", stderr);
     } else if (now - e->told_ms >= PROGRESS_MS) {
         e->told_ms = now;
-        (void)fprintf(stderr, "\r%llu MiB, %llu results ",
-                      (unsigned long long)(e->octets >> 20),
-                      (unsigned long long)e->results);
+        say_progress(e);
     }
 }
 
@@ -110,8 +122,9 @@ static void read_message(struct source *s)
     bool cut = !s->eof;
     take_message(s, pending(s));
     if (cut) {
-        (void)fprintf(stderr, "postern explain: %s: read only the first %d MiB\n",
-                      s->name, EXPLAIN_MESSAGE_MAX >> 20);
+        char mib[16];
+        (void)snprintf(mib, sizeof mib, "%d", EXPLAIN_MESSAGE_MAX >> 20);
+        explain_wrong(s->e, s->name, "err-cut", "{n}", mib);
     }
 }
 
@@ -370,9 +383,9 @@ static bool is_all_there(struct source *s)
 static bool take_marks(struct source *s)
 {
     struct buf narrow;
-    const char *say = explain_not_text(pending(s));
-    if (say != NULL) {
-        (void)fprintf(stderr, "postern explain: %s: %s\n", s->name, say);
+    const char *tool = "", *word = explain_not_text(pending(s), &tool);
+    if (word != NULL) {
+        explain_wrong(s->e, s->name, word, "{tool}", tool);
         s->refused = true;
         return false;
     }
@@ -420,11 +433,20 @@ static void read_source(struct source *s)
     }
     show_progress(s->e, true);
     if (s->n == 0 && !s->failed) {
-        (void)fprintf(
-            stderr, "postern explain: %s: %s\n", s->name,
-            s->octets == 0
-                ? "it is empty"
-                : "no bounce, no reply, and no line of a log that tells of a failure");
+        explain_wrong(s->e, s->name, s->octets == 0 ? "err-empty" : "err-nothing", "",
+                      "");
+    }
+}
+
+static void say_errno(const struct explain *e, const char *name, int error)
+{
+    const char *word = error == ENOENT   ? "err-missing"
+                       : error == EACCES ? "err-forbidden"
+                                         : NULL;
+    if (word != NULL) {
+        explain_wrong(e, name, word, "", "");
+    } else {
+        (void)fprintf(stderr, "postern explain: %s: %s\n", name, strerror(error));
     }
 }
 
@@ -435,7 +457,7 @@ static bool read_fd(struct explain *e, int fd, const char *name)
     errno = 0;
     read_source(&s);
     if (s.failed) {
-        (void)fprintf(stderr, "postern explain: %s: %s\n", name, strerror(errno));
+        say_errno(e, name, errno);
     }
     buf_clear(&s.in);
     return !s.failed && !s.refused;
@@ -445,7 +467,7 @@ static bool read_path(struct explain *e, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        (void)fprintf(stderr, "postern explain: %s: %s\n", path, strerror(errno));
+        say_errno(e, path, errno);
         return false;
     }
     bool ok = read_fd(e, fd, path);
@@ -467,7 +489,7 @@ static bool read_folder(struct explain *e, const char *path)
     int n = scandir(path, &list, plain_files, alphasort);
     bool ok = n >= 0;
     if (!ok) {
-        (void)fprintf(stderr, "postern explain: %s: %s\n", path, strerror(errno));
+        say_errno(e, path, errno);
     }
     for (int i = 0; i < n; i++) {
         char name[PATH_OCTETS];

@@ -13,28 +13,26 @@ static bool is_space(unsigned char c)
 
 /* --- what is no text --- */
 
-const char *explain_not_text(struct slice head)
+const char *explain_not_text(struct slice head, const char **tool)
 {
     static const struct {
         struct slice magic;
-        const char *say;
+        const char *word, *tool;
     } kinds[] = {
-        {SLICE_INIT("\x1f\x8b"), "it is compressed; say: zcat FILE | postern explain -"},
-        {SLICE_INIT("BZh"), "it is compressed; say: bzcat FILE | postern explain -"},
+        {SLICE_INIT("\x1f\x8b"), "err-compressed", "zcat"},
+        {SLICE_INIT("BZh"), "err-compressed", "bzcat"},
         {SLICE_INIT("\xfd"
                     "7zXZ"),
-         "it is compressed; say: xzcat FILE | postern explain -"},
-        {SLICE_INIT("\x28\xb5\x2f\xfd"),
-         "it is compressed; say: zstdcat FILE | postern explain -"},
-        {SLICE_INIT("PK\x03\x04"), "it is a zip archive; unpack it and name its files"},
-        {SLICE_INIT("\xd0\xcf\x11\xe0"),
-         "it is an Outlook message (.msg); save it as text or .eml and give that"},
-        {SLICE_INIT("%PDF-"),
-         "it is a PDF; give the mail itself, saved as .eml, or its text"},
+         "err-compressed", "xzcat"},
+        {SLICE_INIT("\x28\xb5\x2f\xfd"), "err-compressed", "zstdcat"},
+        {SLICE_INIT("PK\x03\x04"), "err-zip", ""},
+        {SLICE_INIT("\xd0\xcf\x11\xe0"), "err-outlook", ""},
+        {SLICE_INIT("%PDF-"), "err-pdf", ""},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (slice_starts(head, kinds[i].magic)) {
-            return kinds[i].say;
+            *tool = kinds[i].tool;
+            return kinds[i].word;
         }
     }
     return NULL;

@@ -1,17 +1,24 @@
 /* cmd/explain_print.c - results as JSON Lines or for people; see explain.h */
 #include "base/json.h"
+#include "base/prose.h"
 #include "cmd/explain.h"
 #include "reply/reply.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { FLUSH_OCTETS = 64 * 1024, WIDTH = 78, LABEL = 17, WHY_MAX = 16 };
+enum {
+    FLUSH_OCTETS = 64 * 1024,
+    WIDTH = 80,
+    LABEL = 17,
+    TEXT = 2 + LABEL + 1, /* the column where texts begin */
+    WHY_MAX = 16
+};
 
 void explain_flush(struct explain *e)
 {
     if (e->out.failed) {
-        (void)fputs("postern explain: a result is too long to be told\n", stderr);
+        explain_wrong(e, NULL, "err-long", "", "");
     }
     if (e->out.len > 0) {
         (void)fwrite(e->out.ptr, 1, e->out.len, stdout);
@@ -31,6 +38,24 @@ const char *explain_word(const struct explain *e, const char *id)
 {
     const char *word = postern_bounce_word(id, e->language);
     return word != NULL ? word : id;
+}
+
+void explain_filled(const struct explain *e, struct buf *out, const char *id,
+                    const char *hole, const char *value)
+{
+    const struct prose_value one = {hole, slice_of(value)};
+    prose_fill(out, explain_word(e, id), &one, hole[0] != '\0');
+}
+
+void explain_wrong(const struct explain *e, const char *file, const char *id,
+                   const char *hole, const char *value)
+{
+    struct buf text;
+    buf_init(&text, EXPLAIN_LINE_MAX);
+    explain_filled(e, &text, id, hole, value);
+    (void)fprintf(stderr, "postern explain: %s%s%.*s\n", file == NULL ? "" : file,
+                  file == NULL ? "" : ": ", (int)text.len, (const char *)text.ptr);
+    buf_clear(&text);
 }
 
 void explain_add_text(struct buf *out, const char *text)
@@ -152,53 +177,17 @@ static void json_result(struct explain *e, const char *file, uint64_t n,
 
 /* --- for people --- */
 
-/* Columns that text takes on a terminal: East Asian characters take two. */
-static unsigned columns(struct slice s)
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = s.ptr[i];
-        n += c < 0x80 || (c >= 0xc0 && c < 0xe0) ? 1 : c >= 0xe0 ? 2 : 0;
-    }
-    return n;
-}
-
-/* Punctuation of East Asian text, which begins no line. */
-static bool hangs(struct slice s)
-{
-    return slice_starts(s, SLICE("\xe3\x80\x81")) ||
-           slice_starts(s, SLICE("\xe3\x80\x82")) || slice_starts(s, SLICE("\xef\xbc"));
-}
-
-/* A label, and its text broken at blanks (or anywhere between characters of two columns). */
+/* A label, and its text beside it in a column of its own. */
 static void paragraph(struct explain *e, const char *label, struct slice text)
 {
     struct buf *out = &e->out;
-    unsigned at = columns(slice_of(label)) + 2;
-    (void)buf_add_fmt(out, "  %s", label);
-    for (; at < LABEL + 2; at++) {
-        (void)buf_add_byte(out, ' ');
-    }
+    (void)buf_add_str(out, "  ");
+    prose_pad(out, slice_of(label), LABEL, false);
     (void)buf_add_byte(out, ' ');
-    unsigned used = 0;
+    (void)buf_add(out, prose_line(&text, WIDTH - TEXT));
     while (text.len > 0) {
-        size_t word = 1;
-        bool wide = text.ptr[0] >= 0xe0;
-        while (word < text.len &&
-               (wide ? (text.ptr[word] & 0xc0) == 0x80
-                     : text.ptr[word] != ' ' && text.ptr[word] < 0xe0)) {
-            word++;
-        }
-        struct slice w = slice_sub(text, 0, word);
-        unsigned width = columns(w);
-        if (used > 0 && used + width > WIDTH - LABEL && !hangs(w)) {
-            (void)buf_add_fmt(out, "\n%*s", LABEL + 3, "");
-            used = 0;
-            w = slice_trim(w);
-        }
-        (void)buf_add(out, w);
-        used += columns(w);
-        text = slice_from(text, word);
+        (void)buf_add_fmt(out, "\n%*s", TEXT, "");
+        (void)buf_add(out, prose_line(&text, WIDTH - TEXT));
     }
     (void)buf_add_byte(out, '\n');
 }
@@ -222,22 +211,57 @@ static const char *word_of(const struct explain *e, const char *group, const cha
     return word != NULL ? word : "";
 }
 
+/* A blank behind what is there, unless it ends in \u3002, which has its own. */
+static void next_sentence(struct buf *out)
+{
+    static const struct slice wide = SLICE_INIT("\xe3\x80\x82");
+    struct slice said = buf_slice(out);
+    size_t end = said.len > wide.len ? said.len - wide.len : 0;
+    if (said.len > 0 && !slice_eq(slice_from(said, end), wide)) {
+        (void)buf_add_byte(out, ' ');
+    }
+}
+
+/* "300 s" as people say it. */
+static void add_wait(struct explain *e, struct buf *out, unsigned seconds)
+{
+    char number[16];
+    struct buf time;
+    bool hours = seconds >= 7200, minutes = seconds >= 120;
+    unsigned unit = hours ? 3600 : minutes ? 60 : 1;
+    (void)snprintf(number, sizeof number, "%u", seconds / unit + (seconds % unit != 0));
+    buf_init(&time, EXPLAIN_LINE_MAX);
+    explain_filled(e, &time,
+                   hours     ? "hours"
+                   : minutes ? "minutes"
+                             : "seconds",
+                   "{n}", number);
+    prose_fill(out, explain_word(e, "wait"),
+               &(struct prose_value){"{time}", buf_slice(&time)}, 1);
+    buf_clear(&time);
+}
+
 static void say_what_now(struct explain *e, const struct postern_bounce_result *r,
                          const struct postern_bounce_page *page)
 {
     struct buf text;
     buf_init(&text, EXPLAIN_LINE_MAX);
-    const char *action = word_of(e, "action", r->action);
-    /* 。 U+3002 has its own blank */
-    size_t len = strlen(action);
-    bool wide = len >= 3 && memcmp(action + len - 3, "\xe3\x80\x82", 3) == 0;
-    (void)buf_add_fmt(&text, "%s%s%s", action, wide ? "" : " ", page->remedy);
+    (void)buf_add_str(&text, word_of(e, "action", r->action));
+    next_sentence(&text);
+    (void)buf_add_str(&text, page->remedy);
     if (r->retry_after_s > 0) {
-        (void)buf_add_fmt(&text, " %s: %u %s", explain_word(e, "wait"), r->retry_after_s,
-                          explain_word(e, "seconds"));
+        next_sentence(&text);
+        add_wait(e, &text, r->retry_after_s);
     }
     paragraph(e, explain_word(e, "what-now"), buf_slice(&text));
     buf_clear(&text);
+}
+
+/* By the class where that says more than by its scope. */
+static void say_who(struct explain *e, const struct postern_bounce_result *r)
+{
+    const char *who = word_of(e, "who", r->class_name);
+    say(e, "who-acts", who[0] != '\0' ? who : word_of(e, "who", r->scope));
 }
 
 /* The reply is about the address, but what it says does not suffice to give it up. */
@@ -259,17 +283,21 @@ static void say_address(struct explain *e, const struct postern_bounce_result *r
 
 static void say_how_sure(struct explain *e, const struct postern_bounce_result *r)
 {
-    char text[160];
+    char percent[8];
+    struct buf text;
     const char *word = r->confidence >= 80   ? "sure-high"
                        : r->confidence >= 50 ? "sure-middle"
                                              : "sure-low";
-    int n =
-        snprintf(text, sizeof text, "%s (%u %%)", explain_word(e, word), r->confidence);
-    if (n > 0 && (size_t)n < sizeof text && r->rule[0] != '\0') {
-        (void)snprintf(text + n, sizeof text - (size_t)n, ", %s %s",
-                       explain_word(e, "rule"), r->rule);
+    buf_init(&text, EXPLAIN_LINE_MAX);
+    (void)snprintf(percent, sizeof percent, "%u", r->confidence);
+    const struct prose_value values[] = {{"{word}", slice_of(explain_word(e, word))},
+                                         {"{n}", slice_of(percent)}};
+    prose_fill(&text, explain_word(e, "sure"), values, 2);
+    if (r->rule[0] != '\0') {
+        explain_filled(e, &text, "rule", "{rule}", r->rule);
     }
-    say(e, "how-sure", text);
+    paragraph(e, explain_word(e, "how-sure"), buf_slice(&text));
+    buf_clear(&text);
 }
 
 static void say_why(struct explain *e, const struct postern_bounce_result *r)
@@ -305,9 +333,7 @@ static void print_result(struct explain *e, const char *file, uint64_t n,
     (void)snprintf(text, sizeof text, "%s%s%s", page.title, explain_word(e, "stop"),
                    page.cause);
     say(e, "what-happened", text);
-    say(e, "who-acts",
-        word_of(e, "who",
-                strcmp(r->class_name, "unclassified") == 0 ? "unknown" : r->scope));
+    say_who(e, r);
     say_what_now(e, r, &page);
     say_address(e, r);
     say_how_sure(e, r);
@@ -388,7 +414,8 @@ bool explain_page(struct explain *e, const char *kind, const char *id)
         return true;
     }
     (void)buf_add_fmt(out, "%s\n", page.title);
-    (void)buf_add_fmt(out, "%s: %s\n\n", kind, id);
+    explain_filled(e, out, strcmp(kind, "row") == 0 ? "row-id" : "class-id", "{id}", id);
+    (void)buf_add_str(out, "\n\n");
     if (page.text[0] != '\0') {
         char reply[1024];
         (void)snprintf(reply, sizeof reply, "%s%s%s %s", page.code,

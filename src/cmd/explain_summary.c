@@ -1,5 +1,6 @@
 /* cmd/explain_summary.c - counts by class, provider and domain; see explain.h */
 #include "base/json.h"
+#include "base/prose.h"
 #include "cmd/explain.h"
 
 #include <stdio.h>
@@ -9,7 +10,7 @@
 static const char *const group_names[BY_N] = {"class", "provider", "domain"};
 static const char *const group_words[BY_N] = {"by-class", "by-provider", "by-domain"};
 
-enum { KEY_MAX = 255, TABLE_ROWS_MAX = 50 };
+enum { KEY_MAX = 255, TABLE_ROWS_MAX = 50, COUNT = 10, SHARE = 7, CLASS = 24 };
 
 static void count_one(struct map *m, struct slice key)
 {
@@ -89,12 +90,41 @@ static void csv_string(struct buf *out, struct slice s)
     (void)buf_add_byte(out, '"');
 }
 
-static void print_key(struct buf *out, struct slice key)
+/* A name, for people; behind that of a class what it means. */
+static void print_key(struct explain *e, unsigned group, struct slice key)
 {
     char text[KEY_MAX + 1];
-    if (slice_cstr(key, text, sizeof text)) {
-        explain_add_text(out, text);
+    struct postern_bounce_page page;
+    bool none = group == BY_PROVIDER && slice_eq(key, SLICE("none"));
+    if (none || slice_eq(key, SLICE("-"))) {
+        (void)buf_add_str(&e->out, explain_word(e, "none"));
+    } else if (slice_eq(key, SLICE("(other)"))) {
+        (void)buf_add_str(&e->out, explain_word(e, "other"));
+    } else if (!slice_cstr(key, text, sizeof text)) {
+        return; /* a NUL in it */
+    } else if (group == BY_CLASS &&
+               postern_bounce_page("class", text, e->language, &page) != 0) {
+        (void)buf_add_fmt(&e->out, "%-*s %s", CLASS, text, page.title);
+    } else {
+        explain_add_text(&e->out, text);
     }
+}
+
+static void print_heads(struct explain *e, unsigned group)
+{
+    prose_pad(&e->out, slice_of(explain_word(e, "count")), COUNT, true);
+    (void)buf_add_byte(&e->out, ' ');
+    prose_pad(&e->out, slice_of(explain_word(e, "share")), SHARE, true);
+    (void)buf_add_fmt(&e->out, "  %s\n", explain_word(e, group_words[group]));
+}
+
+static void print_rest(struct explain *e, size_t n)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%zu", n);
+    (void)buf_add_fmt(&e->out, "%*s", COUNT + 1 + SHARE + 2, "");
+    explain_filled(e, &e->out, "more-rows", "{n}", number);
+    (void)buf_add_byte(&e->out, '\n');
 }
 
 static void print_group(struct explain *e, unsigned group, const struct rows *rows)
@@ -102,8 +132,7 @@ static void print_group(struct explain *e, unsigned group, const struct rows *ro
     struct buf *out = &e->out;
     double total = e->results > 0 ? (double)e->results : 1;
     if (!e->json && !e->csv) {
-        (void)buf_add_fmt(out, "%10s %7s  %s\n", explain_word(e, "count"),
-                          explain_word(e, "share"), explain_word(e, group_words[group]));
+        print_heads(e, group);
     }
     for (size_t i = 0; i < rows->n; i++) {
         double share = (double)rows->row[i].n / total;
@@ -117,8 +146,8 @@ static void print_group(struct explain *e, unsigned group, const struct rows *ro
             csv_string(out, rows->row[i].key);
             (void)buf_add_fmt(out, ",%llu,%.6f\n", n, share);
         } else if (i < TABLE_ROWS_MAX) {
-            (void)buf_add_fmt(out, "%10llu %6.2f%%  ", n, share * 100);
-            print_key(out, rows->row[i].key);
+            (void)buf_add_fmt(out, "%*llu %*.2f%%  ", COUNT, n, SHARE - 1, share * 100);
+            print_key(e, group, rows->row[i].key);
             (void)buf_add_byte(out, '\n');
         }
         if (out->len > EXPLAIN_LINE_MAX) {
@@ -127,8 +156,7 @@ static void print_group(struct explain *e, unsigned group, const struct rows *ro
     }
     if (!e->json && !e->csv) {
         if (rows->n > TABLE_ROWS_MAX) {
-            (void)buf_add_fmt(out, "%10s %7s  ... %zu\n", "", "",
-                              rows->n - TABLE_ROWS_MAX);
+            print_rest(e, rows->n - TABLE_ROWS_MAX);
         }
         (void)buf_add_byte(out, '\n');
     }
@@ -143,13 +171,16 @@ void explain_summary(struct explain *e)
     } else if (e->csv) {
         (void)buf_add_fmt(out, "group,name,count,share\ntotal,,%llu,1\n", total);
     } else {
-        (void)buf_add_fmt(out, "%s: %llu\n\n", explain_word(e, "total"), total);
+        char number[24];
+        (void)snprintf(number, sizeof number, "%llu", total);
+        explain_filled(e, out, "total", "{n}", number);
+        (void)buf_add_str(out, "\n\n");
     }
     for (unsigned i = 0; i < BY_N; i++) {
         struct rows rows = {.max = e->count[i].n};
         rows.row = calloc(rows.max + 1, sizeof *rows.row);
         if (rows.row == NULL) {
-            (void)fputs("postern explain: no memory\n", stderr);
+            explain_wrong(e, NULL, "err-memory", "", "");
             return;
         }
         map_each(&e->count[i], collect, &rows);

@@ -3,8 +3,10 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/prose.h"
 #include "spool/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -27,34 +29,6 @@ static const struct {
 enum { ACTIONS = sizeof actions / sizeof actions[0] };
 
 /* --- octets --- */
-
-/* Octets of the UTF-8 character that begins s, 1 where none does; its code point. */
-static size_t utf8_next(struct slice s, uint32_t *point)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char c = s.ptr[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : c >= 0xe0 && c < 0xf0 ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    *point = 0xfffd;
-    if (n == 0 || n > s.len) {
-        return 1;
-    }
-    uint32_t value = n == 1 ? c : c & (0x7fU >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s.ptr[i] & 0xc0) != 0x80) {
-            return 1;
-        }
-        value = value << 6 | (s.ptr[i] & 0x3fU);
-    }
-    if (value < least[n]) {
-        return 1;
-    }
-    *point = value;
-    return n;
-}
 
 static void base64_lines(struct buf *b, struct slice s)
 {
@@ -111,7 +85,7 @@ static void people_field(struct buf *b, const char *name, struct slice text)
         size_t n = 0;
         while (n < text.len) {
             uint32_t point = 0;
-            size_t more = utf8_next(slice_from(text, n), &point);
+            size_t more = prose_char(slice_from(text, n), &point);
             if (n + more > WORD_OCTETS) {
                 break;
             }
@@ -136,7 +110,7 @@ static void address_field(struct buf *b, const char *name, struct slice address)
     buf_init(&coded, TEXT_MAX);
     while (address.len > 0) {
         uint32_t point = 0;
-        size_t n = utf8_next(address, &point);
+        size_t n = prose_char(address, &point);
         bool plain =
             point > ' ' && point < 127 && point != '\\' && point != '+' && point != '=';
         (void)(plain ? buf_add_byte(&coded, (unsigned char)point)
@@ -176,62 +150,14 @@ static void date_field(struct buf *b, const char *name, uint64_t ms)
 
 /* --- text for people --- */
 
-static unsigned columns_of(uint32_t point)
-{
-    return point >= 0x1100 && (point < 0x1160 || point >= 0x2e80) ? 2 : 1;
-}
-
-/* Wraps at blanks, and between characters of scripts without them; `indent` before each line. */
+/* Wrapped, with `indent` before each line. */
 static void paragraph(struct buf *b, const char *indent, struct slice text)
 {
-    size_t column = 0;
-    while (text.len > 0) {
-        uint32_t point = 0;
-        size_t n = utf8_next(text, &point);
-        unsigned width = columns_of(point);
-        if (width == 1) { /* a word */
-            while (n < text.len && text.ptr[n] != ' ' && text.ptr[n] < 0x80 &&
-                   text.ptr[0] != ' ') {
-                n++;
-            }
-            width = (unsigned)n;
-        }
-        bool blank = text.ptr[0] == ' ';
-        size_t ahead = blank ? 1 : 0; /* a blank is decided with the word behind it */
-        while (blank && ahead < text.len && text.ptr[ahead] != ' ' &&
-               text.ptr[ahead] < 0x80) {
-            ahead++;
-        }
-        if (column > 0 && column + (blank ? ahead : width) > WRAP_AT) {
-            (void)buf_add_str(b, "\r\n");
-            column = 0;
-        }
-        if (column == 0) {
-            (void)buf_add_str(b, indent);
-            column = strlen(indent);
-            if (blank) {
-                text = slice_from(text, 1);
-                continue;
-            }
-        }
-        (void)buf_add(b, slice_sub(text, 0, n));
-        column += width;
-        text = slice_from(text, n);
-    }
-    (void)buf_add_str(b, "\r\n");
-}
-
-/* The word with {name} replaced. */
-static void fill(struct buf *b, const char *word, const char *name, struct slice value)
-{
-    const char *hole = strstr(word, name);
-    if (hole == NULL) {
-        (void)buf_add_str(b, word);
-        return;
-    }
-    (void)buf_add(b, (struct slice){(const unsigned char *)word, (size_t)(hole - word)});
-    (void)buf_add(b, value);
-    (void)buf_add_str(b, hole + strlen(name));
+    do {
+        (void)buf_add_str(b, indent);
+        (void)buf_add(b, prose_line(&text, WRAP_AT - (unsigned)strlen(indent)));
+        (void)buf_add_str(b, "\r\n");
+    } while (text.len > 0);
 }
 
 static const char *word_of(const struct dsn *d, unsigned language, const char *id)
@@ -240,26 +166,33 @@ static const char *word_of(const struct dsn *d, unsigned language, const char *i
     return word == NULL ? "" : word;
 }
 
-static void said_line(struct buf *b, const char *word, const char *hole,
-                      struct slice value, struct slice after)
+static void filled(struct buf *b, const char *indent, const char *word,
+                   const struct prose_value *values, size_t n)
 {
     struct buf line;
     buf_init(&line, TEXT_MAX);
-    fill(&line, word, hole, value);
-    if (after.len > 0) {
-        (void)buf_add_str(&line, " ");
-        (void)buf_add_escaped(&line, after);
-    }
-    paragraph(b, "  ", buf_slice(&line));
+    prose_fill(&line, word, values, n);
+    paragraph(b, indent, buf_slice(&line));
     b->failed = b->failed || line.failed;
     buf_clear(&line);
+}
+
+static void host_said(struct buf *b, const char *word, struct slice host,
+                      struct slice reply)
+{
+    struct buf safe;
+    buf_init(&safe, TEXT_MAX);
+    (void)buf_add_escaped(&safe, reply);
+    const struct prose_value values[] = {{"{host}", host}, {"{reply}", buf_slice(&safe)}};
+    filled(b, "  ", word, values, 2);
+    b->failed = b->failed || safe.failed;
+    buf_clear(&safe);
 }
 
 static void target_text(struct buf *b, const struct dsn *d, unsigned language,
                         const struct dsn_target *t)
 {
     const struct dsn_page *page = &t->page[language];
-    char date[CLOCK_MAIL_DATE_MAX];
     (void)buf_add_str(b, "\r\n<");
     (void)buf_add(b, t->given);
     (void)buf_add_str(b, ">\r\n");
@@ -271,24 +204,24 @@ static void target_text(struct buf *b, const struct dsn *d, unsigned language,
     }
     if (t->reply.len > 0) {
         struct slice who = t->remote.len > 0 ? t->remote : d->hostname;
-        said_line(b, word_of(d, language, "dsn-said"), "{host}", who, t->reply);
+        host_said(b, word_of(d, language, "dsn-said"), who, t->reply);
     }
     if (t->action == DSN_DELAYED && t->until_ms > 0) {
-        said_line(b, word_of(d, language, "dsn-until"), "{date}",
-                  clock_mail_date(t->until_ms, date), SLICE(""));
+        char date[CLOCK_TEXT_MAX], people[sizeof "YYYY-MM-DD hh:mm UTC"];
+        (void)clock_text(t->until_ms, date);
+        (void)snprintf(people, sizeof people, "%.10s %.5s UTC", date, date + 11);
+        filled(b, "  ", word_of(d, language, "dsn-until"),
+               &(struct prose_value){"{date}", slice_of(people)}, 1);
     }
 }
 
 static void language_text(struct buf *b, const struct dsn *d, unsigned language)
 {
-    struct buf line;
-    buf_init(&line, TEXT_MAX);
-    fill(&line, word_of(d, language, "dsn-greeting"), "{host}", d->hostname);
-    paragraph(b, "", buf_slice(&line));
+    filled(b, "", word_of(d, language, "dsn-greeting"),
+           &(struct prose_value){"{host}", d->hostname}, 1);
     if (d->subject.len > 0) {
-        buf_reset(&line);
-        fill(&line, word_of(d, language, "dsn-about"), "{subject}", d->subject);
-        paragraph(b, "", buf_slice(&line));
+        filled(b, "", word_of(d, language, "dsn-about"),
+               &(struct prose_value){"{subject}", d->subject}, 1);
     }
     for (unsigned a = 0; a < ACTIONS; a++) {
         bool said = false;
@@ -304,8 +237,6 @@ static void language_text(struct buf *b, const struct dsn *d, unsigned language)
             target_text(b, d, language, &d->target[i]);
         }
     }
-    b->failed = b->failed || line.failed;
-    buf_clear(&line);
 }
 
 static void text_part(struct buf *b, const struct dsn *d)

@@ -14,7 +14,7 @@ static const char *word(void *arg, const char *id, const char *language)
     (void)arg;
     bool sv = strcmp(language, "sv") == 0;
     if (strcmp(id, "dsn-said") == 0) {
-        return sv ? "{host} svarade:" : "{host} said:";
+        return sv ? "{host} svarade: {reply}" : "{host} said: {reply}";
     }
     if (strcmp(id, "dsn-until") == 0) {
         return "until {date}";
