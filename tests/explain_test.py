@@ -265,6 +265,13 @@ def test_languages():
             "--lang", lang, "--class", "mailbox-ful")
         assert word["err-empty"] in complaint("--lang", lang, "-")
         assert word["err-nothing"] in complaint("--lang", lang, "-", stdin="hello\nworld\n")
+        for reply, first in (("450 4.1.1 user unknown", "if-it-fails"),
+                             ("454 4.7.1 relay access denied", "once-cured")):
+            first = "".join(word[first].replace("{remedy}", "").split())
+            assert first in "".join(run("--lang", lang, reply).split()), (lang, reply)
+            assert first not in "".join(run("--lang", lang, "5" + reply[1:]).split()), (lang, reply)
+        assert "".join(word["address-block"].split()) in "".join(
+            run("--lang", lang, "550 too many recipients").split())
         for seconds, time in ((90, ("seconds", 90)), (300, ("minutes", 5)), (14400, ("hours", 4))):
             time = word["wait"].replace("{time}", word[time[0]].replace("{n}", str(time[1])))
             told = "".join(run("--lang", lang, f"450 4.7.1 Greylisted, try again in {seconds} seconds").split())

@@ -241,6 +241,29 @@ static void add_wait(struct explain *e, struct buf *out, unsigned seconds)
     buf_clear(&time);
 }
 
+static const char *class_kind(const char *name)
+{
+    static struct postern_bounce_class one;
+    for (size_t i = 0; postern_bounce_class(i, &one) != 0; i++) {
+        if (strcmp(one.name, name) == 0) {
+            return one.kind;
+        }
+    }
+    return "";
+}
+
+/* A page of a class says what to do when the refusal is final. Of a temporary one: what holds until
+ * then. */
+static const char *until_final(const struct postern_bounce_result *r)
+{
+    const char *kind = class_kind(r->class_name);
+    bool retried = strcmp(r->delivery, "delayed") == 0;
+    return retried && strcmp(kind, "hard") == 0 ? "if-it-fails"
+           : retried && strcmp(kind, "block") == 0 && strcmp(r->action, "retry") == 0
+               ? "once-cured"
+               : NULL;
+}
+
 static void say_what_now(struct explain *e, const struct postern_bounce_result *r,
                          const struct postern_bounce_page *page)
 {
@@ -248,7 +271,9 @@ static void say_what_now(struct explain *e, const struct postern_bounce_result *
     buf_init(&text, EXPLAIN_LINE_MAX);
     (void)buf_add_str(&text, word_of(e, "action", r->action));
     next_sentence(&text);
-    (void)buf_add_str(&text, page->remedy);
+    const char *first = until_final(r);
+    prose_fill(&text, first == NULL ? "{remedy}" : explain_word(e, first),
+               &(struct prose_value){"{remedy}", slice_of(page->remedy)}, 1);
     if (r->retry_after_s > 0) {
         next_sentence(&text);
         add_wait(e, &text, r->retry_after_s);
@@ -272,11 +297,21 @@ static bool is_unproven(const struct postern_bounce_result *r)
            (strcmp(r->scope, "recipient") == 0 || strcmp(r->scope, "domain") == 0);
 }
 
+/* It passes, or is for the sender to cure: the address has no part in it. */
+static bool is_about_others(const struct postern_bounce_result *r)
+{
+    return strcmp(r->kind, "soft") == 0 &&
+           (strcmp(r->scope, "source") == 0 || strcmp(r->scope, "sender") == 0 ||
+            strcmp(r->class_name, "too-many-recipients") == 0 ||
+            strcmp(r->class_name, "system-error") == 0);
+}
+
 static void say_address(struct explain *e, const struct postern_bounce_result *r)
 {
     const char *group = strcmp(r->delivery, "delayed") == 0             ? "delayed"
                         : strcmp(r->class_name, "feedback-report") == 0 ? "complaint"
                         : is_unproven(r)                                ? "unproven"
+                        : is_about_others(r)                            ? "block"
                                                                         : r->kind;
     say(e, "address", word_of(e, "address", group));
 }
