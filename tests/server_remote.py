@@ -278,6 +278,28 @@ def test_notifications(postern):
         p.stop()
 
 
+def test_told_that_it_is_late(postern):
+    """While attempts go on nobody is advised to remove an address; of a full mailbox all is said."""
+    p = Play(postern)
+    p.peer("far.test", {"gone@far.test": "450 5.1.1 user unknown", "full@far.test": "452 4.2.2 mailbox is full"})
+    home = p.peer("acme.test")
+    p.server.settings += ['queue.notify-delay = "1 ms"', 'queue.notify-language = "zh-TW"']
+    p.start()
+    try:
+        p.send("gone@far.test", "full@far.test")
+        wait_until("nobody was told of both", lambda: sum(b"Action: delayed" in m for m in home.mails) and sum(
+            m.count(b"Action: delayed") for m in home.mails) == 2)
+        text = "".join(email.message_from_bytes(m).get_payload()[0].get_payload(decode=True).decode()
+                       for m in home.mails)
+        words = "".join(text.split())
+        check("郵件尚未投遞到下列地址" in words and "mx.far.test的回應：4505.1.1userunknown" in words, text)
+        check("地址不存在" in words and "從所有名單中移除" not in words, text)
+        check("收件者必須騰出或加大空間" in words, text)
+        check(not any(line.strip().startswith(("。", "，")) for line in text.splitlines()), text)
+    finally:
+        p.stop()
+
+
 def test_notified_after_a_crash(postern):
     """Held as failed when the machine stops: its sender is told at the next start."""
     p = Play(postern)
@@ -503,5 +525,5 @@ def test_two_of_ours(postern):
 
 
 if __name__ == "__main__":
-    sys.exit(parts.play_on_dns(test_replies, test_ourselves, test_notifications, test_notified_after_a_crash, test_reuse, test_stale, test_asked_for_less,
+    sys.exit(parts.play_on_dns(test_replies, test_ourselves, test_notifications, test_told_that_it_is_late, test_notified_after_a_crash, test_reuse, test_stale, test_asked_for_less,
                                test_answer_before_the_end, test_tls, test_rule_tls, test_large_is_signed, test_two_of_ours))

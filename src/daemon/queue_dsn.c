@@ -416,12 +416,15 @@ static void fill_target(const struct said *s, const struct dsn *dsn, struct dsn_
     }
     /* smtpd and delivery are strangers: any number may stand there. */
     bool known = s->klass > 0 && s->klass <= BOUNCE_CLASSES_N;
-    const char *class_name =
-        known ? bounce_class_info((enum bounce_class)(s->klass - 1))->name : "";
+    const struct bounce_class_info *klass =
+        bounce_class_info((enum bounce_class)(known ? s->klass - 1 : 0));
+    /* What to do about a dead address holds once that is final. */
+    bool too_early = t->action == DSN_DELAYED && klass->kind == BOUNCE_HARD;
     for (unsigned l = 0; l < dsn->language_n; l++) {
         struct postern_bounce_page page;
-        if (known && postern_bounce_page("class", class_name, dsn->language[l], &page)) {
-            t->page[l] = (struct dsn_page){page.title, page.cause, page.remedy};
+        if (known && postern_bounce_page("class", klass->name, dsn->language[l], &page)) {
+            t->page[l] =
+                (struct dsn_page){page.title, page.cause, too_early ? "" : page.remedy};
         }
     }
 }
