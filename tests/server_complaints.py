@@ -4,6 +4,7 @@ push account sent; each counts once, forged ones not at all.
 
 server_complaints.py POSTERN
 """
+import base64
 import email.message
 import email.mime.base
 import email.mime.message
@@ -18,20 +19,22 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import nsd  # noqa: E402
 import parts  # noqa: E402
+import push  # noqa: E402
 from server import SKIPPED, wait_until  # noqa: E402
 from server_remote import check  # noqa: E402
 from server_returns import Play  # noqa: E402
 
+USER = "carol@example.test"
 FBL, ALICE, BARE = "fbl@example.test", "alice@example.test", "nobody-here@example.test"
 SENDER = "127.0.0.7"  # who sends junk
 SETTINGS = ["rate.exempt-networks = {}", "checks.ptr = off", "checks.unauthenticated = off", "rate.evidence = 4",
             f'complaints.addresses = {{"{FBL}"}}']
 
 
-def report(original, kind="abuse", headers=False, **fields):
+def report(original, kind="abuse", headers=False, sender="feedback@fbl.far.test", **fields):
     """As a provider makes it."""
     mail = email.mime.multipart.MIMEMultipart("report", report_type="feedback-report")
-    mail["From"], mail["To"], mail["Subject"] = "feedback@fbl.far.test", FBL, "FW: your mail"
+    mail["From"], mail["To"], mail["Subject"] = sender, FBL, "FW: your mail"
     mail["Date"], mail["Message-ID"] = "Sun, 22 Nov 2026 10:00:00 +0000", "<report@fbl.far.test>"
     mail.attach(email.mime.text.MIMEText("This is an abuse report for a message.\n"))
     part = email.mime.base.MIMEBase("message", "feedback-report")
@@ -102,6 +105,26 @@ def test_incoming(t):
     t.server.messages(FBL, 3)
 
 
+def test_submitted(t):
+    """A user of ours sends one; he is told of its delivery once, and it counts as his."""
+    mail = t.junk()
+    t.signs_become(7, 6)
+    c = t.server.connect("submission")
+    c.hello()
+    c.do("STARTTLS", 220)
+    c.start_tls()
+    c.do("EHLO pc.example", 250)
+    c.do("AUTH PLAIN " + base64.b64encode(f"\0{USER}\0sesam-open".encode()).decode(), 235)
+    c.message(report(mail, sender=USER), FBL, sender=USER)
+    c.do("QUIT", 221)
+    t.signs_become(7, 9)
+    t.server.messages(FBL, 10)
+    wait_until("not told whose it was", lambda: f"event=complaint reporter={USER} " in t.server.log())
+    told = [line for line in t.server.run("events", "--account", USER, "--json").splitlines()
+            if json.loads(line)["event"] == "delivered"]
+    check(len(told) == 1, f"{told}")
+
+
 def test_once(t):
     t.come(report(t.first))
     t.passed_over(1)
@@ -161,7 +184,7 @@ def test_restart(t):
     t.server.settings += ['complaints.providers = {"far.test"}', "complaints.keep = no"]
     t.server.settings = [line.replace(f'{{"{FBL}"}}', f'{{"{BARE}"}}') for line in t.server.settings]
     t.server.start()
-    check(t.signs() == [(6, 6)], f"after the restart: {t.signs()}")
+    check(t.signs() == [(7, 9)], f"after the restart: {t.signs()}")
     t.come(t.arf, to=BARE)
     t.passed_over(6)
     check(len(events(t)) == 1 and rates(t) == [("news@example.test", 2, 1)], "told again")
@@ -169,12 +192,12 @@ def test_restart(t):
     t.come(report(t.first), to=BARE)
     t.passed_over(7)
     fresh = t.junk()
-    t.signs_become(7, 6)
+    t.signs_become(8, 9)
     t.come(report(fresh), to=BARE, source="127.0.0.11", sender="x@stranger.test")
     wait_until("the stranger is not named", lambda: "what=stranger" in t.server.log())
-    check(t.signs() == [(7, 6)], f"a stranger was believed: {t.signs()}")
+    check(t.signs() == [(8, 9)], f"a stranger was believed: {t.signs()}")
     t.come(report(fresh), to=BARE)
-    t.signs_become(7, 9)
+    t.signs_become(8, 12)
     check(not t.server.files(BARE), "and it was delivered")
 
 
@@ -182,10 +205,12 @@ def main():
     if nsd.program() is None:
         print("NSD is not installed: this test needs its DNS")
         return SKIPPED
-    play = Play(sys.argv[1], settings=SETTINGS, zone=['fbl.far.test. TXT "v=spf1 a:mx.far.test -all"'])
+    play = Play(sys.argv[1], settings=SETTINGS, zone=['fbl.far.test. TXT "v=spf1 a:mx.far.test -all"'],
+                listeners=["mx", "push", "submission"])
     try:
         play.server.run("user", "add", FBL, "--generate")
-        return parts.play((test_incoming, test_once, test_forged, test_sent, test_restart), Complaints(play),
+        play.server.run("user", "add", USER, "--password-hash", push.HASH)
+        return parts.play((test_incoming, test_once, test_forged, test_submitted, test_sent, test_restart), Complaints(play),
                           lambda: play.server.log()[-3000:])
     finally:
         play.stop()

@@ -105,6 +105,14 @@ def reputation(server):
     connection.expect(421, "very low")
     connection.close()
     server.run("reputation", "set", "ip:127.0.2.7", "lowest", status=2)
+    for key in ("ip:127.0.2.0/24", "network:127.0.2.0/23", "network:127.0.2.1", "dkim:a_b", "ip:x"):
+        server.run("reputation", "set", key, "low", status=2)
+    equal("by address", [line["kind"] for line in show(server, "reputation", "set", "2001:DB8:0::9", "low")], ["ip"])
+    equal("as it is written", of(show(server, "limits", "show", "ip:2001:db8::0:9"), "ip", "2001:db8::9")["reputation"], "low")
+    equal("by network", [line["kind"] for line in show(server, "reputation", "set", "192.0.2.0/24", "low")], ["network"])
+    equal("by domain", [line["kind"] for line in show(server, "reputation", "set", "Far.example", "low")],
+          ["dkim", "spf", "from"])
+    of(show(server, "reputation", "show", "spf:far.example"), "spf", "far.example")
     equal("forgotten", of(show(server, "reputation", "forget", "127.0.2.7"), "ip", "127.0.2.7")["reputation"],
           "unknown")
     equal("then", send(server, "127.0.2.7", 1), 1)

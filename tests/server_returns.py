@@ -43,8 +43,8 @@ class Heard(list):
 
 
 class Play:
-    def __init__(self, postern, zone=(), broken=(), settings=(), before=None):
-        self.server = Server(postern, listeners=["mx", "push"], settings=[
+    def __init__(self, postern, zone=(), broken=(), settings=(), before=None, listeners=("mx", "push")):
+        self.server = Server(postern, listeners=list(listeners), settings=[
             f"delivery.smtp-port = {PORTS['mx']}", 'delivery.connect-time = "2 s"', 'dns.timeout = "2 s"',
             'queue.retry = {"1 s"}', f'push.return-path-domain = "{DOMAIN}"',
             'checks.local-networks = {"192.0.2.0/24"}'])  # so that mx judges the peer as a stranger

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "check/complaint.h"
+#include "config/address.h"
 #include "config/paths.h"
 #include "config/setting.h"
 #include "message/mime_read.h"
@@ -26,6 +27,7 @@ enum {
     PIECE_MIN = 8192, /* slots */
     NEAR = 2,         /* shown: who has used 1/NEAR of its limit */
     MAILBOX_MAX = 320,
+    SAID_MAX = 255, /* octets of a name whose reputation is set */
     STATUS_NO = 1,
     STATUS_USAGE = 2,
     STATUS_SYSTEM = 4,
@@ -285,8 +287,9 @@ struct query {
     enum reputation level;
     bool one_kind; /* the key names it */
     enum rate_kind kind;
-    struct slice name; /* empty: all */
-    json_t *request;   /* which name borrows from */
+    struct slice name;       /* empty: all */
+    char text[NET_TEXT_MAX]; /* of an address or network, as it is counted */
+    json_t *request;         /* which name borrows from */
     size_t at;
     unsigned found;
 };
@@ -458,24 +461,105 @@ static void act(const struct query *q, struct rate_entry *e, uint64_t now_us)
     IGNORE(rate_read(t, &key, now_us, &e->view)); /* what cannot be kept is all zero */
 }
 
-/* A key that is not there yet. */
-static bool set_new(struct query *q, uint64_t now_us, struct rate_entry *e)
+/* Keys that are said by their kind, or whose kind the name tells. */
+enum { KINDS_SAID_MAX = 3 };
+
+static unsigned kinds_said(const struct query *q, enum rate_kind kind[KINDS_SAID_MAX])
 {
-    unsigned char lower[RATE_NAME_MAX];
-    struct slice name = slice_sub(q->name, 0, sizeof lower);
-    if (q->action != REPUTATION_SET || !q->one_kind || q->name.len > sizeof lower) {
-        return false;
+    struct net net;
+    if (q->one_kind) {
+        kind[0] = q->kind;
+        return 1;
     }
-    for (size_t i = 0; i < name.len; i++) {
-        lower[i] = ascii_lower(name.ptr[i]);
+    if (net_parse(q->name, &net) == NET_OK) {
+        kind[0] = net.bits == 128 ? RATE_ip : RATE_network;
+        return 1;
     }
-    struct rate_key key =
-        rate_key(q->rates->table, q->kind, (struct slice){lower, name.len});
-    *e = (struct rate_entry){
-        .tag = key.tag, .kind = q->kind, .name_len = (unsigned char)name.len};
-    memcpy(e->name, lower, name.len);
-    act(q, e, now_us);
-    return true;
+    if (!address_is_domain(q->name)) {
+        return 0;
+    }
+    kind[0] = RATE_dkim;
+    kind[1] = RATE_spf;
+    kind[2] = RATE_from;
+    return KINDS_SAID_MAX;
+}
+
+/* NULL, or why nothing will ever be counted under that name. */
+static const char *wrong_name(const struct config *c, enum rate_kind kind,
+                              struct slice name)
+{
+    struct net net;
+    bool is_net = net_parse(name, &net) == NET_OK;
+    unsigned bits = is_net && ip_is_v4(&net.ip) ? 96 + (unsigned)c->limits_network_ipv4
+                                                : (unsigned)c->limits_network_ipv6;
+    switch ((int)kind) {
+    case RATE_ip:
+        return is_net && net.bits == 128 ? NULL : "it is no address";
+    case RATE_network:
+        return is_net && net.bits == bits
+                   ? NULL
+                   : "networks are counted in the sizes of limits.network-ipv4 and "
+                     "-ipv6: "
+                     "say one of these, or let reputation import split it";
+    case RATE_ptr:
+    case RATE_spf:
+    case RATE_dkim:
+    case RATE_from:
+    case RATE_url:
+        return address_is_domain(name) ? NULL : "it is no domain name";
+    default:
+        return NULL;
+    }
+}
+
+static bool set_one(struct query *q, struct control_call *call, enum rate_kind kind)
+{
+    unsigned char lower[SAID_MAX];
+    for (size_t i = 0; i < q->name.len; i++) {
+        lower[i] = ascii_lower(q->name.ptr[i]);
+    }
+    struct slice name = {lower, q->name.len};
+    struct rate_key key = rate_key(q->rates->table, kind, name);
+    struct rate_entry e = {.tag = key.tag, .kind = kind};
+    uint64_t now_us = clock_wall_ms() * 1000;
+    unsigned good = 0, bad = 0;
+    reputation_signs(q->level, q->rates->config->rate_evidence, &good, &bad);
+    (void)rate_set_signs(q->rates->table, &key, good, bad, now_us);
+    IGNORE(rate_read(q->rates->table, &key, now_us, &e.view)); /* all zero: no room */
+    e.cut = name.len > RATE_NAME_MAX;
+    e.name_len = (unsigned char)(e.cut ? RATE_NAME_MAX : name.len);
+    memcpy(e.name, lower, e.name_len);
+    json_t *line = line_of(q, &e, now_us);
+    if (line != NULL) {
+        control_line(call, line);
+    }
+    return line != NULL;
+}
+
+/* False: the name does not say of which kinds it is. */
+static bool set_said(struct query *q, struct control_call *call)
+{
+    enum rate_kind kind[KINDS_SAID_MAX];
+    unsigned n = kinds_said(q, kind);
+    const char *wrong = n > 0 && q->name.len > SAID_MAX ? "it is too long" : NULL;
+    for (unsigned i = 0; i < n && wrong == NULL; i++) {
+        wrong = wrong_name(q->rates->config, kind[i], q->name);
+    }
+    if (wrong != NULL) {
+        control_error(call, STATUS_USAGE, "%.*s: %s", (int)q->name.len,
+                      (const char *)q->name.ptr, wrong);
+        return true;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (!set_one(q, call, kind[i])) {
+            control_error(call, STATUS_SYSTEM, "out of memory");
+            return true;
+        }
+    }
+    if (n > 0) {
+        control_done(call, 0);
+    }
+    return n > 0;
 }
 
 static void query_next(void *state, struct control_call *call)
@@ -485,16 +569,14 @@ static void query_next(void *state, struct control_call *call)
     uint64_t now_us = clock_wall_ms() * 1000;
     while (control_room(call)) {
         bool any = rate_next(q->rates->table, &q->at, now_us, &e);
-        if (!any && (q->found > 0 || !set_new(q, now_us, &e))) {
+        if (!any) {
             control_done(call, q->found == 0 && q->name.len > 0 ? STATUS_NO : 0);
             return;
         }
-        if (any && !is_shown(q, &e, now_us)) {
+        if (!is_shown(q, &e, now_us)) {
             continue;
         }
-        if (any) {
-            act(q, &e, now_us);
-        }
+        act(q, &e, now_us);
         q->found++;
         json_t *line = line_of(q, &e, now_us);
         if (line == NULL) {
@@ -522,6 +604,10 @@ static void take_key(struct query *q, const char *key)
         q->one_kind = true;
         q->name = slice_from(q->name, colon + 1);
     }
+    struct net net;
+    if (net_parse(q->name, &net) == NET_OK) {
+        q->name = net_text(&net, q->text);
+    }
 }
 
 /* One look-up a key, for lists are long; keys are "kind:name". */
@@ -538,7 +624,8 @@ static void import(struct rates *r, struct control_call *call, const json_t *key
     {
         struct query q = {.rates = r};
         take_key(&q, json_is_string(item) ? json_string_value(item) : "");
-        if (!q.one_kind || q.name.len == 0 || q.name.len > sizeof lower) {
+        if (!q.one_kind || q.name.len == 0 || q.name.len > sizeof lower ||
+            wrong_name(r->config, q.kind, q.name) != NULL) {
             continue;
         }
         for (size_t k = 0; k < q.name.len; k++) {
@@ -595,6 +682,10 @@ bool rates_request(struct rates *r, struct control_call *call, json_t *request)
                         .level = wanted,
                         .request = json_incref(request)};
     take_key(q, key);
-    control_stream(call, &query_stream, q);
+    if (q->action == REPUTATION_SET && set_said(q, call)) {
+        query_end(q);
+    } else {
+        control_stream(call, &query_stream, q);
+    }
     return true;
 }

@@ -44,6 +44,17 @@ void story_flush(struct queue_story *s, uint64_t now_ms)
     }
 }
 
+/* Is it read beside its delivery, as a feedback report? Its sender is told of the delivery alone. */
+static bool is_read_too(const struct queue_message *m, uint16_t number)
+{
+    bool too = false;
+    for (uint16_t i = 0; i < m->target_n && m->part[m->target[number].part].report; i++) {
+        too |= !m->part[m->target[i].part].report &&
+               slice_eq(queue_given(m, i), queue_given(m, number));
+    }
+    return too;
+}
+
 /* The fields that every event of a target has. */
 static void add_common(struct fields *f, const struct queue_message *m, uint16_t number)
 {
@@ -52,7 +63,7 @@ static void add_common(struct fields *f, const struct queue_message *m, uint16_t
     if (!slice_eq(given, address)) {
         fields_add(f, "target", address);
     }
-    if (m->service != SERVICE_MX && queue_account(m).len > 0) {
+    if (m->service != SERVICE_MX && queue_account(m).len > 0 && !is_read_too(m, number)) {
         fields_add(f, "account", queue_account(m));
     }
 }
