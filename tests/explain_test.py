@@ -270,6 +270,9 @@ def test_languages():
             first = "".join(word[first].replace("{remedy}", "").split())
             assert first in "".join(run("--lang", lang, reply).split()), (lang, reply)
             assert first not in "".join(run("--lang", lang, "5" + reply[1:]).split()), (lang, reply)
+        for reply, who in (("554 5.4.6 mail loop detected", "who-loop"), ("550 5.1.1 user unknown", "who-recipient")):
+            told = run("--lang", lang, reply)
+            assert "".join(word[who].split()) in "".join(told.split()), (lang, who, told)
         assert "".join(word["address-block"].split()) in "".join(
             run("--lang", lang, "550 too many recipients").split())
         for seconds, time in ((90, ("seconds", 90)), (300, ("minutes", 5)), (14400, ("hours", 4))):
