@@ -9,6 +9,7 @@
  * Multinomial logistic regression over the hashes of src/bounce/words.h: all replies at once, steps
  * scaled by the gradients' history (AdaGrad), in a fixed order, so that the same input makes
  * the same table. A class counts less a reply the more it has. */
+#include "bounce/pattern.h"
 #include "bounce/table.h"
 #include "bounce/words.h"
 
@@ -66,26 +67,33 @@ static void *zeroed(size_t n, size_t size)
 
 static int by_hash(const void *a, const void *b)
 {
-    const struct bounce_word *x = a, *y = b;
-    return (x->hash > y->hash) - (x->hash < y->hash);
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
 }
 
 static void add_sample(char *cell[CELLS], enum bounce_class klass, bool example)
 {
     static struct bounce_normal normal;
-    static struct bounce_word words[BOUNCE_WORDS_MAX];
+    static uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)];
+    static struct bounce_token token[BOUNCE_WORDS_TOKENS];
+    static struct bounce_words_found words;
     struct sample *s = &samples[samples_n++];
     bounce_normalize(slice_of(cell[3]), 0, &normal);
-    size_t n = bounce_words(&normal, normal.code, normal.status, normal.status_n, words);
-    qsort(words, n, sizeof words[0], by_hash);
+    bounce_pattern_edges(normal.text, normal.main_len, edges);
+    size_t tokens_n =
+        bounce_tokens(normal.text, normal.main_len, edges, BOUNCE_WORDS_TOKENS, token);
+    bounce_words(&normal, token, tokens_n, normal.code, normal.status, normal.status_n,
+                 &words);
+    size_t n = words.hashes_n;
+    qsort(words.hash, n, sizeof words.hash[0], by_hash);
     *s = (struct sample){.klass = klass,
                          .example = example,
                          .accept = strdup(cell[1]),
                          .hash = zeroed(n, sizeof(uint32_t)),
                          .column = zeroed(n, sizeof(uint32_t))};
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 || words[i].hash != words[i - 1].hash) {
-            s->hash[s->n++] = words[i].hash;
+        if (i == 0 || words.hash[i] != words.hash[i - 1]) {
+            s->hash[s->n++] = words.hash[i];
         }
     }
 }
@@ -305,9 +313,13 @@ static size_t write_rows(FILE *f, uint16_t row_of[])
             continue;
         }
         row_of[i] = (uint16_t)rows++;
-        fputc('{', f);
+        int column[BOUNCE_WORDS_ROW] = {0};
         for (unsigned c = 0; c < CLASSES; c++) {
-            fprintf(f, "%d,", octet[c]);
+            column[bounce_learned_column(c)] = octet[c];
+        }
+        fputc('{', f);
+        for (unsigned c = 0; c < BOUNCE_WORDS_ROW; c++) {
+            fprintf(f, "%d,", column[c]);
         }
         fputs("},\n", f);
     }
@@ -318,27 +330,36 @@ static size_t write_rows(FILE *f, uint16_t row_of[])
 static void write_table(FILE *f, const uint16_t row_of[], size_t rows)
 {
     size_t size = 1;
-    while (size < 2 * rows) {
+    while (size * BOUNCE_LEARNED_BUCKET < 3 * rows) {
         size *= 2;
     }
-    struct bounce_learned *out = zeroed(size, sizeof out[0]);
+    struct bounce_learned *out = aligned_alloc(64, size * sizeof out[0]);
+    if (out == NULL) {
+        die("memory");
+    }
+    memset(out, 0, size * sizeof out[0]);
     for (size_t i = 0; i < SLOTS; i++) {
         if (slots[i].column == 0 || row_of[slots[i].column] == 0) {
             continue;
         }
-        size_t at = slots[i].hash & (size - 1);
-        while (out[at].row != 0) {
-            at = (at + 1) & (size - 1);
+        size_t at = slots[i].hash & (size - 1), k = 0;
+        while (out[at].row[k] != 0) {
+            k = (k + 1) % BOUNCE_LEARNED_BUCKET;
+            at = (at + (k == 0)) & (size - 1);
         }
-        out[at] = (struct bounce_learned){slots[i].hash, row_of[slots[i].column]};
+        out[at].hash[k] = slots[i].hash;
+        out[at].row[k] = row_of[slots[i].column];
     }
     fprintf(f,
             "const uint32_t bounce_learned_mask = %zu;\n"
             "const struct bounce_learned bounce_learned_table[] = {\n",
             size - 1);
     for (size_t i = 0; i < size; i++) {
-        fprintf(f, "{%uU,%u},%s", out[i].hash, (unsigned)out[i].row,
-                i % 8 == 7 ? "\n" : "");
+        const uint32_t *h = out[i].hash, *r = out[i].row;
+        fprintf(f, "{{%u, %u, %u, %u, %u, %u, %u, %u}, ", h[0], h[1], h[2], h[3], h[4],
+                h[5], h[6], h[7]);
+        fprintf(f, "{%u, %u, %u, %u, %u, %u, %u, %u}},\n", r[0], r[1], r[2], r[3], r[4],
+                r[5], r[6], r[7]);
     }
     fputs("};\n", f);
     free(out);

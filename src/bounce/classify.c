@@ -5,6 +5,7 @@
 #include "bounce/pattern.h"
 #include "bounce/phrase.h"
 #include "bounce/table.h"
+#include "bounce/vocabulary.h"
 #include "bounce/words.h"
 
 #include <math.h>
@@ -12,8 +13,9 @@
 #include <string.h>
 
 enum {
-    FOUND_MAX = 2048,      /* phrases in one text; more are dropped */
-    HITS_MAX = 256,        /* marks and times that match */
+    FOUND_MAX = 2048, /* phrases in one text; more are dropped */
+    HITS_MAX = 256,   /* marks and times that match */
+    TOKENS_MAX = BOUNCE_NORMAL_MAX,
     CANDIDATES_MAX = 2048, /* rules that may match; more are dropped */
     STEPS_MAX =
         100000, /* of all patterns in one text, some 10 ns each; usual: under 100 */
@@ -91,7 +93,9 @@ struct bounce_classifier {
     size_t voices_n;
     struct bounce_match match[BOUNCE_RULES_N]; /* the same, as asked for from outside */
     struct facts facts;
-    struct bounce_word word[BOUNCE_WORDS_MAX];
+    struct bounce_token token[TOKENS_MAX]; /* of the normal text */
+    size_t tokens_n;
+    struct bounce_words_found words;
     struct bounce_words_seen words_seen;
     struct bounce_normal normal;
     uint64_t edges[BOUNCE_EDGES(BOUNCE_NORMAL_MAX)]; /* of the normal text */
@@ -627,8 +631,11 @@ static void scan(struct bounce_classifier *c)
     c->weights[0] = c->weights[1] = 0;
     c->steps = STEPS_MAX;
     bounce_pattern_edges(c->normal.text, c->normal.main_len, c->edges);
-    size_t n = bounce_phrases(c->normal.text, c->normal.main_len, c->edges, c->found,
-                              FOUND_MAX, c->conditions);
+    c->tokens_n =
+        bounce_tokens(c->normal.text, c->normal.main_len, c->edges, TOKENS_MAX, c->token);
+    bounce_vocabulary_find(c->normal.text, c->token, c->tokens_n);
+    size_t n = bounce_phrases(c->normal.text, c->normal.main_len, c->edges, c->token,
+                              c->tokens_n, c->found, FOUND_MAX, c->conditions);
     sort_out_found(c, n);
     n = bounce_phrases_in_names(c->normal.text, c->normal.main_len, c->normal.len,
                                 c->found, FOUND_MAX);
@@ -639,41 +646,67 @@ static void scan(struct bounce_classifier *c)
     c->scanned = true;
 }
 
-/* What rules and words together say for each class, as logarithms. False: no word says anything. */
-static bool add_up(struct bounce_classifier *c, double sum[BOUNCE_CLASSES_N])
+/* Of each class the heaviest rule that counts beside words. */
+static void weigh_rules(const struct bounce_classifier *c,
+                        unsigned rules[BOUNCE_CLASSES_N])
 {
-    unsigned rules[BOUNCE_CLASSES_N] = {0};
-    const struct facts *f = &c->facts;
-    size_t n = bounce_words(&c->normal, f->code, f->status, f->status_n, c->word);
-    if (!bounce_words_weigh(c->word, n, &c->words_seen, sum)) {
-        return false;
-    }
     for (size_t i = c->voices_n; i-- > 0;) { /* the heaviest of a class comes last */
         const struct voice *v = &c->voice[i];
         if (v->to > v->from || v->weight >= SPECIFIC) {
             rules[bounce_rule_table[v->rule].klass] = v->weight;
         }
     }
-    for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
-        double share = rules[k] < WEAK ? WEAK_SHARE : RULE_SHARE;
-        sum[k] = (sum[k] < WORDS_LEAST ? WORDS_LEAST : sum[k]) + share * rules[k];
-        if (bounce_class_table[k].kind == BOUNCE_NO_FAILURE) {
-            sum[k] = WORDS_LEAST; /* a refusal never becomes none by its words */
-        }
+}
+
+/* What rules and words together say for a class, as a logarithm. */
+static double add_up(const struct bounce_words_sum *words, const unsigned *rules,
+                     unsigned klass)
+{
+    double say = bounce_words_say(words, klass);
+    double share = rules[klass] < WEAK ? WEAK_SHARE : RULE_SHARE;
+    if (bounce_class_table[klass].kind == BOUNCE_NO_FAILURE) {
+        return WORDS_LEAST; /* a refusal never becomes none by its words */
     }
-    return true;
+    return (say < WORDS_LEAST ? WORDS_LEAST : say) + share * rules[klass];
+}
+
+/* Whether the rules' class surely says more than all others, without a look at each of these: those that
+ * no rule speaks for have 0 at most. This settles most replies. */
+static bool rules_stand(const struct bounce_classifier *c,
+                        const struct bounce_words_sum *words, const unsigned *rules,
+                        unsigned klass)
+{
+    double mine = add_up(words, rules, klass);
+    bool stand = mine > 0;
+    for (size_t i = 0; i < c->voices_n && stand; i++) {
+        unsigned other = bounce_rule_table[c->voice[i].rule].klass;
+        stand = other == klass || add_up(words, rules, other) < mine;
+    }
+    return stand;
 }
 
 /* Where no provider's own words decide: what the words say for another class than the rules. */
 static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
 {
     double sum[BOUNCE_CLASSES_N], all = 0;
-    unsigned best = 0;
+    unsigned rules[BOUNCE_CLASSES_N] = {0}, best = 0;
+    struct bounce_words_sum words;
+    const struct facts *f = &c->facts;
     if (c->without_words || (c->voices_n > 0 && c->voice[0].weight >= OWN_WORDS) ||
-        bounce_class_table[out->klass].kind == BOUNCE_NO_FAILURE || !add_up(c, sum)) {
+        bounce_class_table[out->klass].kind == BOUNCE_NO_FAILURE) {
         return;
     }
-    for (unsigned k = 1; k < BOUNCE_CLASSES_N; k++) {
+    bounce_words(&c->normal, c->token, c->tokens_n, f->code, f->status, f->status_n,
+                 &c->words);
+    if (!bounce_words_weigh(&c->words, &c->words_seen, &words)) {
+        return;
+    }
+    weigh_rules(c, rules);
+    if (rules_stand(c, &words, rules, out->klass)) {
+        return;
+    }
+    for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
+        sum[k] = add_up(&words, rules, k);
         best = sum[k] > sum[best] ? k : best;
     }
     if (best == out->klass) {
@@ -682,7 +715,7 @@ static void ask_words(struct bounce_classifier *c, struct bounce_verdict *out)
     for (unsigned k = 0; k < BOUNCE_CLASSES_N; k++) {
         all += sum[k] > sum[best] - NOTHING ? exp(sum[k] - sum[best]) : 0;
     }
-    bool reply = c->facts.code != 0 || c->facts.status_n > 0 || c->voices_n > 0;
+    bool reply = f->code != 0 || f->status_n > 0 || c->voices_n > 0;
     if (1 / all < (reply ? LEAST_SURE : LEAST_SURE_OF_PROSE)) {
         return;
     }

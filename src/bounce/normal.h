@@ -23,6 +23,7 @@ enum {
 };
 enum {
     BOUNCE_NORMAL_MAX = 2 * BOUNCE_TEXT_MAX + 1024, /* text, then URLs and hosts */
+    BOUNCE_NORMAL_SLACK = 16, /* octets that may be read behind it */
     BOUNCE_NORMAL_STATUS_MAX = 4,
     BOUNCE_NORMAL_MASKS_MAX = 32,
 };
@@ -32,7 +33,7 @@ struct bounce_normal {
     unsigned code;        /* the first that the text holds; 0 */
     unsigned status_n;    /* different ones, in the text's order */
     struct bounce_status status[BOUNCE_NORMAL_STATUS_MAX];
-    unsigned char text[BOUNCE_NORMAL_MAX];
+    unsigned char text[BOUNCE_NORMAL_MAX + BOUNCE_NORMAL_SLACK];
     uint16_t at[BOUNCE_NORMAL_MAX]; /* where in the original each octet comes from */
     struct {
         uint16_t at, end;            /* in text; where it ends in the original */

@@ -1,5 +1,6 @@
 #include "bounce/pattern.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct run {
@@ -9,25 +10,44 @@ struct run {
     bool back;
 };
 
-static inline bool word(unsigned char c)
+/* Eight octets at a time, as a number in which each has its own eight bits: its highest bit is set
+ * where the octet lies from low to high (both ASCII), once the octet's own highest bit is cleared. */
+static const uint64_t EACH = 0x0101010101010101U;
+
+static inline uint64_t between(uint64_t octets, unsigned char low, unsigned char high)
 {
-    return (c >= 'a' && c <= 'z') || ascii_is_digit(c);
+    return (octets + EACH * (0x80U - low)) & ~(octets + EACH * (0x7fU - high));
+}
+
+/* A bit for each of eight octets (the first one lowest) that word() holds for. */
+static inline unsigned words_among(const unsigned char *p, size_t n)
+{
+    uint64_t eight = 0;
+    memcpy(&eight, p, n);
+    eight = le64toh(eight);
+    uint64_t plain = eight & EACH * 0x7f;
+    uint64_t in_words = between(plain, 'a', 'z') | between(plain, '0', '9');
+    in_words &= ~eight & EACH * 0x80;
+    return (unsigned)((in_words >> 7) * 0x0102040810204080U >> 56);
 }
 
 void bounce_pattern_edges(const unsigned char *text, size_t n, uint64_t *edges)
 {
-    bool before = false;
-    uint64_t bits = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool now = word(text[i]);
-        bits |= (uint64_t) !(before && now) << i % 64;
-        before = now;
-        if (i % 64 == 63) {
-            edges[i / 64] = bits;
-            bits = 0;
+    uint64_t before = 0; /* bit 0: the last octet was of a word */
+    for (size_t at = 0; at <= n; at += 64) {
+        size_t len = n - at < 64 ? n - at : 64, i = 0;
+        uint64_t words = 0;
+        for (; i + 8 <= len; i += 8) {
+            words |= (uint64_t)words_among(text + at + i, 8) << i;
         }
+        if (i < len) {
+            words |= (uint64_t)words_among(text + at + i, len - i) << i;
+        }
+        edges[at / 64] = ~(words & (words << 1 | before));
+        before = words >> 63;
     }
-    edges[n / 64] = bits | (uint64_t)1 << n % 64;
+    uint64_t last = (uint64_t)1 << n % 64;
+    edges[n / 64] = (edges[n / 64] & (last - 1)) | last;
 }
 
 /* Whether a word may end, or begin, at `at`. */
@@ -36,7 +56,8 @@ static inline bool boundary(const struct bounce_place *p, size_t at)
     if (p->edges != NULL) {
         return (p->edges[at / 64] >> at % 64 & 1) != 0;
     }
-    return at <= p->lo || at >= p->hi || !word(p->text[at - 1]) || !word(p->text[at]);
+    return at <= p->lo || at >= p->hi || !bounce_pattern_word(p->text[at - 1]) ||
+           !bounce_pattern_word(p->text[at]);
 }
 
 /* The next octet in the direction of reading; false at the end of the text. */
@@ -109,7 +130,7 @@ static inline bool repeats(enum bounce_op op, unsigned char c)
 {
     switch (op) {
     case BOUNCE_OP_SEP:
-        return !word(c) && c < 0x80 && c != '\n';
+        return !bounce_pattern_word(c) && c < 0x80 && c != '\n';
     case BOUNCE_OP_PLUS:
     case BOUNCE_OP_LETTERS:
         return c >= 'a' && c <= 'z';
@@ -175,18 +196,7 @@ static bool run_repeat(struct run *r, const unsigned char *pc, size_t at)
     return false;
 }
 
-/* There is one at the very start and the very end. */
-static inline size_t edge_after(const uint64_t *edges, size_t at)
-{
-    size_t i = at + 1;
-    uint64_t bits = edges[i / 64] >> i % 64;
-    while (bits == 0) {
-        i = (i | 63) + 1;
-        bits = edges[i / 64];
-    }
-    return i + (size_t)__builtin_ctzll(bits);
-}
-
+/* There is one at the very start. */
 static inline size_t edge_before(const uint64_t *edges, size_t at)
 {
     size_t i = at - 1;
@@ -213,7 +223,7 @@ static bool run_gap(struct run *r, const unsigned char *pc, size_t at)
         if (at == end) {
             return false;
         }
-        at = r->back ? edge_before(p->edges, at) : edge_after(p->edges, at);
+        at = r->back ? edge_before(p->edges, at) : bounce_edge_after(p->edges, at);
         if ((r->back ? start - at : at - start) > times[BOUNCE_OP_GAP].max) {
             return false;
         }

@@ -38,10 +38,28 @@ struct bounce_place {
         *edges; /* of the text, if lo is 0 and it is one line; NULL: not known */
 };
 
+/* Whether c is of a word: a small letter or a digit. */
+static inline bool bounce_pattern_word(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || ascii_is_digit(c);
+}
+
 /* A bit for each place, n included, where a word may begin or end: of n octets in
  * BOUNCE_EDGES(n) words. */
 #define BOUNCE_EDGES(n) ((n) / 64 + 1)
 void bounce_pattern_edges(const unsigned char *text, size_t n, uint64_t *edges);
+
+/* The next edge behind `at` < n: n is one. */
+static inline size_t bounce_edge_after(const uint64_t *edges, size_t at)
+{
+    size_t i = at + 1;
+    uint64_t bits = edges[i / 64] >> i % 64;
+    while (bits == 0) {
+        i = (i | 63) + 1;
+        bits = edges[i / 64];
+    }
+    return i + (size_t)__builtin_ctzll(bits);
+}
 
 /* Runs a program from `at` forwards (or backwards); *end is where its match ends (begins). */
 MUST_USE bool bounce_pattern_fore(const struct bounce_place *p,

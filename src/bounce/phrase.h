@@ -11,10 +11,12 @@
 #define BOUNCE_PHRASE_H
 #include "base/slice.h"
 #include "bounce/bounce_ids.h" /* BOUNCE_CONDITIONS_N; generated */
+#include "bounce/token.h"
 
 enum {
     BOUNCE_PHRASE_MAX = 512,
-    BOUNCE_PHRASE_CONDITIONS = BOUNCE_CONDITIONS_N / 64 + 1, /* words */
+    BOUNCE_PHRASE_CONDITIONS =
+        (BOUNCE_CONDITIONS_N / 64 + 2) / 2 * 2, /* words, in pairs */
 };
 
 /* A variant's program `fore` may match from `at`; its stretch that was looked for ends at `to`. Where
@@ -24,8 +26,10 @@ struct bounce_phrase {
 };
 
 /* In the text's first n octets, from one of their edges (pattern.h) to another. In the order of
- * the places. Returns how many. conditions: the bit of each that stands anywhere is set. */
+ * the places. Returns how many. conditions: the bit of each that stands anywhere is set. token: of these
+ * octets; from those that are known, and from blanks before them, the first word need not be walked. */
 MUST_USE size_t bounce_phrases(const unsigned char *text, size_t n, const uint64_t *edges,
+                               const struct bounce_token *token, size_t tokens_n,
                                struct bounce_phrase *out, size_t max,
                                uint64_t conditions[BOUNCE_PHRASE_CONDITIONS]);
 /* Those that are looked for in names, which stand in the text from lo to hi, anywhere. */
@@ -55,4 +59,21 @@ extern const unsigned char
 extern const uint16_t bounce_phrase_users[];
 extern const uint64_t bounce_phrase_condition_rows[][BOUNCE_PHRASE_CONDITIONS];
 extern const uint32_t bounce_phrase_cells[];
+
+/* The cell that follows on `cell` by an octet; 0: none. At the beginning cell is the root << 8. */
+static inline uint32_t bounce_phrase_next(uint32_t cell, unsigned char octet)
+{
+    uint32_t state = (cell & (BOUNCE_PHRASE_USUAL - 1)) >> 8;
+    unsigned klass = bounce_phrase_class[octet];
+    uint32_t next = bounce_phrase_cells[state + klass];
+    if ((next & 0xff) == klass) {
+        return next;
+    }
+    klass = bounce_phrase_usual[klass];
+    if ((cell & BOUNCE_PHRASE_USUAL) == 0 ||
+        ((next = bounce_phrase_cells[state + klass]) & 0xff) != klass) {
+        return 0;
+    }
+    return next;
+}
 #endif

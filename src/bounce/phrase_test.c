@@ -29,6 +29,7 @@ static size_t check(struct slice text)
                     (const char *)text.ptr);
     }
     assert_int_equal(missing, 0);
+    assert_true(phrases_alike(&normal));
     return all;
 }
 
@@ -96,10 +97,12 @@ static void test_limits(void **state)
         normal.text[n] = (unsigned char)"user unknown "[n % 13];
     }
     bounce_pattern_edges(normal.text, BOUNCE_NORMAL_MAX - 1, edges);
-    assert_int_equal(
-        bounce_phrases(normal.text, BOUNCE_NORMAL_MAX - 1, edges, hit, 4, conditions), 4);
+    assert_int_equal(bounce_phrases(normal.text, BOUNCE_NORMAL_MAX - 1, edges, NULL, 0,
+                                    hit, 4, conditions),
+                     4);
     bounce_pattern_edges(normal.text, 0, edges);
-    assert_int_equal(bounce_phrases(normal.text, 0, edges, hit, 4, conditions), 0);
+    assert_int_equal(bounce_phrases(normal.text, 0, edges, NULL, 0, hit, 4, conditions),
+                     0);
     assert_int_equal(bounce_phrases_in_names(normal.text, 7, 7, hit, 4), 0);
 }
 
