@@ -145,6 +145,8 @@ def test_replies(postern):
     later = p.peer("later.test", {"RCPT": "450 4.2.0 greylisted"})
     closing = p.peer("closing.test", {".": "close"})
     grumpy = p.peer("grumpy.test", {"greeting": "554 5.7.1 no mail from you"})
+    p.peer("hangs.test", {"DATA": "close"})
+    home = p.peer("acme.test")
     second = Peer()
     p.peers.append(second)
     nobody = peer_address()
@@ -169,13 +171,25 @@ def test_replies(postern):
         p.send("a@two.test")
         wait_until("two.test: the second host got nothing", lambda: second.mails)
         for domain, words in (("later.test", "450 4.2.0 greylisted"), ("closing.test", "451 4.4.2"),
-                              ("null.test", "556 5.1.10"), ("self.test", "554 5.4.6"),
+                              ("hangs.test", "451 4.4.2"), ("null.test", "556 5.1.10"), ("self.test", "554 5.4.6"),
                               ("nowhere.test", "550 5.1.2"), ("broken.test", "451 4.4.3"),
                               ("dead.test", "451 4.4.1"), ("grumpy.test", "554 5.7.1"),
                               ("inner.test", "451 4.4.4"), ("[10.0.0.1]", "550 5.1.2")):
             p.send(f"a@{domain}")
             p.logged(rf"event=(deferred|failed) .*to=a@{re.escape(domain)} .*{re.escape(words)}")
         check(later.accepted >= 1 and closing.accepted >= 1 and grumpy.accepted >= 1, "not asked")
+        # What a host did not say is not put in its mouth: by the report, too, it is we who say it.
+        p.send("j\u00f6rg@plain.test", parameters=" SMTPUTF8")
+        p.logged(r"event=failed .*550 5\.6\.7 the message needs SMTPUTF8, .* \(mx\.plain\.test\[")
+        wait_until("nobody was told", lambda: [m for m in home.mails if b"5.6.7" in m])
+        report = next(m for m in home.mails if b"5.6.7" in m)
+        check(b"Diagnostic-Code: x-postern; 550 5.6.7" in report and b"Remote-MTA" not in report, report)
+        told = email.message_from_bytes(report).get_payload(0).get_payload(decode=True).decode()
+        check("mx.example.test said: 550 5.6.7 the message needs SMTPUTF8" in told, told)
+        wait_until("nobody was told", lambda: [m for m in home.mails if b"no@some.test" in m])
+        report = next(m for m in home.mails if b"no@some.test" in m)
+        check(b"Diagnostic-Code: smtp; 550 5.1.1" in report and b"Remote-MTA: dns; mx.some.test" in report, report)
+        p.logged(r"event=deferred .*to=a@hangs.test .*451 4\.4\.2 the server closed the connection, waiting for the answer to DATA \(mx\.hangs")
         # A dead site rests: what follows is deferred without a connection.
         p.logged(r"event=site-rests .*dead.test")
         p.send("b@dead.test")

@@ -136,8 +136,9 @@ void queue_dsn_changed(struct queue_role *q, const struct queue_message *m,
     if (o != NULL) {
         struct slice host = slice_sub(o->where, 0, slice_find(o->where, '['));
         s->reply = keep(&d->batch_store, o->reply);
-        s->where = keep(&d->batch_store,
-                        slice_eq(o->transport, SLICE("smtp")) ? host : SLICE(""));
+        s->where =
+            keep(&d->batch_store,
+                 slice_eq(o->transport, SLICE("smtp")) && !o->own ? host : SLICE(""));
     } else {
         struct slice note = queue_reply(m, number);
         size_t prefix = slice_starts(note, SLICE(QUEUE_NOTE_FAILED))

@@ -54,6 +54,7 @@ void outcome_write(const struct outcome *o, uint16_t number, const char *transpo
         .klass = o->klass,
         .wait_s = o->wait_s,
         .told = o->told,
+        .own = o->own,
         .row = o->row,
         .transport = slice_of(transport),
         .where = {o->where, o->where_len},

@@ -21,7 +21,7 @@ struct outcome {
     uint8_t klass;
     uint16_t row; /* enum reply_id, where the reply is our own; 0: none */
     uint32_t wait_s;
-    bool set, told;
+    bool set, told, own; /* told, own: as struct job_outcome has them */
     size_t where_len, reply_len;
     struct slice reporter, original;
     unsigned char where[OUTCOME_WHERE_MAX], reply[OUTCOME_REPLY_MAX];

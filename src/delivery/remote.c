@@ -52,6 +52,7 @@ static void order_refused(struct remote_order *o, const struct fault *fault,
             continue;
         }
         outcome_set(out, for_good ? JOB_FAILED : JOB_DEFERRED, slice_of(fault->text));
+        out->own = fault->stage == BOUNCE_STAGE_UNKNOWN;
         outcome_where(out, slice_of(fault->where));
         enum judge_site how = judge(o->remote->classifier, fault->stage, host, out);
         out->advice = out->advice == JOB_suppress ? JOB_usual : out->advice;

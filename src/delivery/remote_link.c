@@ -184,7 +184,13 @@ static void on_result(void *arg, unsigned target, const struct smtp_client_resul
                                .session = l->order->order->job.id.session};
         push_row_set(out, &row);
     }
-    outcome_set(out, results[r->kind], r->reply);
+    if (r->local) {
+        outcome_set_fmt(out, results[r->kind], "%.*s (%s)", (int)r->reply.len,
+                        (const char *)r->reply.ptr, l->where);
+    } else {
+        outcome_set(out, results[r->kind], r->reply);
+    }
+    out->own = r->local;
     outcome_where(out, slice_of(l->where));
     out->told = (l->client.offers & SMTP_CLIENT_DSN) != 0;
     /* To what the host did not say, the stage adds nothing. */

@@ -139,7 +139,7 @@ void job_done_write_outcome(struct buf *b, const struct job_outcome *o)
     wire_put_u8(b, o->klass);
     wire_put_u32(b, o->wait_s);
     wire_put_u16(b, o->row);
-    wire_put_u8(b, o->told);
+    wire_put_u8(b, (uint8_t)((o->told ? 1 : 0) | (o->own ? 2 : 0)));
     wire_put_text(b, o->transport);
     wire_put_text(b, o->where);
     wire_put_text(b, o->reply);
@@ -158,7 +158,9 @@ static bool read_outcome(struct wire_reader *r, struct job_outcome *out)
     o.klass = wire_u8(r);
     o.wait_s = wire_u32(r);
     o.row = wire_u16(r);
-    o.told = wire_u8(r) != 0;
+    uint8_t bits = wire_u8(r);
+    o.told = (bits & 1U) != 0;
+    o.own = (bits & 2U) != 0;
     o.transport = wire_text(r);
     o.where = wire_text(r);
     o.reply = wire_text(r);

@@ -82,6 +82,7 @@ struct job_outcome {
     enum job_advice advice;
     uint8_t klass;
     bool told;
+    bool own; /* reply is our own words: the host at `where` did not say it */
     uint16_t row;
     uint32_t wait_s;
     struct slice transport, where, reply, reporter, original;

@@ -22,6 +22,7 @@ static const struct job_outcome outcomes[] = {
      JOB_usual,
      0,
      true,
+     false,
      0,
      0,
      SLICE_INIT("maildir"),
@@ -35,6 +36,7 @@ static const struct job_outcome outcomes[] = {
      JOB_later,
      4,
      false,
+     true,
      7,
      86400,
      SLICE_INIT("lmtp"),
@@ -42,7 +44,7 @@ static const struct job_outcome outcomes[] = {
      SLICE_INIT("4.2.2 full"),
      {0},
      {0}},
-    {9, 550, JOB_FAILED, JOB_suppress, 255, false, 0, 0, SLICE_INIT("lmtp"),
+    {9, 550, JOB_FAILED, JOB_suppress, 255, false, false, 0, 0, SLICE_INIT("lmtp"),
      SLICE_INIT("x"), SLICE_INIT("5.1.1 nobody"), SLICE_INIT("far.test"),
      SLICE_INIT("Message-ID: <a@b>\n")},
 };
@@ -196,6 +198,7 @@ static void test_done_round_trip(void **state)
         assert_int_equal(o.advice, outcomes[i].advice);
         assert_int_equal(o.klass, outcomes[i].klass);
         assert_int_equal(o.told, outcomes[i].told);
+        assert_int_equal(o.own, outcomes[i].own);
         assert_int_equal(o.row, outcomes[i].row);
         assert_int_equal(o.wait_s, outcomes[i].wait_s);
         assert_true(slice_eq(o.reply, outcomes[i].reply));

@@ -194,13 +194,23 @@ static struct smtp_client_result reply_result(const struct smtp_client *c,
     return result_of(c, buf_slice(text));
 }
 
+/* What is waited for, in words. */
+static const char *waited_for(const struct smtp_client *c)
+{
+    static const char *const of[] = {
+        [C_MAIL] = "MAIL", [C_RCPT] = "RCPT", [C_DATA] = "DATA"};
+    return c->state == ENVELOPE && c->answered_n < c->sent_n
+               ? of[c->sent[c->answered_n].what]
+               : states[c->state].name;
+}
+
 static void die_saying(struct smtp_client *c, const char *status, const char *what,
                        enum smtp_client_loss loss)
 {
     struct buf text;
     buf_init(&text, SMTP_CLIENT_TEXT_MAX);
     (void)buf_add_fmt(&text, "451 %s %s, waiting for the answer to %s", status, what,
-                      states[c->state].name);
+                      waited_for(c));
     struct smtp_client_result r = result_of(c, buf_slice(&text));
     r.local = true;
     r.loss = loss;
