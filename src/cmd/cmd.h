@@ -30,6 +30,7 @@ int cmd_webhook(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_events(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_check(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_try(struct cmd_ctx *ctx, int argc, char **argv);
+int cmd_simulate(struct cmd_ctx *ctx, int argc, char **argv);
 int cmd_explain(struct cmd_ctx *ctx, int argc, char **argv);
 
 /* Loads the configuration or says on standard error what is wrong; NULL then. */

@@ -36,6 +36,7 @@ static const struct command commands[] = {
     {"why", cmd_why, "ID|ADDRESS|IP|REPLY [--json] [--last N] [--since TIME]", "what happened to a session, a message, an address or a client, and why"},
     {"try", cmd_try, "--ip IP [--helo NAME] [--from ADDRESS] [--rcpt ADDRESS] [--login LOGIN] [--tls] [--score N] [--json] FILE|-", "what each check would say of a message from there, or of one that a user sends; nothing is done"},
     {"check", cmd_check, "DOMAIN [--ip IP] [--selector NAME ...] [--connect] [--json]", "what a strict receiver sees of a domain, and what to publish instead"},
+    {"simulate", cmd_simulate, "[--listen ADDRESS:PORT] [--profile gmail|iana] [--greet ROW]", "a server that gives any of our refusals on demand, to test what sends mail"},
     {"explain", cmd_explain, "[--json] [--why] [--summary [--csv]] [--lang L] TEXT | -f FILE ... | - | --row ID | --class NAME | --rows | --rules", "what a reply, a bounce, a log means, and what to do about it"},
 };
 /* clang-format on */
