@@ -388,6 +388,9 @@ static bool is_unnamed_machine_part(struct bounce_parser *p, const struct mime_p
           mime_is(part, "message/*"))) {
         return false;
     }
+    if (part->encoding != MIME_BASE64 && !text_starts(slice_strip(part->body), starts)) {
+        return false; /* most are not; quoted-printable has these words as they are */
+    }
     *text = slice_strip(part_text(p, part));
     return text_starts(*text, starts) && has_status_fields(*text);
 }

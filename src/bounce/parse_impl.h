@@ -18,6 +18,7 @@ enum {
     ADDRESSES_MAX = 512,     /* addresses in a notice that are looked at */
     WORDS_MAX = 127,         /* in a list of words that is looked for */
     WORD_LISTS_MAX = 32,
+    END_LISTS_MAX = 4, /* that are looked for at the end of a text */
 };
 
 /* Fields of the report's own header that tell something. */
@@ -44,7 +45,7 @@ struct mentions;
 /* Which words of a list begin with an octet: chains of places (from 1), the last word first. */
 struct word_index {
     const char *const *words; /* NULL: free */
-    uint8_t head[256], next[WORDS_MAX];
+    uint8_t head[256], next[WORDS_MAX], len[WORDS_MAX];
     unsigned char second[WORDS_MAX];
 };
 
@@ -61,7 +62,7 @@ struct bounce_parser {
     struct slice copy;  /* header section of the original; empty: none was returned */
     struct bounce_mail mail;
     struct bounce_recipient rcpt[BOUNCE_RCPTS_MAX];
-    struct word_index index[WORD_LISTS_MAX];
+    struct word_index index[WORD_LISTS_MAX], ends[END_LISTS_MAX];
     struct mentions *mentions; /* addresses of mentions_of */
     struct slice mentions_of, transcript_of;
     bool mentions_known, transcript_known; /* of this message */
@@ -162,6 +163,9 @@ MUST_USE unsigned text_which(struct bounce_parser *p, struct slice s,
                              const char *const *words);
 /* Does s start with one? The words in lower case. */
 MUST_USE bool text_starts(struct slice s, const char *const *words);
+/* Does s end with one, and the word begins there? Of lists END_LISTS_MAX in all. */
+MUST_USE bool text_ends(struct bounce_parser *p, struct slice s,
+                        const char *const *words);
 /* mailer-daemon@, postmaster@ */
 MUST_USE bool text_is_daemon(struct slice address);
 /* The line of a mail's head that names its author; *daemon: a mail system. */

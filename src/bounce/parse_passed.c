@@ -301,9 +301,9 @@ static void add_field(struct buf *out, const char *name, struct slice value)
 
 bool passed_on(struct bounce_parser *p)
 {
-    return p->header[HEADER_FAILED_RECIPIENTS].len == 0 && !header_null_path(p) &&
-           !header_is_automatic(p) &&
-           (!p->is_daemon || text_starts(p->subject, passing_prefixes));
+    return (!p->is_daemon || text_starts(p->subject, passing_prefixes)) &&
+           p->header[HEADER_FAILED_RECIPIENTS].len == 0 && !header_null_path(p) &&
+           !header_is_automatic(p);
 }
 
 struct slice passed_text(struct bounce_parser *p, struct slice text, struct buf *store)

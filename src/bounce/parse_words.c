@@ -22,6 +22,7 @@ static const struct word_index *index_of(struct bounce_parser *p,
     x->words = words;
     for (unsigned i = 0; i < WORDS_MAX && words[i] != NULL; i++) {
         unsigned char c = ascii_lower((unsigned char)words[i][0]);
+        x->len[i] = (uint8_t)slice_of(words[i]).len;
         x->second[i] = ascii_lower((unsigned char)words[i][1]);
         x->next[i] = x->head[c];
         x->head[c] = (uint8_t)(i + 1);
@@ -30,6 +31,12 @@ static const struct word_index *index_of(struct bounce_parser *p,
         }
     }
     return x;
+}
+
+/* The word at place i, from 1. */
+static struct slice word_of(const struct word_index *x, unsigned i)
+{
+    return (struct slice){(const unsigned char *)x->words[i - 1], x->len[i - 1]};
 }
 
 /* One pass for all words: those that begin with the octet at hand are tried there. */
@@ -47,7 +54,7 @@ unsigned text_which(struct bounce_parser *p, struct slice s, const char *const *
         unsigned char second = ascii_lower(s.ptr[at + 1]);
         for (; i != 0; i = x->next[i - 1]) {
             if (x->second[i - 1] == second &&
-                slice_istarts(slice_from(s, at), slice_of(words[i - 1]))) {
+                slice_istarts(slice_from(s, at), word_of(x, i))) {
                 return i;
             }
         }
@@ -58,6 +65,50 @@ unsigned text_which(struct bounce_parser *p, struct slice s, const char *const *
 bool text_has(struct bounce_parser *p, struct slice s, const char *const *words)
 {
     return text_which(p, s, words) != 0;
+}
+
+/* The same by the octet with which they end. */
+static const struct word_index *ends_of(struct bounce_parser *p, const char *const *words)
+{
+    unsigned i = 0;
+    while (i < END_LISTS_MAX && p->ends[i].words != words && p->ends[i].words != NULL) {
+        i++;
+    }
+    if (i == END_LISTS_MAX) {
+        return NULL;
+    }
+    struct word_index *x = &p->ends[i];
+    if (x->words == words) {
+        return x;
+    }
+    x->words = words;
+    for (unsigned k = 0; k < WORDS_MAX && words[k] != NULL; k++) {
+        struct slice word = slice_of(words[k]);
+        unsigned char c = ascii_lower(word.ptr[word.len - 1]);
+        x->len[k] = (uint8_t)word.len;
+        x->next[k] = x->head[c];
+        x->head[c] = (uint8_t)(k + 1);
+    }
+    return x;
+}
+
+bool text_ends(struct bounce_parser *p, struct slice s, const char *const *words)
+{
+    const struct word_index *x = ends_of(p, words);
+    if (s.len == 0 || x == NULL) {
+        return false;
+    }
+    for (unsigned i = x->head[ascii_lower(s.ptr[s.len - 1])]; i != 0;
+         i = x->next[i - 1]) {
+        struct slice word = word_of(x, i);
+        if (s.len < word.len || !slice_ieq(slice_from(s, s.len - word.len), word)) {
+            continue;
+        }
+        if (s.len == word.len || !ascii_is_alpha(s.ptr[s.len - word.len - 1])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool text_starts(struct slice s, const char *const *words)
