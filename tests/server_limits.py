@@ -126,6 +126,8 @@ def excepted(server):
     equal("of the network", send(server, "127.0.3.7", 8), 5)
     if "limit=5 " not in server.run("why", "127.0.3.7"):
         raise Failed(f"the limit is not told: {server.run('why', '127.0.3.7')}")
+    if "the limit is that of the exception ip 127.0.3.0/24 5/hour" not in server.run("why", "127.0.3.7"):
+        raise Failed(f"the exception is not told: {server.run('why', '127.0.3.7')}")
     equal("of the address", send(server, "127.0.3.9", 70), 70)
     equal("at once", send(server, "127.0.3.10", 10), 3)
     line = of(show(server, "limits", "show", "ip:127.0.3.10"), "ip", "127.0.3.10")

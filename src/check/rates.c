@@ -299,16 +299,21 @@ static bool net_of(const struct check_facts *f, enum rate_kind kind, struct net 
     return true;
 }
 
+/* NULL: the setting holds. */
+static const struct config_limit *exception_of(const struct check_facts *f,
+                                               const struct rates_key *k, size_t setting)
+{
+    struct net net;
+    return f->config->limits == NULL
+               ? NULL
+               : limits_find(f->config->limits, setting,
+                             net_of(f, k->key.kind, &net) ? &net : NULL, k->key.name);
+}
+
 const struct rate_bound *rates_bound(const struct check_facts *f,
                                      const struct rates_key *k, size_t setting)
 {
-    struct net net;
-    if (f->config->limits == NULL) {
-        return bound_at(f, setting);
-    }
-    const struct config_limit *e =
-        limits_find(f->config->limits, setting,
-                    net_of(f, k->key.kind, &net) ? &net : NULL, k->key.name);
+    const struct config_limit *e = exception_of(f, k, setting);
     return e != NULL ? &e->bound : bound_at(f, setting);
 }
 
@@ -317,10 +322,11 @@ bool rates_limited(const struct check_facts *f, size_t setting)
     return bound_at(f, setting)->least.count > 0 || f->config->limits != NULL;
 }
 
-/* with: the counts if the message were taken. */
+/* with: the counts if the message were taken. by: whose number it is; NULL: the setting's. */
 static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
-                         const struct rate_view *v, const struct rate_view *with,
-                         uint64_t now_us, struct check_verdict *out)
+                         const struct config_limit *by, const struct rate_view *v,
+                         const struct rate_view *with, uint64_t now_us,
+                         struct check_verdict *out)
 {
     struct fields *e = &out->evidence;
     uint64_t window = rate_window_s(l->window);
@@ -333,11 +339,13 @@ static void add_evidence(const struct rates_key *k, const struct rate_limit *l,
         e, "what",
         check_text(out,
                    "%s %.*s: usual %llu an hour, %llu good and %llu bad signs, "
-                   "lifted in about %llu s",
+                   "lifted in about %llu s%s%s",
                    rate_kind_name(k->key.kind), (int)k->key.name.len,
                    (const char *)k->key.name.ptr, (unsigned long long)v->usual,
                    (unsigned long long)v->good, (unsigned long long)v->bad,
-                   (unsigned long long)rate_wait_s(l, v, now_us)));
+                   (unsigned long long)rate_wait_s(l, v, now_us),
+                   by == NULL ? "" : "; the limit is that of the exception ",
+                   by == NULL ? "" : by->text));
 }
 
 bool rates_over(const struct check_facts *f, const struct rates_key *k,
@@ -345,14 +353,15 @@ bool rates_over(const struct check_facts *f, const struct rates_key *k,
                 struct check_verdict *out)
 {
     uint64_t now_us = f->now_ms * 1000;
-    struct rate_limit l =
-        rate_allowed(rates_bound(f, k, setting), v, f->config->rate_evidence);
+    const struct config_limit *by = exception_of(f, k, setting);
+    struct rate_limit l = rate_allowed(by != NULL ? &by->bound : bound_at(f, setting), v,
+                                       f->config->rate_evidence);
     struct rate_view with = rate_with(&l, v, n, now_us);
     if (!rate_over(&l, &with, now_us)) {
         return false;
     }
     rate_hold(f->rates, &k->key, f->now_ms / 1000 + rate_wait_s(&l, v, now_us), now_us);
-    add_evidence(k, &l, v, &with, now_us, out);
+    add_evidence(k, &l, by, v, &with, now_us, out);
     return true;
 }
 
@@ -384,7 +393,7 @@ bool rates_connected(const struct check_facts *f, char *out, size_t cap)
                 "about %llu s",
                 (unsigned long long)rate_measured(&l, &with, now_us),
                 (int)k[i].key.name.len, (const char *)k[i].key.name.ptr,
-                windows[l.window], (unsigned long long)l.count,
+                windows[l.window], (unsigned long long)(l.burst > 0 ? l.burst : l.count),
                 (unsigned long long)wait_s);
             return true;
         }
