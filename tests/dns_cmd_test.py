@@ -80,6 +80,18 @@ class OnDns(unittest.TestCase):
         self.assertIn('publish: good.example. TXT "v=spf1 ip4:192.0.2.8 ip4:192.0.2.9 -all"', out)
         self.assertIn("old._domainkey.good.example: no key to verify with (key-revoked", out)
 
+    def test_check_own_keys(self):
+        """What this server signs with is looked for without being named."""
+        for words in (("domain", "add", "good.example"), ("domain", "key", "generate", "good.example", "--selector", "mine"),
+                      ("domain", "key", "generate", "good.example", "--selector", "sel")):
+            self.assertEqual(self.postern(*words)[0], 0)
+        status, out = self.postern("check", "good.example", "--ip", "192.0.2.9")
+        self.assertEqual(status, 1, out)
+        self.assertIn("mine._domainkey.good.example: there is no such record", out)
+        self.assertIn("publish: what postern domain key show good.example prints", out)
+        self.assertIn("sel._domainkey.good.example: RSA", out)
+        self.assertNotIn("mine.", self.postern("check", "good.example", "--selector", "sel")[1])
+
     def test_check_nothing(self):
         status, out = self.postern("check", "none.example")
         self.assertEqual(status, 1)

@@ -5,12 +5,14 @@
 #include "cmd/check_look.h"
 #include "cmd/cmd.h"
 #include "cmd/dns_wait.h"
+#include "config/paths.h"
 #include "directory/name.h"
 #include "senderauth/dkim_key.h"
 #include "senderauth/dmarc.h"
 #include "senderauth/domain.h"
 #include "senderauth/ptr.h"
 
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -379,8 +381,13 @@ static void look_at_selector(struct look *l, const char *selector)
 {
     char name[TEXT_MAX], text[2 * TEXT_MAX], publish[2 * TEXT_MAX];
     (void)snprintf(name, sizeof name, "%s._domainkey.%.*s", selector, ARG(l->domain));
-    (void)snprintf(publish, sizeof publish,
-                   "%s. TXT \"v=DKIM1; k=rsa; p=PUBLIC-KEY\", of 2048 bits", name);
+    if (l->own_keys) {
+        (void)snprintf(publish, sizeof publish,
+                       "what postern domain key show %.*s prints", ARG(l->domain));
+    } else {
+        (void)snprintf(publish, sizeof publish,
+                       "%s. TXT \"v=DKIM1; k=rsa; p=PUBLIC-KEY\", of 2048 bits", name);
+    }
     const struct dns_answer *a = check_ask(l, DNS_TXT, slice_of(name));
     if (a == NULL) {
         return;
@@ -394,6 +401,31 @@ static void look_at_selector(struct look *l, const char *selector)
     }
     for (unsigned i = 0; i < a->n; i++) {
         look_at_key(l, name, a->record[i].text, publish);
+    }
+}
+
+/* Where --selector names none: those of the keys that this server signs with, as far as this user may
+ * see them. */
+static void take_own_selectors(struct look *l, const struct config *config)
+{
+    static char names[SELECTORS_MAX][256];
+    char path[TEXT_MAX];
+    (void)snprintf(path, sizeof path, "%s/" STATE_DKIM "/%.*s", config->state_dir,
+                   ARG(l->domain));
+    DIR *dir = l->selector_n > 0 ? NULL : opendir(path);
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        size_t len = strlen(e->d_name);
+        if (e->d_name[0] != '.' && len > 4 && strcmp(e->d_name + len - 4, ".pem") == 0 &&
+            l->selector_n < SELECTORS_MAX) {
+            e->d_name[len - 4] = '\0';
+            (void)snprintf(names[l->selector_n], sizeof names[0], "%s", e->d_name);
+            l->selector[l->selector_n] = names[l->selector_n];
+            l->selector_n++;
+            l->own_keys = true;
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
     }
 }
 
@@ -501,6 +533,7 @@ int cmd_check(struct cmd_ctx *ctx, int argc, char **argv)
     if (config == NULL) {
         return EXIT_CONFIG;
     }
+    take_own_selectors(&l, config);
     struct dns_wait *dns = dns_wait_new(config);
     l.tls = check_tls_new(config);
     if (dns == NULL || l.tls == NULL) {

@@ -15,6 +15,7 @@ struct look {
     const char *given, *ip;
     const char *selector[SELECTORS_MAX];
     unsigned selector_n;
+    bool own_keys; /* they are those of this server's keys */
     bool json;
     unsigned char octets[DNS_NAME_MAX];
     struct slice domain;

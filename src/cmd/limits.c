@@ -161,7 +161,9 @@ int cmd_limits(struct cmd_ctx *ctx, int argc, char **argv)
                    i + 1 < argc) {
             level = argv[++i];
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-            return usage(object, "there is no such option");
+            return usage(object, verb == VERB_IMPORT && strcmp(argv[i], "--level") == 0
+                                     ? "--level wants good, neutral, low or very-low"
+                                     : "there is no such option");
         } else if (n < verbs[verb].most) {
             operand[n++] = argv[i];
         } else {

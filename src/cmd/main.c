@@ -144,7 +144,7 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (is_any(argv[1], "help", "--help", "-h")) {
-        if (argc > 2) {
+        if (argc > 2 && !is_any(argv[2], "help", "--help", "-h")) {
             return help_on(argv[2]);
         }
         print_usage(stdout);

@@ -168,8 +168,9 @@ static void print_target(const struct queue_print *p, const json_t *line)
         (void)fputs(" for ", stdout);
         put_text(target, "<>");
     }
-    (void)printf("\n          %s, %" PRIu64 " attempts", state == NULL ? "?" : state,
-                 number(line, "attempts"));
+    uint64_t attempts = number(line, "attempts");
+    (void)printf("\n          %s, %" PRIu64 " attempt%s", state == NULL ? "?" : state,
+                 attempts, attempts == 1 ? "" : "s");
     if (json_object_get(line, "next_ms") != NULL) {
         until(p, line, next);
         clock_word(number(line, "next_ms"), when);
