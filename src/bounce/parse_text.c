@@ -373,13 +373,20 @@ static size_t reply_len(struct slice s, unsigned code)
     return len;
 }
 
+/* "... was blocked. The subject was:" */
+static bool has_sentence(struct slice line)
+{
+    return slice_search(slice_from(line, 20), SLICE(". ")) + 20 < line.len;
+}
+
 /* A line that only announces the next ones: "because:", "--- Failure reasons ---", "Hello X,". */
 static bool announces(struct slice line)
 {
     static const char *const greetings[] = {"hello",   "hi ",  "hi,",  "dear ", "hallo",
                                             "bonjour", "尊敬", "您好", "你好",  NULL};
     return line.len > 0 &&
-           ((line.len < 120 && ends_in_colon(line)) || !says_something(line) ||
+           ((line.len < 120 && ends_in_colon(line) && !has_sentence(line)) ||
+            !says_something(line) ||
             (line.len > 1 && text_is_rule(line.ptr[0]) && line.ptr[0] == line.ptr[1]) ||
             (line.len < 80 && text_starts(line, greetings)));
 }
@@ -424,6 +431,10 @@ static struct slice cause_in(struct slice s)
 /* The cause that s names, else its first paragraph that says something. */
 static struct slice first_words(struct slice s)
 {
+    /* With which a report turns to its reader. */
+    static const char *const closings[] = {
+        "please reply to",   "please contact", "if you feel", "if you believe",
+        "if you have any q", "for assistance", "for further", NULL};
     struct slice cause = cause_in(s);
     s = slice_sub(slice_strip(says_something(cause) ? cause : s), 0, 1024);
     struct slice rest = s, line, said = slice_sub(s, 0, 0);
@@ -432,7 +443,7 @@ static struct slice first_words(struct slice s)
         if (said.len == 0 && (t.len == 0 || (announces(t) && says_something(rest)))) {
             continue;
         }
-        if (t.len == 0 && said.len >= 12) {
+        if ((t.len == 0 && said.len >= 12) || text_starts(t, closings)) {
             break;
         }
         said.ptr = said.len == 0 ? t.ptr : said.ptr;
