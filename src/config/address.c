@@ -101,3 +101,14 @@ bool config_address_parse(const char *text, struct sockaddr_storage *out, sockle
     }
     return false;
 }
+
+bool address_is_mail(struct slice text)
+{
+    size_t at = slice_rfind(text, '@');
+    for (size_t i = 0; i < at && i < text.len; i++) {
+        if (text.ptr[i] <= ' ' || text.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return at > 0 && at < text.len && address_is_domain(slice_from(text, at + 1));
+}

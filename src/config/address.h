@@ -13,4 +13,6 @@ MUST_USE bool address_is_resolver(struct slice s);
 
 /* "unix:/path", or what config_address_parse() takes. */
 MUST_USE bool address_is_endpoint(struct slice s);
+/* "ann@example.org": something without blanks and controls, and a domain. */
+MUST_USE bool address_is_mail(struct slice text);
 #endif

@@ -143,6 +143,9 @@ static const struct {
      "limit's name; expected a list of limits for some keys, such as \"ip 192.0.2.0/24 "
      "10000/hour burst 500\", \"dkim-domain example.org 5000-90000/hour\", \"login "
      "ann@example.org 50000/day\""},
+    {"complaints { addresses = {\"fbl\"} }",
+     ":1: complaints.addresses is \"fbl\": it is no mail address; expected a list of "
+     "mail addresses such as \"fbl@example.org\""},
     {MX "rate { rcpt-most = \"9/day burst 2\" }",
      ":2: rate.rcpt-most: of this limit a window is counted, it has no burst; expected a "
      "limit such as \"1000/hour\""},

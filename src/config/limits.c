@@ -71,7 +71,6 @@ static struct slice take_word(struct slice *rest)
 
 static const char *read_key(enum form form, struct slice key, struct config_limit *out)
 {
-    size_t at = slice_rfind(key, '@');
     if (key.len == 0) {
         return "nothing stands behind the limit's name";
     }
@@ -85,7 +84,7 @@ static const char *read_key(enum form form, struct slice key, struct config_limi
         return address_is_domain(key) ? NULL
                                       : "no domain name stands behind the limit's name";
     }
-    return at > 0 && address_is_domain(at < key.len ? slice_from(key, at + 1) : key)
+    return address_is_mail(key) || address_is_domain(key)
                ? NULL
                : "neither an address nor a domain name stands behind the limit's name";
 }

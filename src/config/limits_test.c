@@ -32,6 +32,7 @@ static void test_taken(void **state)
         {"spf-domain a@example.org 10/day", "no domain name"},
         {"rcpt @example.org 10/day", "neither an address nor"},
         {"rcpt ann@ 10/day", "neither an address nor"},
+        {"rcpt a\tb@example.org 10/day", "neither an address nor"},
         {"network 192.0.2.0/24", "does not start with a whole number"},
         {"network 192.0.2.0/24 10/week", "none of minute, hour, day"},
         {"rcpt-most example.org 10/day burst 3", "it has no burst"},

@@ -245,10 +245,7 @@ static const char *take_name(const struct setting *s, struct slice text, void *f
 
 static const char *take_address(const struct setting *s, struct slice text, void *field)
 {
-    size_t at = slice_rfind(text, '@');
-    bool ok = at > 0 && at < text.len && slice_find(text, ' ') == text.len &&
-              address_is_domain(slice_from(text, at + 1));
-    return ok ? take_item(s, text, field) : "it is no mail address";
+    return address_is_mail(text) ? take_item(s, text, field) : "it is no mail address";
 }
 
 static const char *take_domains(const struct setting *s, struct slice text, void *field)
