@@ -70,6 +70,9 @@ static void test_around(void **state)
         {"rejected by the server for the recipient domain b.example by mx.b.example. "
          "[192.0.2.1]",
          BOUNCE_STAGE_UNKNOWN, "mx.b.example"},
+        {"192.0.2.7 does not like recipient.", BOUNCE_STAGE_RCPT, "192.0.2.7"},
+        {"mx.b.example failed after I sent the message.", BOUNCE_STAGE_EOM,
+         "mx.b.example"},
         {"Remote host said: no", BOUNCE_STAGE_UNKNOWN, NULL},
         {"connect to mx.b.example[192.0.2.1]:25: timed out", BOUNCE_STAGE_UNKNOWN,
          "mx.b.example"},

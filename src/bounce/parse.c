@@ -217,7 +217,7 @@ static struct slice find_copy(struct bounce_parser *p, struct slice behind)
             return part->header;
         }
         if (mime_is(part, "text/rfc822-headers") || mime_is(part, "message/rfc822*") ||
-            mime_is(part, "message/global-headers")) {
+            mime_is(part, "message/global-headers") || mime_is(part, "message/partial")) {
             return part_octets(p, part);
         }
     }
@@ -607,6 +607,21 @@ static bool take_told(struct bounce_parser *p)
     return try_formats(p, told_ones, sizeof told_ones / sizeof told_ones[0]);
 }
 
+/* "This is the mail system at host mx.example.", where no field says it. */
+static void read_reporting_host(struct bounce_parser *p)
+{
+    static const char *const words[] = {"mail system at ", "mail system at host ",
+                                        "program at ",     "program at host ",
+                                        "agent at ",       NULL}; /* of two the last */
+    struct slice start = slice_sub(p->notice, 0, 512);
+    unsigned which = p->mail.reporting_host.len > 0 ? 0 : text_which(p, start, words);
+    if (which != 0) {
+        struct slice word = slice_of(words[which - 1]);
+        start = slice_from(start, slice_isearch(start, word) + word.len);
+        p->mail.reporting_host = bounce_host_token(start);
+    }
+}
+
 static bool is_report(enum bounce_mail_kind kind)
 {
     return kind != BOUNCE_MAIL_NONE && kind != BOUNCE_MAIL_AUTO_REPLY;
@@ -680,6 +695,7 @@ const struct bounce_mail *bounce_parse(struct bounce_parser *p, struct slice mes
     if (parse_message(p, message)) {
         text_complete_alone(p);
         parse_settle(p);
+        read_reporting_host(p);
     }
     read_original(p);
     if (!is_report(p->mail.kind) && p->mail.kind != BOUNCE_MAIL_AUTO_REPLY) {

@@ -273,6 +273,28 @@ static void test_ids(void **state)
     assert_int_equal(m->rcpt[0].stage, BOUNCE_STAGE_RCPT);
 }
 
+/* Without fields the notice tells the hosts. */
+static void test_hosts(void **state)
+{
+    (void)state;
+    const struct bounce_mail *m =
+        bounce_parse(parser, SLICE(DAEMON FAILED "\nThis is the mail system at host "
+                                                 "mx.example.\n\n"
+                                                 "   ----- Transcript of session follows "
+                                                 "-----\n"
+                                                 "... while talking to one.b.example.:\n"
+                                                 "<<< 550 5.1.1 no\n"
+                                                 "550 5.1.1 <a@b.example>... No\n"
+                                                 "... while talking to two.b.example.:\n"
+                                                 ">>> RCPT To:<c@b.example>\n"
+                                                 "<<< 552 5.2.2 full\n"
+                                                 "550 5.1.1 <c@b.example>... No\n"));
+    assert_int_equal(m->rcpt_n, 2);
+    assert_true(slice_eq(m->reporting_host, SLICE("mx.example")));
+    assert_true(slice_eq(m->rcpt[0].remote_host, SLICE("one.b.example")));
+    assert_true(slice_eq(m->rcpt[1].remote_host, SLICE("two.b.example")));
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -384,9 +406,10 @@ static void test_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms), cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_ids),   cmocka_unit_test(test_many),
-        cmocka_unit_test(test_log),   cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_forms),   cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_ids),     cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_many),    cmocka_unit_test(test_log),
+        cmocka_unit_test(test_forgets),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -11,13 +11,14 @@
 struct transcript {
     struct slice own;    /* the line that names the recipient */
     struct slice answer; /* to its RCPT, or to the last command before its line */
+    struct slice host;   /* with whom it was talked about the recipient */
     enum bounce_stage stage;
 };
 
 static void read_transcript(struct slice notice, struct slice address,
                             struct transcript *t)
 {
-    struct slice rest = notice, line, answer = {0};
+    struct slice rest = notice, line, answer = {0}, host = {0};
     enum bounce_stage stage = BOUNCE_STAGE_UNKNOWN;
     bool mine = false;     /* the command names the recipient */
     bool answered = false; /* behind the line that ended an answer */
@@ -39,10 +40,12 @@ static void read_transcript(struct slice notice, struct slice address,
             if (mine || open || t->answer.ptr == answer.ptr) {
                 t->answer = answer;
                 t->stage = stage;
+                t->host = host;
             }
         } else if (s.len > 4 && text_is_code(slice_sub(s, 0, 3)) &&
                    slice_isearch(s, address) < s.len && t->own.len == 0) {
             t->own = s;
+            t->host = t->answer.len == 0 || (answer.len > 0 && !mine) ? host : t->host;
             if (answer.len > 0 && !mine) {
                 t->answer = answer;
                 t->stage = stage;
@@ -57,6 +60,7 @@ static void read_transcript(struct slice notice, struct slice address,
         } else if (slice_starts(s, SLICE("... while talking to")) ||
                    slice_starts(s, SLICE("While talking to"))) {
             answer = (struct slice){0};
+            host = bounce_find_host(s);
         }
     }
 }
@@ -107,6 +111,9 @@ bool transcript_fill(struct bounce_parser *p, struct slice notice,
         }
     }
     r->stage = t.answer.len > 0 ? t.stage : r->stage;
+    if (r->remote_host.len == 0) {
+        r->remote_host = t.host;
+    }
     struct bounce_status before = r->status;
     text_fill(p, without_arrows(p, said), r);
     if (before.klass == 5 && r->code / 100 == 4) {

@@ -358,7 +358,7 @@ enum bounce_stage bounce_find_stage(struct slice text)
     return BOUNCE_STAGE_UNKNOWN;
 }
 
-static struct slice host_token(struct slice s)
+struct slice bounce_host_token(struct slice s)
 {
     size_t i = 0, dots = 0;
     while (i < s.len && (ascii_is_alpha(s.ptr[i]) || ascii_is_digit(s.ptr[i]) ||
@@ -386,6 +386,11 @@ struct slice bounce_find_host(struct slice text)
                                         "lost connection with ",
                                         "domain "};
     text = slice_sub(text, 0, 1024);
+    struct slice first = bounce_host_token(text), behind = slice_from(text, first.len);
+    if (first.len > 0 && (slice_istarts(behind, SLICE(" does not like ")) ||
+                          slice_istarts(behind, SLICE(" failed ")))) {
+        return first; /* qmail's way */
+    }
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = ascii_lower(text.ptr[i]);
         if ((i > 0 && is_word(text.ptr[i - 1])) || c == '\0' ||
@@ -401,10 +406,10 @@ struct slice bounce_find_host(struct slice text)
             if (rest.len > 0 && (rest.ptr[0] == '[' || rest.ptr[0] == '<')) {
                 rest = slice_from(rest, 1);
             }
-            struct slice host = host_token(rest);
+            struct slice host = bounce_host_token(rest);
             struct slice by = slice_trim(slice_from(rest, host.len));
             if (words[k][0] == 'd' && slice_istarts(by, SLICE("by "))) {
-                host = host_token(slice_from(by, 3)); /* "for the domain X by Y" */
+                host = bounce_host_token(slice_from(by, 3)); /* "for the domain X by Y" */
             }
             if (host.len > 0) {
                 return host;

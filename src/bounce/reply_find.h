@@ -23,4 +23,6 @@ MUST_USE bool bounce_find_reply(struct slice text, struct bounce_found *out);
 MUST_USE enum bounce_stage bounce_find_stage(struct slice text);
 /* "host mx.example.net[192.0.2.1] said", "while talking to mx.example.net.:" ...; empty: no. */
 MUST_USE struct slice bounce_find_host(struct slice text);
+/* The host name with which s begins; empty: none, or one without a dot. */
+MUST_USE struct slice bounce_host_token(struct slice s);
 #endif
