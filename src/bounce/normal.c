@@ -97,25 +97,59 @@ static void keep_name(struct scan *s, size_t from, size_t to)
     }
 }
 
-/* A run of letters and digits: an id when no person would write it. */
-static size_t put_word(struct scan *s, size_t from, size_t to)
+/* Letters and digits as they come, in lower case: eight at a time while there is room for eight. */
+static inline void put_run(struct scan *s, size_t from, size_t n)
 {
-    size_t i = from, digits = 0;
+    typedef uint16_t places __attribute__((vector_size(16), aligned(2), may_alias));
+    static const places next = {0, 1, 2, 3, 4, 5, 6, 7};
+    size_t i = 0;
+    if (s->n + n + 8 <= 2 * BOUNCE_TEXT_MAX) {
+        unsigned char *text = s->out->text + s->n;
+        uint16_t *at = s->out->at + s->n;
+        for (; i < n && from + i + 8 <= s->in.len; i += 8) {
+            uint64_t eight;
+            memcpy(&eight, s->in.ptr + from + i, sizeof eight);
+            eight |= 0x2020202020202020U; /* makes letters small and leaves digits */
+            memcpy(text + i, &eight, sizeof eight);
+            *(places *)(at + i) = next + (uint16_t)(from + i);
+        }
+        i = i < n ? i : n;
+        s->n += i;
+    }
+    for (; i < n; i++) {
+        put(s, ascii_lower(s->in.ptr[from + i]), from + i);
+    }
+}
+
+/* Whether no person would write it. */
+static bool is_id(const unsigned char *p, size_t len)
+{
     unsigned all = C_HEX | C_DIGIT;
-    size_t before = s->n;
-    for (; i < to && is(s->in.ptr[i], C_WORD); i++) {
-        unsigned char c = s->in.ptr[i];
-        all &= class_of[c];
-        digits += (class_of[c] & C_DIGIT) != 0;
-        put(s, ascii_lower(c), i);
+    size_t digits = 0;
+    for (size_t i = 0; i < len; i++) {
+        all &= class_of[p[i]];
+        digits += (class_of[p[i]] & C_DIGIT) != 0;
     }
-    size_t len = i - from;
-    if (len < NUMBER_MIN || digits < 2) {
-        return i;
-    }
-    if (len >= ID_MIN || (all & C_DIGIT) != 0 || ((all & C_HEX) != 0 && len >= HEX_MIN)) {
-        s->n = before;
+    return digits >= 2 && (len >= ID_MIN || (all & C_DIGIT) != 0 ||
+                           ((all & C_HEX) != 0 && len >= HEX_MIN));
+}
+
+/* A run of letters and digits, in which `any` are the classes that occur. */
+static inline void put_word(struct scan *s, size_t from, size_t to, unsigned any)
+{
+    size_t len = to - from;
+    if ((any & C_DIGIT) != 0 && len >= NUMBER_MIN && is_id(s->in.ptr + from, len)) {
         put_mask(s, BOUNCE_MASK_ID, from);
+    } else {
+        put_run(s, from, len);
+    }
+}
+
+static inline size_t word_end(const struct scan *s, size_t from, size_t to, unsigned *any)
+{
+    size_t i = from;
+    for (*any = 0; i < to && is(s->in.ptr[i], C_WORD); i++) {
+        *any |= class_of[s->in.ptr[i]];
     }
     return i;
 }
@@ -126,7 +160,10 @@ static void put_words(struct scan *s, size_t from, size_t to)
     while (from < to) {
         unsigned char c = s->in.ptr[from];
         if (is(c, C_WORD)) {
-            from = put_word(s, from, to);
+            unsigned any;
+            size_t end = word_end(s, from, to, &any);
+            put_word(s, from, end, any);
+            from = end;
             continue;
         }
         if (is(c, C_STOP)) {
@@ -475,8 +512,19 @@ static size_t step(struct scan *s, size_t i)
     }
     s->line_start = false;
     if (is(c, C_WORD)) {
-        size_t to = i;
-        unsigned any = 0;
+        size_t most = s->in.len - i < TOKEN_MAX ? s->in.len : i + TOKEN_MAX;
+        unsigned any;
+        size_t to = word_end(s, i, most, &any);
+        unsigned char stop = peek(s, to);
+        if (!is(stop, C_TOKEN)) {
+            put_word(s, i, to, any);
+            return to;
+        }
+        if (to < most && stop == '.' && !is(peek(s, to + 1), C_TOKEN)) {
+            put_word(s, i, to, any);
+            put_stop(s, stop, to);
+            return to + 1;
+        }
         while (to < s->in.len && to - i < TOKEN_MAX && is(s->in.ptr[to], C_TOKEN)) {
             any |= class_of[s->in.ptr[to++]];
         }

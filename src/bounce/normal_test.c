@@ -142,12 +142,41 @@ static void prefixes(void **state)
     }
 }
 
+/* Words of each length, small in the result, each octet from its place, wherever the text ends behind
+ * them; also in a text that is as long as may be. */
+static void words_of_each_length(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 40; n++) {
+        for (size_t behind = 0; behind < 10; behind++) {
+            unsigned char *copy = malloc(n + behind);
+            assert_non_null(copy);
+            for (size_t i = 0; i < n + behind; i++) {
+                copy[i] = i < n ? (unsigned char)"QrStuVwXyZ"[i % 10] : '.';
+            }
+            bounce_normalize((struct slice){copy, n + behind}, 0, &normal);
+            assert_int_equal(normal.main_len, n + (behind > 0));
+            for (size_t i = 0; i < n; i++) {
+                assert_int_equal(normal.text[i], "qrstuvwxyz"[i % 10]);
+                assert_int_equal(normal.at[i], i);
+            }
+            free(copy);
+        }
+    }
+    static unsigned char most[BOUNCE_TEXT_MAX + 100];
+    memset(most, 'A', sizeof most);
+    bounce_normalize((struct slice){most, sizeof most}, 0, &normal);
+    assert_int_equal(normal.main_len, BOUNCE_TEXT_MAX);
+    assert_int_equal(normal.text[BOUNCE_TEXT_MAX - 1], 'a');
+    assert_int_equal(normal.at[BOUNCE_TEXT_MAX - 1], BOUNCE_TEXT_MAX - 1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts),        cmocka_unit_test(codes_and_status),
         cmocka_unit_test(names_follow), cmocka_unit_test(status_forms),
-        cmocka_unit_test(prefixes),
+        cmocka_unit_test(prefixes),     cmocka_unit_test(words_of_each_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
