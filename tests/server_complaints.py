@@ -120,9 +120,15 @@ def test_submitted(t):
     t.signs_become(7, 9)
     t.server.messages(FBL, 10)
     wait_until("not told whose it was", lambda: f"event=complaint reporter={USER} " in t.server.log())
-    told = [line for line in t.server.run("events", "--account", USER, "--json").splitlines()
-            if json.loads(line)["event"] == "delivered"]
-    check(len(told) == 1, f"{told}")
+    id_ = re.findall(rf"event=accepted id=(\S+) .*from={USER}", t.server.log())[-1]
+    wait_until(lambda: f"its story is not whole: {t.play.why(id_)}",
+               lambda: all(how in t.play.why(id_) for how in ("by report at", "by maildir at")))
+    check(len(delivered(t)) == 1, f"{delivered(t)}")
+
+
+def delivered(t):
+    out = t.server.run("events", "--account", USER, "--json", status=None)
+    return [event for event in map(json.loads, out.splitlines()) if event["event"] == "delivered"]
 
 
 def test_once(t):
