@@ -115,7 +115,7 @@ size_t bounce_phrases(const unsigned char *text, size_t n, const uint64_t *edges
                       uint64_t conditions[BOUNCE_PHRASE_CONDITIONS])
 {
     struct finder f = {text, edges, conditions, out, 0, max};
-    const struct bounce_token *end = token + tokens_n;
+    const struct bounce_token *end = tokens_n > 0 ? token + tokens_n : token;
     memset(conditions, 0, BOUNCE_PHRASE_CONDITIONS * sizeof conditions[0]);
     for (size_t word = 0; word <= n / 64; word++) {
         for (uint64_t bits = edges[word]; bits != 0; bits &= bits - 1) {
