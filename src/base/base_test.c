@@ -146,6 +146,38 @@ static void test_buf(void **state)
     buf_clear(&b);
 }
 
+static void test_buf_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice in, shown;
+    } cases[] = {
+        {SLICE_INIT("j\xc3\xb6rg@b\xc3\xbc.example \xe6\x94\xb6 \xf0\x9f\x93\xa7"),
+         SLICE_INIT("j\xc3\xb6rg@b\xc3\xbc.example \xe6\x94\xb6 \xf0\x9f\x93\xa7")},
+        {SLICE_INIT("\"\\\x1b\x7f"), SLICE_INIT("\\x22\\x5c\\x1b\\x7f")},
+        {SLICE_INIT("\xc2\x9b"), SLICE_INIT("\\xc2\\x9b")}, /* CSI of C1 */
+        {SLICE_INIT("\xe2\x80\xae"
+                    "a"),
+         SLICE_INIT("\\xe2\\x80\\xae"
+                    "a")}, /* RLO */
+        {SLICE_INIT("\xef\xbb\xbf"), SLICE_INIT("\\xef\\xbb\\xbf")},
+        {SLICE_INIT("\xc0\xaf\xe0\x80\xaf"),
+         SLICE_INIT("\\xc0\\xaf\\xe0\\x80\\xaf")},                   /* overlong */
+        {SLICE_INIT("\xed\xa0\x80"), SLICE_INIT("\\xed\\xa0\\x80")}, /* surrogate */
+        {SLICE_INIT("\xf4\x90\x80\x80"), SLICE_INIT("\\xf4\\x90\\x80\\x80")},
+        {SLICE_INIT("a\xc3"), SLICE_INIT("a\\xc3")}, /* cut off */
+        {SLICE_INIT("\xc3\xc3\xb6"), SLICE_INIT("\\xc3\xc3\xb6")},
+        {SLICE_INIT("\xe9"), SLICE_INIT("\\xe9")},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf b;
+        buf_init(&b, 100);
+        assert_true(buf_add_shown(&b, cases[i].in));
+        assert_true(slice_eq(buf_slice(&b), cases[i].shown));
+        buf_clear(&b);
+    }
+}
+
 static void test_arena(void **state)
 {
     (void)state;
@@ -475,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_slice),
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_buf_shown),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_arena_marks),
         cmocka_unit_test(test_crc32c),

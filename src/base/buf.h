@@ -32,6 +32,9 @@ bool buf_add_vfmt(struct buf *b, const char *fmt, va_list args)
 /* Untrusted octets for a log line, a reply or a terminal: printable ASCII as it is,
  * everything else, `"` and `\` as \xHH. */
 bool buf_add_escaped(struct buf *b, struct slice s);
+/* The same for people alone, at a terminal: well-formed UTF-8 (RFC 3629) stays as it is, but for
+ * controls and for what hides or turns the text beside it. */
+bool buf_add_shown(struct buf *b, struct slice s);
 
 /* Room for n octets at the end, or NULL (and failed); buf_grew() says how many were
  * written there. */

@@ -22,7 +22,7 @@ static void put_text(const json_t *value, const char *empty)
                       json_string_length(value)};
     struct buf b;
     buf_init(&b, TEXT_MAX);
-    (void)buf_add_escaped(&b, s);
+    (void)buf_add_shown(&b, s);
     if (b.len == 0) {
         (void)fputs(empty, stdout);
     } else {

@@ -88,7 +88,7 @@ static void put_escaped(struct slice s)
 {
     struct buf b;
     buf_init(&b, TEXT_MAX);
-    (void)buf_add_escaped(&b, s);
+    (void)buf_add_shown(&b, s);
     (void)fwrite(b.len == 0 ? (const unsigned char *)"" : b.ptr, 1, b.len, stdout);
     buf_clear(&b);
 }

@@ -202,7 +202,7 @@ static void print_evidence(struct attempt *a, const struct fields *f)
             (void)json_add_string(&a->out, f->item[i].value);
         } else {
             (void)buf_add_fmt(&a->out, " %s=", f->item[i].name);
-            (void)buf_add_escaped(&a->out, f->item[i].value);
+            (void)buf_add_shown(&a->out, f->item[i].value);
         }
     }
 }

@@ -155,14 +155,14 @@ static int add(const struct order *o, struct hooks *h, const struct config *cfg)
 static void print_text(struct order *o, const struct hook_row *row)
 {
     char when[CLOCK_TEXT_MAX];
-    (void)buf_add_escaped(&o->line, row->account);
+    (void)buf_add_shown(&o->line, row->account);
     (void)buf_add_str(&o->line, "  ");
-    (void)buf_add_escaped(&o->line, row->url);
+    (void)buf_add_shown(&o->line, row->url);
     if (row->said_ms > 0) {
         (void)buf_add_str(&o->line, row->said.len > 0 ? "  failed " : "  answered ");
         (void)buf_add(&o->line, clock_text(row->said_ms, when));
         (void)buf_add_str(&o->line, row->said.len > 0 ? ": " : "");
-        (void)buf_add_escaped(&o->line, row->said);
+        (void)buf_add_shown(&o->line, row->said);
     }
 }
 

@@ -245,7 +245,7 @@ static int tell_key(struct why *w)
     enum form form = w->json ? FORM_JSON : n == 1 && !more ? FORM_TEXT : FORM_LINE;
     if (form == FORM_LINE && n > 0) {
         (void)buf_add_fmt(&w->out, "%zu session%s with ", n, n == 1 ? "" : "s");
-        (void)buf_add_escaped(&w->out, slice_of(w->key));
+        (void)buf_add_shown(&w->out, slice_of(w->key));
         (void)buf_add_str(&w->out,
                           ", newest first (UTC); postern why ID tells all of one\n");
         print(w);

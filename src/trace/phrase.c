@@ -61,12 +61,12 @@ void phrase_value(struct slice value, struct buf *out)
     size_t start = 0;
     for (size_t i = 0; i + 1 < value.len; i++) {
         if (slice_eq(slice_sub(value, i, 2), end)) {
-            (void)buf_add_escaped(out, slice_sub(value, start, i - start));
+            (void)buf_add_shown(out, slice_sub(value, start, i - start));
             (void)buf_add_str(out, " / ");
             start = i + 2;
         }
     }
-    (void)buf_add_escaped(out, slice_from(value, start));
+    (void)buf_add_shown(out, slice_from(value, start));
     if (value.len >= TRACE_VALUE_MAX - 2) {
         (void)buf_add_str(out, "...");
     }
