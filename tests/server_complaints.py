@@ -50,10 +50,9 @@ def report(original, kind="abuse", headers=False, sender="feedback@fbl.far.test"
 
 class Complaints:
     def __init__(self, play):
-        self.play, self.server, self.kept = play, play.server, 0
-        self.n = 0
+        self.play, self.server, self.n = play, play.server, 0
 
-    def come(self, octets, to=FBL, source=None, sender="feedback@fbl.far.test", wait=True):
+    def come(self, octets, to=FBL, source=None, sender="feedback@fbl.far.test"):
         """A report arrives, and is read."""
         before = self.read()
         c = self.server.connect("mx", source=source or self.play.peer.host)
@@ -61,9 +60,6 @@ class Complaints:
         c.message(octets, to, sender=sender)
         c.do("QUIT", 221)
         wait_until(lambda: f"it was not read:\n{self.server.log()[-3000:]}", lambda: self.read() > before)
-        if to == FBL:
-            self.kept += 1
-        return octets
 
     def read(self):
         return len(re.findall(r"role=queue.*event=delivered .*transport=report", self.server.log()))

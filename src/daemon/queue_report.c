@@ -147,9 +147,6 @@ static void keep_complaint(struct queue_role *q, struct slice kind,
                            const struct job_outcome *o)
 {
     struct buf b;
-    if (o->original.len == 0) {
-        return;
-    }
     buf_init(&b, MSG_PAYLOAD_MAX);
     wire_put_u8(&b, slice_eq(kind, SLICE("wanted")));
     wire_put_text(&b, o->reporter);
