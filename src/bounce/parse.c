@@ -640,7 +640,10 @@ static bool copy_is_report(struct bounce_parser *p)
 static struct slice passed_inner(struct bounce_parser *p, struct slice message,
                                  struct slice behind, struct buf *store)
 {
-    struct slice inner = parse_inner(p, message, (struct slice){0}, store);
+    bool original = p->sure >= REPORT_SURE && p->copy.len > 0 && !passed_subject(p) &&
+                    !copy_is_report(p); /* a report of a system that nobody knows */
+    struct slice inner =
+        original ? (struct slice){0} : parse_inner(p, message, (struct slice){0}, store);
     if (inner.len == 0) {
         inner = passed_text(p, p->whole, store);
     }

@@ -108,6 +108,8 @@ MUST_USE struct slice parse_inner(const struct bounce_parser *p, struct slice me
 
 /* The message's own header is a person's, who may have passed on a report. */
 MUST_USE bool passed_on(struct bounce_parser *p);
+/* "Fwd: ...", "AW: ..." */
+MUST_USE bool passed_subject(const struct bounce_parser *p);
 /* The message that was passed on in the text, made anew in `store`; empty: there is none. */
 MUST_USE struct slice passed_text(struct bounce_parser *p, struct slice text,
                                   struct buf *store);

@@ -208,11 +208,16 @@ static void see_quoted(struct quotation *q, struct slice line, struct slice all)
     }
 }
 
+bool passed_subject(const struct bounce_parser *p)
+{
+    return text_starts(p->subject, reply_prefixes) ||
+           text_starts(p->subject, passing_prefixes);
+}
+
 /* Only who answers quotes a whole report; a mail system that quotes has the original before it. */
 static bool is_answer(struct bounce_parser *p, struct slice author)
 {
-    return text_starts(p->subject, reply_prefixes) ||
-           text_starts(p->subject, passing_prefixes) || header_names_daemon(p, author);
+    return passed_subject(p) || header_names_daemon(p, author);
 }
 
 static bool take_quotation(struct bounce_parser *p, const struct quotation *q,
@@ -309,8 +314,9 @@ bool passed_on(struct bounce_parser *p)
 struct slice passed_text(struct bounce_parser *p, struct slice text, struct buf *store)
 {
     struct passed found;
-    if (!find_passed(p, text, &found)) {
-        return (struct slice){0};
+    if (!find_passed(p, text, &found) ||
+        (p->sure >= REPORT_SURE && !is_answer(p, found.field[HEAD_FROM]))) {
+        return (struct slice){0}; /* a report's own text, above the original's head */
     }
     const struct slice *f = found.field;
     unsigned marks = found.marks > 0 ? found.marks : marks_of_body(found.body);
