@@ -106,7 +106,7 @@ static uint64_t next_of(uint32_t cell)
     uint64_t next = 0;
     cell = cell == 0 ? 0 : bounce_phrase_next(cell, ' ');
     for (size_t i = 0; i < SLOTS && cell != 0; i++) {
-        unsigned char octets[BOUNCE_VOCABLE_OCTETS];
+        unsigned char octets[BOUNCE_VOCABLE_OCTETS + 8]; /* the hash reads on */
         size_t len = octets_of(&slots[i], octets);
         bool within = false;
         if (len > 0 && (follow_from(cell, octets, len, &within) != 0 || within)) {
