@@ -62,6 +62,8 @@ class Why(unittest.TestCase):
         self.assertEqual(self.why(f"250 2.0.0 Message queued as {newest}.1"),
                          self.why(newest + ".1"))
         self.assertIn("nor a reply that ends in one", self.why("550 an extravaganza", status=2))
+        for reply in ("451 4.3.0 no - abcdefghjkmn", "451 4.3.0 no abcdefghjkmn postern", "queued as abcdefghjkmn.1"):
+            self.assertIn("abcdefghjkmn", self.why(reply, status=1))  # an id of letters
 
         story = self.why(newest.upper() + ".1")
         self.assertIn("Session " + newest, story)

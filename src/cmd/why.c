@@ -105,12 +105,12 @@ static bool find_id(struct slice text, struct message_id *out)
         if (slice_eq(word, SLICE("postern")) && parse_id(before, out)) {
             return true;
         }
-        /* Twelve letters without a digit are likelier a word. */
-        bool digit = false;
+        /* Twelve letters without a digit are likelier a word, but for their place. */
+        bool likely = slice_eq(before, SLICE("-"));
         for (size_t i = 0; i < n; i++) {
-            digit = digit || ascii_is_digit(word.ptr[i]);
+            likely = likely || ascii_is_digit(word.ptr[i]);
         }
-        if (digit && parse_id(word, &id)) {
+        if (likely && parse_id(word, &id)) {
             last = id;
         }
         before = n > 0 ? word : before;
