@@ -84,7 +84,7 @@ void bounce_parse_reply(struct bounce_parser *p, struct slice text,
                         const struct bounce_context *context,
                         struct bounce_recipient *out);
 
-/* One line of a mail log (Postfix, Exim, sendmail, OpenSMTPD): false when it tells of no
+/* One line of a mail log (Postern, Postfix, Exim, sendmail, OpenSMTPD): false when it tells of no
  * delivery that failed or was delayed. Slices point into the line. */
 MUST_USE bool bounce_parse_log(struct bounce_parser *p, struct slice line,
                                struct bounce_recipient *out);

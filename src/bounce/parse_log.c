@@ -4,6 +4,7 @@
  * sendmail  to=<a@b.example>, relay=host. [ip], dsn=5.1.1, reply=550 ..., stat=User unknown
  * OpenSMTPD to=<a@b.example> relay="ip (host)" result="PermFail" stat="550 ..."
  * Exim      ** a@b.example R=router T=transport H=host [ip]: ... 550 ...   (== deferred)
+ * Postern   role=queue/0 event=failed to=a@b.example where=host[ip] reply="550 ..."
  * and what the servers say when they refuse themselves: "reject: RCPT from ...: 550 ...",
  * "rejected RCPT <a@b.example>: ...", "reject=550 ...". */
 #include "bounce/address_find.h"
@@ -25,6 +26,10 @@ static const struct outcome opensmtpd_result[] = {{"PermFail", BOUNCE_FAILED},
                                                   {"TempFail", BOUNCE_DELAYED},
                                                   {"LoopFail", BOUNCE_FAILED},
                                                   {NULL, BOUNCE_DELIVERY_UNKNOWN}};
+static const struct outcome postern_event[] = {{"failed", BOUNCE_FAILED},
+                                               {"expired", BOUNCE_FAILED},
+                                               {"deferred", BOUNCE_DELAYED},
+                                               {NULL, BOUNCE_DELIVERY_UNKNOWN}};
 
 static enum bounce_delivery outcome_of(const struct outcome *table, struct slice s)
 {
@@ -144,6 +149,23 @@ static bool postfix_line(struct slice line, struct bounce_recipient *r)
     note_dsn(line, r);
     note_relay(line, r);
     note(in_brackets(status), r);
+    return r->delivery != BOUNCE_DELIVERY_UNKNOWN;
+}
+
+/* The queue's word, not the delivery's, which tells of the same. */
+static bool postern_line(struct slice line, struct bounce_recipient *r)
+{
+    struct slice role, event, reply, where;
+    if (!value_of(line, "role=", &role) || !slice_starts(role, SLICE("queue")) ||
+        !value_of(line, "event=", &event) || !value_of(line, "reply=", &reply) ||
+        !recipient_of(line, &r->address)) {
+        return false;
+    }
+    r->delivery = outcome_of(postern_event, event);
+    if (value_of(line, "where=", &where)) {
+        r->remote_host = token(where, " [");
+    }
+    note(token(reply, " "), r);
     return r->delivery != BOUNCE_DELIVERY_UNKNOWN;
 }
 
@@ -300,7 +322,7 @@ bool bounce_parse_log(struct bounce_parser *p, struct slice line,
                       struct bounce_recipient *out)
 {
     static bool (*const forms[])(struct slice, struct bounce_recipient *) = {
-        postfix_line, opensmtpd_line,  sendmail_line,
+        postfix_line, postern_line,    opensmtpd_line, sendmail_line,
         exim_line,    refused_command, refused_line};
     line = slice_sub(slice_strip(line), 0, BOUNCE_FIND_MAX);
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
