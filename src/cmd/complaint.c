@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAY "--mailbox ADDRESS [--wanted] [FILE|-], or postern complaint rates [ACCOUNT] [--json]"
+#define SAY                                                                              \
+    "--mailbox ADDRESS [--wanted] [FILE|-], or postern complaint rates [ACCOUNT] "       \
+    "[--json]"
 
 enum { INPUT_MAX = 64 * 1024 * 1024, HEADER_MAX = 32 * 1024, NOBODY_LISTENS = -1 };
 

@@ -64,8 +64,8 @@ static void check_promises(struct rig *r, uint64_t seed)
         for (unsigned i = 0; i < r->report_n; i++) {
             print_error("%s\n", r->report[i]);
         }
-        fail_msg("seed %llu life %u: a cut is told as damage",
-                 (unsigned long long)seed, r->life);
+        fail_msg("seed %llu life %u: a cut is told as damage", (unsigned long long)seed,
+                 r->life);
     }
     rig_finish_done(r);
 }
