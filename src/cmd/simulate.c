@@ -529,7 +529,7 @@ int cmd_simulate(struct cmd_ctx *ctx, int argc, char **argv)
 {
     static struct simulator s = {.address = "127.0.0.1:2525", .profile = REPLY_GMAIL};
     (void)ctx;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) { /* an option and its value */
         const char *next = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--listen") == 0) {
             s.address = next;
@@ -546,7 +546,6 @@ int cmd_simulate(struct cmd_ctx *ctx, int argc, char **argv)
         } else {
             return cmd_no_such("simulate", argv[i], SAY);
         }
-        i++;
     }
     int status = start(&s);
     return status == EXIT_OK ? simulate(&s) : status;
