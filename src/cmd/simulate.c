@@ -355,7 +355,7 @@ static void take_connection(struct simulator *s, struct conn *c)
                                               .syntax_errors = 10,
                                               .errors_in_a_row = 1000,
                                               .unauthenticated_commands = UINT32_MAX};
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t len = sizeof peer;
     int fd = accept4(s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
